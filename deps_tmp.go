@@ -1,0 +1,25 @@
+//go:build never
+package main
+import (
+ _ "github.com/containerd/containerd/v2/client"
+ _ "github.com/containerd/containerd/v2/pkg/oci"
+ _ "github.com/containerd/containerd/v2/pkg/cio"
+ _ "github.com/containerd/containerd/v2/core/images/archive"
+ _ "github.com/containerd/errdefs"
+ _ "github.com/danielgtaylor/huma/v2/adapters/humaecho"
+ _ "github.com/google/uuid"
+ _ "github.com/labstack/echo/v4/middleware"
+ _ "github.com/mattn/go-isatty"
+ _ "github.com/opencontainers/image-spec/specs-go/v1"
+ _ "github.com/opencontainers/runtime-spec/specs-go"
+ _ "github.com/pelletier/go-toml/v2"
+ _ "github.com/prometheus/client_golang/prometheus/promhttp"
+ _ "github.com/rs/zerolog"
+ _ "github.com/urfave/cli/v2"
+ _ "go.etcd.io/bbolt"
+ _ "golang.org/x/sys/unix"
+ _ "golang.org/x/sync/errgroup"
+ _ "golang.org/x/time/rate"
+ _ "pgregory.net/rapid"
+)
+func main(){}

@@ -1,0 +1,71 @@
+package sandbox
+
+import "time"
+
+// Limits bounds one run. A zero field means "not stated": see [Limits.Or].
+type Limits struct {
+	// CPU is user and system time summed over all processes and threads of the run.
+	CPU time.Duration `json:"cpu_ns,omitempty"`
+	// Wall is real time from execve to the main process's end.
+	Wall time.Duration `json:"wall_ns,omitempty"`
+	// Memory, in bytes: anonymous memory, tmpfs (working folder, /tmp, /dev/shm) and
+	// the run's own file cache.
+	Memory int64 `json:"memory,omitempty"`
+	// Output, in bytes, holds for standard output and standard error each.
+	Output int64 `json:"output,omitempty"`
+	// Processes counts processes and threads alive at once.
+	Processes int64 `json:"processes,omitempty"`
+	// FileSize, in bytes, is RLIMIT_FSIZE: the largest file that may be written.
+	FileSize int64 `json:"file_size,omitempty"`
+	// OpenFiles is RLIMIT_NOFILE.
+	OpenFiles int64 `json:"open_files,omitempty"`
+	// Stack, in bytes, is RLIMIT_STACK; not stated, it equals Memory.
+	Stack int64 `json:"stack,omitempty"`
+	// Disk, in bytes, bounds working folder, /tmp and /dev/shm together; not stated, it equals Memory.
+	Disk int64 `json:"disk,omitempty"`
+}
+
+// Or fills every field of l that is not stated from d.
+func (l Limits) Or(d Limits) Limits {
+	l.CPU = or(l.CPU, d.CPU)
+	l.Wall = or(l.Wall, d.Wall)
+	l.Memory = or(l.Memory, d.Memory)
+	l.Output = or(l.Output, d.Output)
+	l.Processes = or(l.Processes, d.Processes)
+	l.FileSize = or(l.FileSize, d.FileSize)
+	l.OpenFiles = or(l.OpenFiles, d.OpenFiles)
+	l.Stack = or(l.Stack, d.Stack)
+	l.Disk = or(l.Disk, d.Disk)
+	return l
+}
+
+// Resolved fills Stack and Disk, where not stated, from Memory.
+func (l Limits) Resolved() Limits {
+	l.Stack = or(l.Stack, l.Memory)
+	l.Disk = or(l.Disk, l.Memory)
+	return l
+}
+
+// Scaled multiplies the times by time and the memory by memory; a factor of 0 is 1.
+// Languages with slow or large runtimes ask for it in the catalogue.
+func (l Limits) Scaled(time, memory float64) Limits {
+	l.CPU = scaled(l.CPU, time)
+	l.Wall = scaled(l.Wall, time)
+	l.Memory = scaled(l.Memory, memory)
+	return l
+}
+
+func or[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
+}
+
+func scaled[T ~int64](v T, factor float64) T {
+	if factor == 0 {
+		return v
+	}
+	return T(float64(v) * factor)
+}

@@ -1,0 +1,54 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// The errors that callers tell apart, with errors.Is; a backend wraps them with what it knows.
+var (
+	// ErrNotFound: no such job, queue or key.
+	ErrNotFound = errors.New("not found")
+	// ErrInvalidID: the text is no job id.
+	ErrInvalidID = errors.New("not a job id")
+	// ErrLeaseLost: the claim has expired, was taken over, or its job has ended.
+	ErrLeaseLost = errors.New("lease lost")
+	// ErrKeyConflict: the idempotency key was used with another payload.
+	ErrKeyConflict = errors.New("idempotency key was used with another payload")
+	// ErrQueueFull: the queue has reached its depth limit: see [QueueFullError].
+	ErrQueueFull = errors.New("queue is full")
+	// ErrTooLarge: the payload is over the store's limit.
+	ErrTooLarge = errors.New("payload is too large")
+	// ErrTerminal: the job has ended, so it cannot be cancelled.
+	ErrTerminal = errors.New("job has ended")
+	// ErrNotTerminal: the job has not ended, so it cannot be deleted.
+	ErrNotTerminal = errors.New("job has not ended")
+	// ErrTransition: the transition table does not allow it.
+	ErrTransition = errors.New("transition is not allowed")
+	// ErrBadCursor: the list cursor was not made by this store.
+	ErrBadCursor = errors.New("cursor is not valid")
+	// ErrClosed: the store was closed.
+	ErrClosed = errors.New("store is closed")
+	// ErrSchema: the file or keyspace is not ours, is damaged, or is of a version that this
+	// binary cannot read.
+	ErrSchema = errors.New("store cannot be read")
+	// ErrUnavailable: the store does not answer for now.
+	ErrUnavailable = errors.New("store is unavailable")
+)
+
+// QueueFullError says which queue is full and when to try again. It is an [ErrQueueFull].
+type QueueFullError struct {
+	Queue string
+	// Depth is the limit that was reached, in jobs.
+	Depth int
+	// RetryAfter is a guess from the queue's throughput, at least a second.
+	RetryAfter time.Duration
+}
+
+func (e *QueueFullError) Error() string {
+	return fmt.Sprintf("queue %q is full: %d jobs are waiting; try again in %s", e.Queue, e.Depth, e.RetryAfter)
+}
+
+// Is makes a QueueFullError an ErrQueueFull.
+func (e *QueueFullError) Is(target error) bool { return target == ErrQueueFull }

@@ -1,0 +1,77 @@
+package store
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// ID is a job's id: a UUID of version 8 (RFC 9562, section 5.8) whose 122 free bits carry, so
+// that get, cancel and events need no global index:
+//
+//	48 bits  milliseconds since 1970 (sorts by time)
+//	 4 bits  version 8
+//	12 bits  shard
+//	 2 bits  variant
+//	16 bits  number of its queue, immutable
+//	46 bits  random
+type ID [16]byte
+
+// Bounds of what an [ID] carries.
+const (
+	MaxQueueNumber = 1<<16 - 1
+	MaxShard       = 1<<12 - 1
+)
+
+// NewID makes an id of the time, the number of a queue (0 to MaxQueueNumber) and a shard
+// (0 to MaxShard).
+func NewID(t time.Time, queue, shard uint16) ID {
+	var id ID
+	_, _ = rand.Read(id[:]) // never fails: crypto/rand ends the program instead
+	ms := uint64(max(t.UnixMilli(), 0))
+	binary.BigEndian.PutUint64(id[:8], ms<<16|8<<12|uint64(shard&MaxShard))
+	// variant (2 bits), then the queue's 16 bits, then 46 random bits
+	low := binary.BigEndian.Uint64(id[8:])&(1<<46-1) | uint64(queue)<<46 | 2<<62
+	binary.BigEndian.PutUint64(id[8:], low)
+	return id
+}
+
+// ParseID reads the canonical form, 8-4-4-4-12 hexadecimal digits; its errors wrap [ErrInvalidID].
+func ParseID(s string) (ID, error) {
+	if len(s) != 36 {
+		return ID{}, fmt.Errorf("%w: %.40q", ErrInvalidID, s)
+	}
+	u, err := uuid.Parse(s)
+	if err != nil || u.Version() != 8 || u.Variant() != uuid.RFC4122 {
+		return ID{}, fmt.Errorf("%w: %q", ErrInvalidID, s)
+	}
+	return ID(u), nil
+}
+
+func (id ID) String() string { return uuid.UUID(id).String() }
+
+// Time is when the id was made, to the millisecond, UTC.
+func (id ID) Time() time.Time {
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(id[:8]) >> 16)).UTC()
+}
+
+// Queue is the number of the job's queue.
+func (id ID) Queue() uint16 { return uint16(binary.BigEndian.Uint64(id[8:]) >> 46) }
+
+// Shard is the shard that holds the job.
+func (id ID) Shard() uint16 { return binary.BigEndian.Uint16(id[6:8]) & MaxShard }
+
+// MarshalText writes the canonical form.
+func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// UnmarshalText reads what [ParseID] reads.
+func (id *ID) UnmarshalText(b []byte) error {
+	v, err := ParseID(string(b))
+	if err == nil {
+		*id = v
+	}
+	return err
+}
