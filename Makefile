@@ -38,7 +38,7 @@ test: setup build images ## set up, then test everything under the race detector
 lint: lint-rules ## vet, lint, and check formatting and go.mod
 	@echo "go vet" >&2; go vet ./...
 	@echo "golangci-lint (compiled once, some minutes)" >&2; $(TOOL) golangci-lint run
-	@go mod tidy -diff
+	@go mod tidy -diff; go -C .tools run ./notices -check
 
 lint-rules: ## break each layer rule on purpose: the linter must object
 	@echo "layer rules" >&2; go -C .tools test ./...
@@ -49,8 +49,8 @@ fmt: ## format the code
 generate: ## remake what is generated
 	@go generate ./...
 
-notices: build ## remake NOTICE from what is linked into the binary
-	@go run ./deploy/notices -write
+notices: ## remake NOTICE from what is linked into the binary
+	@go -C .tools run ./notices
 
 bench: setup build images ## measure the figures of docs/BENCHMARKS.md
 	@./optimus admin bench
