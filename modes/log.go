@@ -1,44 +1,28 @@
 package modes
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"time"
 
 	"github.com/mattn/go-isatty"
 	"github.com/rs/zerolog"
+
+	"optimus/config"
 )
 
-// Log formats.
-const (
-	logAuto    = "auto"
-	logConsole = "console"
-	logJSON    = "json"
-)
-
-// newLogger gives a logger for people on a terminal and one JSON object a line otherwise, unless
-// format says which.
-func newLogger(w io.Writer, level, format string) (zerolog.Logger, error) {
-	lvl, err := zerolog.ParseLevel(level)
-	if err != nil || lvl == zerolog.NoLevel {
-		return zerolog.Nop(), usagef("log level %q: want trace, debug, info, warn or error", level)
+// newLogger gives a logger that writes for people, or one JSON object a line: as the setting
+// says, where "auto" means for people on a terminal.
+func newLogger(w io.Writer, c config.Logging) (zerolog.Logger, error) {
+	level, err := zerolog.ParseLevel(c.Level)
+	if err != nil {
+		return zerolog.Nop(), fmt.Errorf("log level: %w", err)
 	}
-	switch format {
-	case logAuto, "":
-		if isTerminal(w) {
-			w = console(w, false)
-		}
-	case logConsole:
-		w = console(w, !isTerminal(w))
-	case logJSON:
-	default:
-		return zerolog.Nop(), usagef("log format %q: want %s, %s or %s", format, logAuto, logConsole, logJSON)
+	if c.Format == "text" || c.Format == "auto" && isTerminal(w) {
+		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly, NoColor: !isTerminal(w)}
 	}
-	return zerolog.New(w).Level(lvl).With().Timestamp().Logger(), nil
-}
-
-func console(w io.Writer, plain bool) io.Writer {
-	return zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly, NoColor: plain}
+	return zerolog.New(w).Level(level).With().Timestamp().Logger(), nil
 }
 
 func isTerminal(w io.Writer) bool {
