@@ -29,13 +29,13 @@ func main() {
 func run() int {
 	ctx, hurry, release := listen(context.Background())
 	defer release()
-	err := modes.New(modes.Process{
+	err := modes.Run(ctx, modes.Process{
 		Version: version,
 		Hurry:   hurry.Done(),
 		Stdin:   os.Stdin,
 		Stdout:  os.Stdout,
 		Stderr:  os.Stderr,
-	}).RunContext(ctx, os.Args)
+	}, os.Args)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "optimus:", err)
 	}

@@ -15,6 +15,8 @@ import (
 	"optimus/config"
 	"optimus/sandbox"
 	"optimus/sandbox/judge"
+	"optimus/store"
+	"optimus/web"
 )
 
 // RunRequest is a local program with what it is to be judged by.
@@ -38,8 +40,8 @@ func runCommand(p Process, run func(context.Context, config.Config, RunRequest) 
 			"   optimus admin run hello.py --lang python\n" +
 			"   optimus admin run sum.cpp --lang cpp --test '3 4:7' --test @big.in:@big.out",
 		Flags: append(configFlags(),
-			&cli.StringFlag{Name: "lang", Aliases: []string{"l"}, Usage: "`LANGUAGE` of the file, such as python or cpp", Required: true},
-			&cli.StringSliceFlag{Name: "test", Aliases: []string{"t"}, KeepSpace: true, Usage: "`INPUT:EXPECTED` of a test; @FILE stands for a file's content, \\n for a line feed; without ':' any output is accepted"},
+			&cli.StringFlag{Name: "lang", Aliases: []string{"l"}, Usage: "`LANGUAGE` of the file, such as python or cpp"},
+			&cli.StringSliceFlag{Name: "test", KeepSpace: true, Usage: "`INPUT:EXPECTED` of a test; @FILE stands for a file's content, \\n for a line feed; without ':' any output is accepted"},
 			&cli.StringFlag{Name: "stdin", Usage: "standard input from `FILE` (- for this command's own) instead of tests"},
 			&cli.DurationFlag{Name: "cpu", Usage: "CPU time limit of each test, such as 2s"},
 			&cli.DurationFlag{Name: "wall", Usage: "real time limit of each test"},
@@ -63,8 +65,8 @@ func runCommand(p Process, run func(context.Context, config.Config, RunRequest) 
 
 // runRequest reads the command line.
 func runRequest(c *cli.Context, stdin io.Reader) (RunRequest, error) {
-	if !c.Args().Present() {
-		return RunRequest{}, usagef("name the program's file: optimus admin run FILE --lang LANGUAGE")
+	if !c.Args().Present() || c.String("lang") == "" {
+		return RunRequest{}, usagef("name the program's file and its language: optimus admin run FILE --lang LANGUAGE")
 	}
 	r := RunRequest{
 		File:          c.Args().First(),
@@ -162,28 +164,17 @@ func runLocal(ctx context.Context, p Process, cfg config.Config, r RunRequest) e
 		return err
 	}
 	life := &lifecycle{log: log}
+	var submission sandbox.Submission
 	var report sandbox.Report
 	err = life.start(ctx, func(ctx context.Context) error {
 		e, err := openEngine(ctx, life, cfg, log)
 		if err != nil {
 			return err
 		}
-		lang, err := e.languages.Resolve(r.Language, "")
-		if err != nil {
-			return fmt.Errorf("--lang: %w", err)
+		if submission, err = r.submission(e.languages, content); err != nil {
+			return err
 		}
-		name := lang.SourceFile
-		if name == "" {
-			name = filepath.Base(r.File)
-		}
-		report, err = judge.Judge(ctx, e.runner, sandbox.Submission{
-			Language:      lang,
-			Source:        sandbox.Source{Files: []sandbox.File{{Name: name, Content: content}}},
-			Args:          r.Args,
-			Limits:        r.Limits,
-			Tests:         r.Tests,
-			StopOnFailure: r.StopOnFailure,
-		}, judge.Options{})
+		report, err = judge.Judge(ctx, e.runner, submission, judge.Options{})
 		if err != nil {
 			return fmt.Errorf("judge %s: %w", r.File, err)
 		}
@@ -192,11 +183,31 @@ func runLocal(ctx context.Context, p Process, cfg config.Config, r RunRequest) e
 	if err := errors.Join(err, life.stop(context.WithoutCancel(ctx))); err != nil {
 		return err
 	}
-	if err := printReport(p.Stdout, report, r.JSON); err != nil {
+	job := store.Job{State: store.Completed, Lane: store.LaneOf(submission.Language), Submission: &submission, Report: &report}
+	if err := printJob(p.Stdout, web.ViewJob(&job), r.JSON); err != nil {
 		return err
 	}
 	if report.Verdict != sandbox.Accepted {
 		return fmt.Errorf("%s: %w: %s", r.File, errVerdict, report.Verdict)
 	}
 	return nil
+}
+
+func (r RunRequest) submission(l languages, content []byte) (sandbox.Submission, error) {
+	lang, err := l.Resolve(r.Language, "")
+	if err != nil {
+		return sandbox.Submission{}, fmt.Errorf("--lang: %w", err)
+	}
+	name := lang.SourceFile
+	if name == "" {
+		name = filepath.Base(r.File)
+	}
+	return sandbox.Submission{
+		Language:      lang,
+		Source:        sandbox.Source{Files: []sandbox.File{{Name: name, Content: content}}},
+		Args:          r.Args,
+		Limits:        r.Limits,
+		Tests:         r.Tests,
+		StopOnFailure: r.StopOnFailure,
+	}, nil
 }

@@ -5,10 +5,13 @@
 package modes
 
 import (
+	"context"
 	"io"
 	"time"
 
 	"github.com/urfave/cli/v2"
+
+	"optimus/config"
 )
 
 // Process is what a command is given of the process that it runs in.
@@ -23,12 +26,19 @@ type Process struct {
 	Stdout, Stderr io.Writer
 }
 
-// New gives the command tree with the actions of this package.
-func New(p Process) *cli.App { return App(p, Actions{}) }
+// Run does what the command line, whose first word is the program's name, says.
+func Run(ctx context.Context, p Process, args []string) error {
+	app := App(p, Actions{
+		Serve: func(ctx context.Context, cfg config.Config) error { return serve(ctx, p, cfg) },
+		Run:   func(ctx context.Context, cfg config.Config, r RunRequest) error { return runLocal(ctx, p, cfg, r) },
+	})
+	return app.RunContext(ctx, flagsFirst(app, args)) //nolint:wrapcheck // the command's own error
+}
 
 // Actions are what the commands do.
 type Actions struct {
-	Admin []*cli.Command
+	Serve func(context.Context, config.Config) error
+	Run   func(context.Context, config.Config, RunRequest) error
 }
 
 // App gives the command tree over the actions.
@@ -43,16 +53,19 @@ func App(p Process, a Actions) *cli.App {
 		HideHelpCommand:        true,
 		UseShortOptionHandling: true,
 		Suggest:                true,
-		Compiled:               time.Time{},
+		// A test's text may hold commas.
+		DisableSliceFlagSeparator: true,
+		Compiled:                  time.Time{},
 		// The exit code is main's business alone.
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return usageError{err} },
 		Action:         helpOrUnknown,
 		Commands: []*cli.Command{
+			serveCommand(a.Serve),
 			{
 				Name:        "admin",
 				Usage:       "look at and steer jobs, queues, languages, images; judge a local file",
-				Subcommands: a.Admin,
+				Subcommands: adminCommands(p, a),
 				Action:      helpOrUnknown,
 			},
 		},
@@ -84,4 +97,15 @@ func helpOrUnknown(c *cli.Context) error {
 		return err //nolint:wrapcheck // the library only fails to write to stdout
 	}
 	return nil
+}
+
+// adminCommands are what an operator does, one thing each.
+func adminCommands(p Process, a Actions) []*cli.Command {
+	return []*cli.Command{
+		runCommand(p, a.Run),
+		jobsCommand(p),
+		queuesCommand(p),
+		deadLetterCommand(p),
+		languagesCommand(p),
+	}
 }
