@@ -45,7 +45,7 @@ func (s *session) claim(ctx context.Context) {
 			busy += len(claims)
 			s.start(ctx, claims)
 			if err != nil {
-				rest = outage.delay(s.o.Poll)
+				rest = outage.delay(min(s.o.Poll, slowestRetry))
 			} else if len(claims) == asked {
 				continue
 			}

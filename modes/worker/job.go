@@ -165,7 +165,7 @@ func (j *job) deliver(call string, write func(context.Context) error) error {
 		case time.Now().After(until):
 			return fmt.Errorf("%s, for %s: %w", call, j.o.ReportFor, err)
 		}
-		timer := time.NewTimer(o.delay(2 * time.Second))
+		timer := time.NewTimer(o.delay(slowestRetry))
 		select {
 		case <-timer.C:
 		case <-j.held.lost:

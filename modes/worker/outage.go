@@ -23,7 +23,10 @@ func (o *outage) note(log zerolog.Logger, call string, err error) {
 	}
 }
 
-const firstRetry = 20 * time.Millisecond
+const (
+	firstRetry   = 20 * time.Millisecond
+	slowestRetry = 2 * time.Second
+)
 
 // delay before the next try: doubling from a fiftieth of a second to most.
 func (o *outage) delay(most time.Duration) time.Duration {

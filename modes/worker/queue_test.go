@@ -66,6 +66,12 @@ func (q *queue) call(ctx context.Context, name string) error {
 	return nil
 }
 
+func (q *queue) count(call string) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.calls[call]
+}
+
 func (q *queue) touch() {
 	close(q.changed)
 	q.changed = make(chan struct{})

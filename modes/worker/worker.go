@@ -301,13 +301,25 @@ func (s *session) watchCancellations(ctx context.Context) {
 		return
 	}
 	for ctx.Err() == nil {
-		asked, err := notifier.Cancellations(ctx)
-		if err == nil {
-			for range asked {
-				s.keeper.lookNow()
-			}
+		if asked, err := notifier.Cancellations(ctx); err == nil {
+			s.look(ctx, asked)
 		}
 		pause(ctx, s.o.Poll)
+	}
+}
+
+// look has the keeper look at each value, until the channel or ctx ends.
+func (s *session) look(ctx context.Context, asked <-chan struct{}) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case _, ok := <-asked:
+			if !ok {
+				return
+			}
+			s.keeper.lookNow()
+		}
 	}
 }
 
