@@ -84,6 +84,7 @@ func (r Recipe) environment() []string {
 
 // key changes with all that decides what is built.
 func (r Recipe) key() (string, error) {
+	r.Packages = slices.Sorted(slices.Values(r.Packages))
 	text, err := json.Marshal(struct {
 		Recipe
 		Format int
