@@ -84,6 +84,7 @@ func (r Recipe) environment() []string {
 
 // key changes with all that decides what is built.
 func (r Recipe) key() (string, error) {
+	r.Packages = slices.Sorted(slices.Values(r.Packages))
 	text, err := json.Marshal(struct {
 		Recipe
 		Format int
@@ -155,7 +156,7 @@ func (i *Images) Build(ctx context.Context, o BuildOptions) (Image, error) {
 // XDG_CACHE_HOME, else below /var/cache for root and below ~/.cache for others. getenv is os.Getenv.
 func CacheDir(getenv func(string) string) (string, error) {
 	if dir := getenv("OPTIMUS_CACHE"); dir != "" {
-		return absolute(dir)
+		return absoluteDir(dir)
 	}
 	base := getenv("XDG_CACHE_HOME")
 	if base == "" && os.Geteuid() == 0 {
@@ -168,10 +169,10 @@ func CacheDir(getenv func(string) string) (string, error) {
 		}
 		base = filepath.Join(home, ".cache")
 	}
-	return absolute(filepath.Join(base, "optimus", "images"))
+	return absoluteDir(filepath.Join(base, "optimus", "images"))
 }
 
-func absolute(dir string) (string, error) {
+func absoluteDir(dir string) (string, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return "", fmt.Errorf("cache folder: %w", err)
@@ -201,7 +202,7 @@ func newBuild(o BuildOptions) (*imageBuild, error) {
 			return nil, err
 		}
 	}
-	if dir, err = absolute(dir); err != nil {
+	if dir, err = absoluteDir(dir); err != nil {
 		return nil, err
 	}
 	key, err := o.Recipe.key()

@@ -50,7 +50,6 @@ func unusedPlugins() []string {
 		"io.containerd.cri.v1.runtime",
 		"io.containerd.podsandbox.controller.v1.podsandbox",
 		"io.containerd.nri.v1.nri",
-		"io.containerd.runtime.v1.linux",
 		"io.containerd.internal.v1.restart",
 		"io.containerd.internal.v1.tracing",
 		"io.containerd.tracing.processor.v1.otlp",

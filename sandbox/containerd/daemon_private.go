@@ -38,8 +38,8 @@ type privateDaemon struct {
 	path   string // PATH for the daemon, which finds shim and runc by it
 	log    zerolog.Logger
 
-	users   *os.File // holds the shared lock of a user
-	proc    *process // the daemon; owned by the supervisor once it runs
+	users   *os.File       // holds the shared lock of a user
+	proc    *daemonProcess // the daemon; owned by the supervisor once it runs
 	cancel  context.CancelFunc
 	watched chan struct{} // closed when the supervisor has ended
 }
@@ -180,7 +180,7 @@ func (p *privateDaemon) ensure(ctx context.Context) error {
 }
 
 // find gives the daemon of this folder, whoever started it; nil where none runs.
-func (p *privateDaemon) find() (*process, error) {
+func (p *privateDaemon) find() (*daemonProcess, error) {
 	pids, err := findProcesses(func(args []string) bool {
 		return filepath.Base(args[0]) == "containerd" && slices.Contains(args, p.configFile())
 	})
@@ -243,7 +243,7 @@ func (p *privateDaemon) environment(env []string) []string {
 }
 
 // awaitAnswer waits until the socket takes connections: containerd listens once all is loaded.
-func (p *privateDaemon) awaitAnswer(ctx context.Context, proc *process) error {
+func (p *privateDaemon) awaitAnswer(ctx context.Context, proc *daemonProcess) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)

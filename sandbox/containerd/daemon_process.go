@@ -14,20 +14,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// process is any process, child or not, held by a descriptor so that a reused pid can't be
+// daemonProcess is any process, child or not, held by a descriptor so that a reused pid can't be
 // taken for it.
-type process struct {
+type daemonProcess struct {
 	pid    int
 	fd     *os.File
 	exited chan struct{} // closed at its end, unless released before
 }
 
-func openProcess(pid int) (*process, error) {
+func openProcess(pid int) (*daemonProcess, error) {
 	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
 	if err != nil {
 		return nil, fmt.Errorf("open process %d: %w", pid, err)
 	}
-	p := &process{pid: pid, fd: os.NewFile(uintptr(fd), "pidfd:"+strconv.Itoa(pid)), exited: make(chan struct{})}
+	p := &daemonProcess{pid: pid, fd: os.NewFile(uintptr(fd), "pidfd:"+strconv.Itoa(pid)), exited: make(chan struct{})}
 	conn, err := p.fd.SyscallConn()
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("watch process %d: %w", pid, err), p.fd.Close())
@@ -46,13 +46,13 @@ func openProcess(pid int) (*process, error) {
 }
 
 // release gives the descriptor back; the process is left as it is.
-func (p *process) release() {
+func (p *daemonProcess) release() {
 	p.fd.Close() //nolint:errcheck,gosec // nothing was written
 }
 
 // stop ends the process, by SIGKILL where SIGTERM was not enough within grace or ctx, and
 // releases it.
-func (p *process) stop(ctx context.Context, grace time.Duration) error {
+func (p *daemonProcess) stop(ctx context.Context, grace time.Duration) error {
 	defer p.release()
 	ctx, cancel := context.WithTimeout(ctx, grace)
 	defer cancel()
@@ -76,7 +76,7 @@ func (p *process) stop(ctx context.Context, grace time.Duration) error {
 }
 
 // signal does nothing to a process that has ended.
-func (p *process) signal(sig unix.Signal) error {
+func (p *daemonProcess) signal(sig unix.Signal) error {
 	conn, err := p.fd.SyscallConn()
 	if err != nil {
 		return fmt.Errorf("send %s to process %d: %w", unix.SignalName(sig), p.pid, err)

@@ -25,8 +25,7 @@ const maxIndexSize = 4 << 20
 // gives them. A reference that was there before then means the imported image. Importing the
 // same archive again changes nothing.
 func (i *Images) Import(ctx context.Context, r io.Reader, progress ProgressFunc) ([]Image, error) {
-	counted := &countingReader{r: r, tell: func(n int64) { progress.tell(Progress{Stage: "import", Done: n}) }}
-	return i.importFrom(ctx, counted, progress)
+	return i.importFrom(ctx, r, Progress{Stage: "import"}, progress)
 }
 
 // ImportFile is Import from a file. Where all that its index names is present already it
@@ -47,30 +46,34 @@ func (i *Images) ImportFile(ctx context.Context, name string, progress ProgressF
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil, fmt.Errorf("import images: %w", err)
 	}
-	counted := &countingReader{r: f, tell: func(n int64) {
-		progress.tell(Progress{Stage: "import", Detail: name, Done: n, Total: info.Size()})
-	}}
-	list, err := i.importFrom(ctx, counted, progress)
+	list, err := i.importFrom(ctx, f, Progress{Stage: "import", Detail: name, Total: info.Size()}, progress)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return list, nil
 }
 
-func (i *Images) importFrom(ctx context.Context, r io.Reader, progress ProgressFunc) ([]Image, error) {
+// importFrom tells p as it reads, with what is done filled in.
+func (i *Images) importFrom(ctx context.Context, r io.Reader, p Progress, progress ProgressFunc) ([]Image, error) {
 	// The lease keeps what is imported from being collected before it is unpacked.
 	ctx, done, err := i.client.WithLease(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("import images: %w", err)
 	}
 	defer done(context.WithoutCancel(ctx)) //nolint:errcheck // it expires by itself
-	imported, err := i.client.Import(ctx, r, client.WithImageLabels(map[string]string{LabelOwner: imageLabel}))
+	counted := &countingReader{r: r, tell: func(n int64) {
+		p.Done = n
+		progress.tell(p)
+	}}
+	imported, err := i.client.Import(ctx, counted, client.WithImageLabels(map[string]string{LabelOwner: imageLabel}))
 	if err != nil {
 		return nil, fmt.Errorf("import images: %w: is it an OCI or Docker archive, whole, for %s?", err, platforms.DefaultString())
 	}
 	if len(imported) == 0 {
 		return nil, errors.New("import images: the archive names none: export it with a name, as `docker save NAME` does")
 	}
+	// What follows an archive's end is not read.
+	counted.tell(max(counted.n, p.Total))
 	list := make([]Image, 0, len(imported))
 	for _, meta := range imported {
 		img, err := i.adopt(ctx, meta, progress)
@@ -140,19 +143,17 @@ func readIndex(archive io.Reader) (ocispec.Index, error) {
 
 // countingReader tells now and then how much was read.
 type countingReader struct {
-	r     io.Reader
-	n     int64
-	told  int64
-	tell  func(n int64)
-	ended bool
+	r       io.Reader
+	n, told int64
+	tell    func(n int64)
 }
 
 func (c *countingReader) Read(p []byte) (int, error) {
 	const step = 8 << 20
 	n, err := c.r.Read(p)
 	c.n += int64(n)
-	if c.n-c.told >= step || (err != nil && !c.ended) {
-		c.told, c.ended = c.n, err != nil
+	if c.n-c.told >= step {
+		c.told = c.n
 		c.tell(c.n)
 	}
 	return n, err //nolint:wrapcheck // io.EOF must stay itself
