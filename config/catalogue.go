@@ -165,10 +165,10 @@ func (l RunLimits) Or(base RunLimits) RunLimits {
 }
 
 //go:embed languages.json
-var embeddedCatalogue []byte //nolint:gochecknoglobals // go:embed asks for a variable
+var embeddedCatalogue []byte
 
 //go:embed optimus.toml
-var example string //nolint:gochecknoglobals // go:embed asks for a variable
+var example string
 
 // Example gives an optimus.toml that states and explains every default.
 func Example() string { return example }
@@ -266,5 +266,5 @@ func writeAll(f *os.File, data []byte) error {
 	if closed := f.Close(); err == nil {
 		err = closed
 	}
-	return err //nolint:wrapcheck // Save says what it means
+	return err
 }

@@ -78,8 +78,7 @@ func TestDocsLanguages(t *testing.T) {
 // fieldRows gives a row for every field: its path and what it takes.
 func fieldRows(typ reflect.Type, tag, path string) []docRow {
 	var rows []docRow
-	for i := range typ.NumField() {
-		f := typ.Field(i)
+	for f := range typ.Fields() {
 		at := join(path, key(f, tag))
 		if f.Type.Kind() == reflect.Pointer {
 			f.Type = f.Type.Elem()

@@ -48,7 +48,10 @@ func forms() []form {
 	}
 }
 
-func matches(pattern string) func(string) bool { return regexp.MustCompile(pattern).MatchString }
+// matches compiles the pattern only when it is asked for: most are not, in most runs.
+func matches(pattern string) func(string) bool {
+	return func(s string) bool { return regexp.MustCompile(pattern).MatchString(s) }
+}
 
 func isName(s string) bool { return matches(`^[a-z0-9][a-z0-9._+-]{0,62}$`)(s) }
 

@@ -20,8 +20,15 @@ func TestSecretShowsNothing(t *testing.T) {
 	var shown []string
 	for verb := range strings.SplitSeq("v +v #v s q x X d o b c U e f g t p T", " ") {
 		for _, v := range []any{
-			secret, &secret, open{secret}, &open{secret}, closed{secret}, &closed{secret},
-			[]Secret{secret}, map[string]Secret{"a": secret}, map[Secret]int{secret: 1}, Store{RedisURL: secret}, Config{Store: Store{RedisURL: secret}},
+			secret, &secret,
+			open{secret},
+			&open{secret},
+			closed{secret},
+			&closed{secret},
+			[]Secret{secret},
+			map[string]Secret{"a": secret},
+			map[Secret]int{secret: 1},
+			Config{Store: Store{RedisURL: secret}},
 		} {
 			shown = append(shown, fmt.Sprintf("%"+verb, v))
 		}

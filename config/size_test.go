@@ -29,11 +29,21 @@ func TestParseSize(t *testing.T) {
 
 func TestSizeString(t *testing.T) {
 	t.Parallel()
-	for size, want := range map[Size]string{
-		0: "0", 1: "1", 1000: "1KB", 1024: "1KiB", 1025: "1025", 256 * KB: "256KB", 64 * KB: "64KB", 256 * MiB: "256MiB", 250 * MiB: "250MiB", 2 * GiB: "2GiB",
+	for _, tc := range []struct {
+		size Size
+		want string
+	}{
+		{0, "0"},
+		{1, "1"},
+		{1000, "1KB"},
+		{1024, "1KiB"},
+		{1025, "1025"},
+		{256 * KB, "256KB"},
+		{250 * MiB, "250MiB"},
+		{2 * GiB, "2GiB"},
 	} {
-		if got := size.String(); got != want {
-			t.Errorf("%d shows as %s, want %s", size, got, want)
+		if got := tc.size.String(); got != tc.want {
+			t.Errorf("%d shows as %s, want %s", tc.size, got, tc.want)
 		}
 	}
 	rapid.Check(t, func(t *rapid.T) {
@@ -62,12 +72,22 @@ func TestParseDuration(t *testing.T) {
 
 func TestDurationString(t *testing.T) {
 	t.Parallel()
-	for d, want := range map[time.Duration]string{
-		0: "0s", time.Second: "1s", time.Minute: "1m", 90 * time.Second: "1m30s", time.Hour: "1h", day: "1d", 36 * time.Hour: "36h",
-		10 * time.Minute: "10m", 70 * time.Minute: "1h10m", time.Hour + time.Second: "1h0m1s", 50 * time.Millisecond: "50ms",
+	for _, tc := range []struct {
+		d    time.Duration
+		want string
+	}{
+		{0, "0s"},
+		{50 * time.Millisecond, "50ms"},
+		{90 * time.Second, "1m30s"},
+		{10 * time.Minute, "10m"},
+		{70 * time.Minute, "1h10m"},
+		{time.Hour, "1h"},
+		{time.Hour + time.Second, "1h0m1s"},
+		{day, "1d"},
+		{36 * time.Hour, "36h"},
 	} {
-		if got := formatDuration(d); got != want {
-			t.Errorf("%d shows as %s, want %s", d, got, want)
+		if got := formatDuration(tc.d); got != tc.want {
+			t.Errorf("%d shows as %s, want %s", tc.d, got, tc.want)
 		}
 	}
 	rapid.Check(t, func(t *rapid.T) {
