@@ -205,7 +205,7 @@ func TestFailedStartLeavesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close() //nolint:errcheck // a test's own listener
+	defer taken.Close()
 	cfg := testConfig(t)
 	busy := cfg
 	busy.Server.Listen = taken.Addr().String()

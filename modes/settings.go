@@ -46,5 +46,5 @@ func loadConfig(c *cli.Context) (config.Config, error) {
 		}
 		o.FlagNames[path] = "--" + flag
 	}
-	return config.Load(o) //nolint:wrapcheck // an *Error lists every fault by itself
+	return config.Load(o)
 }
