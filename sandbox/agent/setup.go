@@ -173,20 +173,21 @@ func newNetwork() (*os.File, error) {
 	return r.f, r.err
 }
 
-// findMasks lists what of a fresh /proc tells of the machine or reaches into it. The container
-// runtime hides the same in the container's own /proc; a box mounts a new one.
+// findMasks lists what of a fresh /proc tells an unprivileged user of the machine or of what else
+// runs on it. The container runtime hides the like in the container's own /proc; a box mounts a
+// new one. What only root may read needs no mask: a box's user never is.
 func (s *shared) findMasks() {
-	for _, name := range []string{"acpi", "asound", "bus", "driver", "dynamic_debug", "fs", "irq", "pressure", "scsi", "tty"} {
+	for _, name := range []string{"acpi", "asound", "bus", "driver", "dynamic_debug", "fs", "irq", "scsi"} {
 		if i, err := os.Stat("/proc/" + name); err == nil && i.IsDir() {
 			s.maskDirs = append(s.maskDirs, "/proc/"+name)
 		}
 	}
 	for _, name := range []string{
-		"config.gz", "iomem", "ioports", "interrupts", "kallsyms", "kcore", "key-users", "keys", "kmsg", "kpagecgroup",
-		"kpagecount", "kpageflags", "latency_stats", "modules", "mtrr", "sched_debug", "slabinfo", "softirqs",
-		"sysrq-trigger", "timer_list", "timer_stats", "vmallocinfo", "zoneinfo",
+		"interrupts", "kallsyms", "kcore", "key-users", "keys", "latency_stats", "sched_debug", "softirqs",
+		"sysrq-trigger", "timer_list", "timer_stats",
 	} {
-		if i, err := os.Stat("/proc/" + name); err == nil && !i.IsDir() {
+		const othersRead = 0o004
+		if i, err := os.Stat("/proc/" + name); err == nil && i.Mode().Perm()&othersRead != 0 {
 			s.maskFiles = append(s.maskFiles, "/proc/"+name)
 		}
 	}

@@ -29,7 +29,8 @@ type cgroups interface {
 	run(container string, n uint32, l sandbox.Limits) (runCgroup, error)
 	// containers lists the containers that have a folder.
 	containers() ([]string, error)
-	// remove ends what is left in a container's folder and removes it.
+	// remove ends what is left in a container's folder and removes it, and, where it was the
+	// last, the parent.
 	remove(container string) error
 }
 

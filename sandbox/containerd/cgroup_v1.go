@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"optimus/sandbox"
 )
 
@@ -49,6 +51,7 @@ func (t *v1Tree) remove(container string) error {
 	var errs []error
 	for _, dir := range t.distinct {
 		errs = append(errs, removeTree(filepath.Join(dir, container)))
+		_ = unix.Rmdir(dir) // fails while another container is there
 	}
 	return errors.Join(errs...)
 }

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"optimus/sandbox"
 )
 
@@ -17,17 +19,10 @@ type v2Tree struct{ dir string }
 // v2Controllers are what a run needs.
 const v2Controllers = "+cpu +memory +pids"
 
+// openV2 tries at once whether the controllers can be had.
 func openV2(dir string) (*v2Tree, error) {
-	// Each folder hands its controllers down to the next.
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("make cgroup: %w", err)
-	}
-	for _, d := range []string{filepath.Dir(dir), dir} {
-		if err := delegate(d); err != nil {
-			return nil, err
-		}
-	}
-	return &v2Tree{dir: dir}, nil
+	t := &v2Tree{dir: dir}
+	return t, delegate(filepath.Dir(dir))
 }
 
 func delegate(dir string) error {
@@ -42,6 +37,10 @@ func (t *v2Tree) create(container string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("make cgroup: %w", err)
 	}
+	// Each folder hands its controllers down to the next.
+	if err := delegate(t.dir); err != nil {
+		return err
+	}
 	return delegate(dir)
 }
 
@@ -50,7 +49,9 @@ func (t *v2Tree) containers() ([]string, error) { return listFolders(t.dir) }
 func (t *v2Tree) remove(container string) error {
 	dir := filepath.Join(t.dir, container)
 	_ = writeKnob(filepath.Join(dir, "cgroup.kill"), "1")
-	return removeTree(dir)
+	err := removeTree(dir)
+	_ = unix.Rmdir(t.dir) // fails while another container is there
+	return err
 }
 
 // v2Run is the group of a run.
