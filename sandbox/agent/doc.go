@@ -8,3 +8,5 @@
 //
 // The agent trusts the host and nothing that runs in a box.
 package agent
+
+//go:generate init/generate.sh

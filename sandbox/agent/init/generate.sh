@@ -14,3 +14,4 @@ for pair in amd64:x86_64 arm64:aarch64; do
 		-fuse-ld=lld-14 -Wl,--build-id=none -Wl,-z,noseparate-code -Wl,-z,max-page-size=4096 \
 		-Wl,-z,nognustack -Wl,--strip-all -o "$out/init_${pair%:*}" init.c
 done
+cat init.c generate.sh | sha256sum | cut -d' ' -f1 >"$out/init.sum"
