@@ -11,7 +11,8 @@ type Limits struct {
 	// Memory, in bytes: anonymous memory, tmpfs (working folder, /tmp, /dev/shm) and
 	// the run's own file cache.
 	Memory int64 `json:"memory,omitempty"`
-	// Output, in bytes, holds for standard output and standard error each.
+	// Output, in bytes, is how much of standard output and of standard error each is kept; more
+	// on standard output ends the run, more on standard error is dropped.
 	Output int64 `json:"output,omitempty"`
 	// Processes counts processes and threads alive at once.
 	Processes int64 `json:"processes,omitempty"`
