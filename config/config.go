@@ -132,7 +132,7 @@ type Sandbox struct {
 // Limits are hard maxima: what a submission or a language asks for above them is refused.
 type Limits struct {
 	// CPU, Wall, Memory, Output, Processes, FileSize, OpenFiles, Stack and Disk bound the limit
-	// of that name of one run, compiles included.
+	// of that name of one run, compiles included. A JVM takes no stack over 1 GiB.
 	CPU       time.Duration `toml:"cpu" min:"10ms" max:"1d"`
 	Wall      time.Duration `toml:"wall" min:"10ms" max:"1d"`
 	Memory    Size          `toml:"memory" min:"1MiB" max:"1TiB"`
@@ -241,7 +241,7 @@ func Default() Config {
 			Processes:   512,
 			FileSize:    512 * MiB,
 			OpenFiles:   4096,
-			Stack:       2 * GiB,
+			Stack:       GiB,
 			Disk:        2 * GiB,
 			MaxTests:    1000,
 			MaxSource:   MiB,

@@ -41,6 +41,9 @@ func (d *decoder) structure(n node, path string, v reflect.Value) {
 		d.wrongType(n, path, "a table")
 		return
 	}
+	if d.note != nil {
+		d.note(path, n.at)
+	}
 	known := map[string]int{}
 	var names []string
 	for i := range v.NumField() {
@@ -97,6 +100,9 @@ func (d *decoder) wrongType(n node, path, want string) {
 // field sets one field. The struct tags of f say what is allowed.
 func (d *decoder) field(n node, path string, f reflect.StructField, v reflect.Value) {
 	switch {
+	case v.Kind() == reflect.Pointer: // a table that may be left out
+		v.Set(reflect.New(v.Type().Elem()))
+		d.structure(n, path, v.Elem())
 	case v.Type() == reflect.TypeFor[Secret](), v.Kind() != reflect.Struct && v.Kind() != reflect.Slice && v.Kind() != reflect.Map:
 		if d.scalar(n, path, f, v) && d.note != nil {
 			d.note(path, n.at)
@@ -148,7 +154,12 @@ func (d *decoder) list(n node, path string, f reflect.StructField, v reflect.Val
 		at := path + "[" + strconv.Itoa(i) + "]"
 		if v.Type().Elem().Kind() == reflect.Struct {
 			d.structure(item, at, out.Index(i))
-		} else if d.scalar(item, at, f, out.Index(i)) && f.Tag.Get("repeats") == "" {
+			continue
+		}
+		if d.note != nil {
+			d.note(at, item.at)
+		}
+		if d.scalar(item, at, f, out.Index(i)) && f.Tag.Get("repeats") == "" {
 			d.repeated(items[:i], item, at)
 		}
 	}
