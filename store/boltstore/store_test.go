@@ -1,4 +1,4 @@
-package boltstore_test
+package boltstore
 
 import (
 	"path/filepath"
@@ -6,49 +6,47 @@ import (
 	"testing"
 
 	"optimus/store"
-	"optimus/store/boltstore"
 	"optimus/store/storetest"
 )
 
-func open(t *testing.T, o store.Options) store.Store {
-	t.Helper()
-	return openAt(t, filepath.Join(t.TempDir(), "jobs.db"), o)
+// checked compares its indexes with its jobs before it closes.
+type checked struct {
+	*Store
+	t    *testing.T
+	path string
+	once sync.Once
 }
 
-func openAt(t *testing.T, path string, o store.Options) *boltstore.Store {
+func (c *checked) Close() error {
+	c.once.Do(func() { checkIndexes(c.t, c.Store) })
+	return c.Store.Close()
+}
+
+func openChecked(t *testing.T, path string, o store.Options) store.Store {
 	t.Helper()
-	s, err := boltstore.Open(path, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	s, err := Open(path, o)
+	must(t, err)
+	return &checked{Store: s, t: t, path: path}
+}
+
+func open(t *testing.T, o store.Options) store.Store {
+	t.Helper()
+	return openChecked(t, filepath.Join(t.TempDir(), "jobs.db"), o)
 }
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	var paths sync.Map
 	storetest.Harness{
-		Open: func(t *testing.T, o store.Options) store.Store {
-			t.Helper()
-			path := filepath.Join(t.TempDir(), "jobs.db")
-			s := openAt(t, path, o)
-			paths.Store(store.Store(s), path)
-			return s
-		},
+		Open: open,
 		Reopen: func(t *testing.T, s store.Store, o store.Options) store.Store {
 			t.Helper()
-			if err := s.Close(); err != nil {
-				t.Fatal(err)
-			}
-			path, _ := paths.Load(s)
-			again := openAt(t, path.(string), o)
-			paths.Store(store.Store(again), path)
-			return again
+			must(t, s.Close())
+			return openChecked(t, s.(*checked).path, o)
 		},
 	}.Run(t)
 }
 
-func TestSuiteSeesBrokenStores(t *testing.T) {
+func TestTheSuiteSeesBrokenStores(t *testing.T) {
 	t.Parallel()
 	storetest.RunBroken(t, open)
 }
