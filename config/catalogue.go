@@ -195,7 +195,7 @@ func ParseCatalogue(source string, data []byte) (Catalogue, error) {
 	places := map[string]place{}
 	tree := parseJSON(source, data, &f)
 	if len(f) == 0 || tree.kind == kindTable && len(tree.keys) > 0 {
-		d := &decoder{tag: "json", hints: originalKeys(), faults: &f, note: func(path string, at place) { places[path] = at }}
+		d := &decoder{tag: "json", hints: originalKeys(), all: keysBelow(reflect.TypeFor[Language](), "json", ""), faults: &f, note: func(path string, at place) { places[path] = at }}
 		d.structure(tree, "", reflect.ValueOf(&c).Elem())
 		checker := &catalogueChecker{faults: &f, places: places, source: source}
 		checker.check(c)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -54,6 +55,7 @@ func (c *catalogueChecker) check(all Catalogue) {
 	}
 	c.names(all.Languages)
 	c.judge0(all.Languages)
+	c.recipes(all.Languages)
 }
 
 // commands checks compile and run.
@@ -107,10 +109,10 @@ func (c *catalogueChecker) environment(at string, l Language) {
 	name := regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 	for _, k := range slices.Sorted(maps.Keys(l.Env)) {
 		if !name.MatchString(k) {
-			c.fault(at+".env", k, "is not the name of a variable", "must be letters, digits and _, no digit first")
+			c.fault(at+".env."+k, "", "is not the name of a variable", "must be letters, digits and _, no digit first")
 		}
 		if strings.ContainsRune(l.Env[k], 0) {
-			c.fault(at+".env", k, "has a NUL byte in its value", "remove it")
+			c.fault(at+".env."+k, "", "has a NUL byte", "remove it")
 		}
 	}
 }
@@ -137,7 +139,7 @@ func (c *catalogueChecker) names(languages []Language) {
 	for i, l := range languages {
 		at := fmt.Sprintf("languages[%d]", i)
 		id := l.Name + "@" + l.Version
-		if first, ok := versions[id]; ok && l.Name != "" {
+		if first, ok := versions[id]; ok && l.Name != "" && l.Version != "" {
 			c.fault(at+".name", l.Name, fmt.Sprintf("stands in languages[%d] with the same version", first), "name and version together must be unique")
 		}
 		versions[id] = i
@@ -158,6 +160,28 @@ func (c *catalogueChecker) judge0(languages []Language) {
 				c.fault(fmt.Sprintf("languages[%d].judge0_ids[%d]", i, j), strconv.Itoa(id), fmt.Sprintf("stands in languages[%d] too", first), "must be unique")
 			}
 			owner[id] = i
+		}
+	}
+}
+
+// recipes checks that an image has one recipe.
+func (c *catalogueChecker) recipes(languages []Language) {
+	first := map[string]int{}
+	for i, l := range languages {
+		if l.Build == nil {
+			continue
+		}
+		at := fmt.Sprintf("languages[%d].build", i)
+		j, ok := first[l.Image]
+		if !ok {
+			first[l.Image] = i
+		} else if !reflect.DeepEqual(l.Build, languages[j].Build) {
+			c.fault(at, "", fmt.Sprintf("differs from that of languages[%d], which has the same image", j), "state the same recipe, or another image")
+		}
+		for k, hook := range l.Build.Hooks {
+			if hook == "" || strings.ContainsAny(hook, "\n\x00") {
+				c.fault(fmt.Sprintf("%s.hooks[%d]", at, k), hook, "is not one line", "state one shell command on one line")
+			}
 		}
 	}
 }

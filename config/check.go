@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,11 +22,11 @@ func splitPlace(where string) place {
 func (l *loader) check() {
 	c := &l.config
 	if c.Server.WriteTimeout <= c.Server.MaxWait {
-		l.fault("server.write_timeout", formatDuration(c.Server.WriteTimeout), "cuts off requests that wait",
+		l.clash("server.write_timeout", "server.max_wait", formatDuration(c.Server.WriteTimeout), "cuts off requests that wait",
 			"must be longer than server.max_wait, "+formatDuration(c.Server.MaxWait))
 	}
 	if c.Store.BackoffMax < c.Store.Backoff {
-		l.fault("store.backoff_max", formatDuration(c.Store.BackoffMax), "is below the first delay",
+		l.clash("store.backoff_max", "store.backoff", formatDuration(c.Store.BackoffMax), "is below the first delay",
 			"must be at least store.backoff, "+formatDuration(c.Store.Backoff))
 	}
 	l.original()
@@ -37,7 +38,7 @@ func (l *loader) original() {
 	o, m := &l.config.Original, &l.config.Limits
 	atMost := func(path, value string, over bool, bound, most string) {
 		if over {
-			l.fault(path, value, "is above "+bound, fmt.Sprintf("must be at most %s, or raise %s", most, bound))
+			l.clash(path, bound, value, "is above "+bound, fmt.Sprintf("must be at most %s, or raise %s", most, bound))
 		}
 	}
 	duration := func(path string, v time.Duration, bound string, most time.Duration) {
@@ -58,7 +59,7 @@ func (l *loader) keys() {
 	names, hashes := map[string]int{}, map[string]int{}
 	for i, k := range l.config.Keys {
 		at := fmt.Sprintf("keys[%d]", i)
-		if k.Hash.Empty() && k.SecretFile == "" {
+		if k.Hash.Empty() && k.SecretFile == "" && !l.blamed(at) {
 			l.fault(at+".name", k.Name, "has neither hash nor secret_file", "state one of the two")
 		}
 		if first, ok := names[k.Name]; ok && k.Name != "" {
@@ -77,6 +78,11 @@ func (l *loader) keys() {
 			hashes[hash] = i
 		}
 	}
+}
+
+// blamed tells whether there is a fault below a path already.
+func (l *loader) blamed(path string) bool {
+	return slices.ContainsFunc(l.faults, func(f Fault) bool { return strings.HasPrefix(f.Field, path+".") })
 }
 
 // CheckListen refuses an address that others can reach where there is no API key, from Keys or,

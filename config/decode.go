@@ -18,8 +18,14 @@ type decoder struct {
 	// all lists every path there is, for keys in the wrong table.
 	all    []string
 	faults *faults
-	// note is told of each field that was set.
+	// note is told where each field stands; nil for no one.
 	note func(path string, at place)
+}
+
+func (d *decoder) set(path string, at place) {
+	if d.note != nil {
+		d.note(path, at)
+	}
 }
 
 // key gives the name that a field goes by; empty for a field that no file states.
@@ -41,9 +47,7 @@ func (d *decoder) structure(n node, path string, v reflect.Value) {
 		d.wrongType(n, path, "a table")
 		return
 	}
-	if d.note != nil {
-		d.note(path, n.at)
-	}
+	d.set(path, n.at)
 	known := map[string]int{}
 	var names []string
 	for i := range v.NumField() {
@@ -65,7 +69,7 @@ func (d *decoder) structure(n node, path string, v reflect.Value) {
 	for _, name := range names {
 		f := v.Type().Field(known[name])
 		if f.Tag.Get("required") != "" && !stated[name] {
-			d.faults.add(n.at, join(path, name), "", "is missing", allowed(f))
+			d.faults.add(n.at, join(path, name), "", "is missing", "must be "+allowed(f))
 		}
 	}
 }
@@ -104,8 +108,8 @@ func (d *decoder) field(n node, path string, f reflect.StructField, v reflect.Va
 		v.Set(reflect.New(v.Type().Elem()))
 		d.structure(n, path, v.Elem())
 	case v.Type() == reflect.TypeFor[Secret](), v.Kind() != reflect.Struct && v.Kind() != reflect.Slice && v.Kind() != reflect.Map:
-		if d.scalar(n, path, f, v) && d.note != nil {
-			d.note(path, n.at)
+		if d.scalar(n, path, f, v) {
+			d.set(path, n.at)
 		}
 	case v.Kind() == reflect.Struct:
 		d.structure(n, path, v)
@@ -122,8 +126,10 @@ func (d *decoder) texts(n node, path string, f reflect.StructField, v reflect.Va
 		d.wrongType(n, path, allowed(f))
 		return
 	}
+	d.set(path, n.at)
 	m := map[string]string{}
 	for _, e := range n.keys {
+		d.set(join(path, e.key), e.value.at)
 		if e.value.kind != kindText {
 			d.wrongType(e.value, join(path, e.key), "text")
 			continue
@@ -135,7 +141,7 @@ func (d *decoder) texts(n node, path string, f reflect.StructField, v reflect.Va
 
 // list sets a slice; a word is a comma-separated list.
 func (d *decoder) list(n node, path string, f reflect.StructField, v reflect.Value) {
-	items := n.list
+	items, element := n.list, elementOf(f)
 	switch n.kind {
 	case kindList:
 	case kindWord:
@@ -148,27 +154,39 @@ func (d *decoder) list(n node, path string, f reflect.StructField, v reflect.Val
 		d.wrongType(n, path, allowed(f))
 		return
 	}
-	out := reflect.MakeSlice(v.Type(), len(items), len(items))
-	before := len(*d.faults)
+	out, whole := reflect.MakeSlice(v.Type(), len(items), len(items)), true
 	for i, item := range items {
 		at := path + "[" + strconv.Itoa(i) + "]"
 		if v.Type().Elem().Kind() == reflect.Struct {
 			d.structure(item, at, out.Index(i))
 			continue
 		}
-		if d.note != nil {
-			d.note(at, item.at)
-		}
-		if d.scalar(item, at, f, out.Index(i)) && f.Tag.Get("repeats") == "" {
+		d.set(at, item.at)
+		if !d.scalar(item, at, element, out.Index(i)) {
+			whole = false
+		} else if f.Tag.Get("repeats") == "" {
 			d.repeated(items[:i], item, at)
 		}
 	}
-	if len(*d.faults) == before {
+	if whole {
 		v.Set(out)
 	}
-	if d.note != nil {
-		d.note(path, n.at)
+	d.set(path, n.at)
+}
+
+// elementOf gives the field that one member of a list is held against: the list's tags hold for
+// it, and it may be empty only where any text will do.
+func elementOf(f reflect.StructField) reflect.StructField {
+	var tag string
+	for _, name := range []string{"is", "oneof", "min", "max"} {
+		if value, ok := f.Tag.Lookup(name); ok {
+			tag += name + ":" + strconv.Quote(value) + " "
+		}
 	}
+	if f.Tag.Get("is") != "" || f.Tag.Get("oneof") != "" {
+		tag += `required:"true"`
+	}
+	return reflect.StructField{Name: f.Name, Type: f.Type.Elem(), Tag: reflect.StructTag(tag)}
 }
 
 func (d *decoder) repeated(before []node, item node, path string) {
@@ -213,13 +231,13 @@ func read(n node, t reflect.Type) (v reflect.Value, ok bool, problem string) {
 	case t == reflect.TypeFor[time.Duration](), t == reflect.TypeFor[Duration]():
 		if ok = text; ok {
 			d, err := ParseDuration(n.text)
-			problem = misread(err, "is not a duration")
+			problem = misread(err, "is not a duration such as 500ms, 2s or 7d")
 			v.SetInt(int64(d))
 		}
 	case t == reflect.TypeFor[Size]():
 		if ok = text || whole; ok {
 			s, err := ParseSize(n.text)
-			problem = misread(err, "is not a size")
+			problem = misread(err, "is not a size such as 64KB or 256MiB")
 			v.SetInt(int64(s))
 		}
 	case t.Kind() == reflect.String:
@@ -270,8 +288,10 @@ func refused(v reflect.Value, f reflect.StructField) string {
 	if strings.ContainsFunc(text, func(r rune) bool { return r == 0 }) {
 		return "has a NUL byte"
 	}
-	list := f.Type.Kind() == reflect.Slice
-	if text == "" && f.Tag.Get("required") == "" && !list {
+	if text == "" {
+		if f.Tag.Get("required") != "" {
+			return "is empty"
+		}
 		return ""
 	}
 	if choices := f.Tag.Get("oneof"); choices != "" && !slices.Contains(strings.Fields(choices), text) {
@@ -279,9 +299,6 @@ func refused(v reflect.Value, f reflect.StructField) string {
 	}
 	if name := f.Tag.Get("is"); name != "" && !formOf(name).ok(text) {
 		return "has the wrong form"
-	}
-	if text == "" && f.Tag.Get("required") != "" {
-		return "is empty"
 	}
 	return ""
 }
@@ -315,9 +332,8 @@ func less(a, b reflect.Value) bool {
 
 // allowed words what a field takes, from its type and tags.
 func allowed(f reflect.StructField) string {
-	t, list := f.Type, ""
-	if t.Kind() == reflect.Slice {
-		t, list = t.Elem(), "a list, each "
+	if f.Type.Kind() == reflect.Slice {
+		return "a list, each " + allowed(elementOf(f))
 	}
 	span := ""
 	if low, high := f.Tag.Get("min"), f.Tag.Get("max"); high != "" {
@@ -326,12 +342,12 @@ func allowed(f reflect.StructField) string {
 		span = fmt.Sprintf(" of %s or more", low)
 	}
 	if choices := strings.Fields(f.Tag.Get("oneof")); len(choices) > 0 {
-		return list + "one of " + strings.Join(choices, ", ")
+		return "one of " + strings.Join(choices, ", ")
 	}
 	if name := f.Tag.Get("is"); name != "" {
-		return list + formOf(name).allowed
+		return formOf(name).allowed
 	}
-	return list + typeName(t) + span
+	return typeName(f.Type) + span
 }
 
 func typeName(t reflect.Type) string {

@@ -8,10 +8,15 @@ import (
 	"strings"
 )
 
-// envConfig names the file to read.
-const envConfig = "OPTIMUS_CONFIG"
+const (
+	envPrefix = "OPTIMUS_"
+	// envConfig names the file to read.
+	envConfig = "OPTIMUS_CONFIG"
+	// envMirror is what the images' build has always read.
+	envMirror = "OPTIMUS_DEBIAN_MIRROR"
+)
 
-// legacy reads the original's variables. An empty one counts as not set, as it did there.
+// legacy reads the original's variables, and a short name for the mirror. An empty one counts as not set, as it did there.
 func (l *loader) legacy() {
 	if url := l.env["REDIS_URL"]; url != "" {
 		l.set("environment", "environment REDIS_URL", "store.redis_url", url)
@@ -25,6 +30,9 @@ func (l *loader) legacy() {
 			host, _, _ := net.SplitHostPort(l.config.Server.Listen)
 			l.set("environment", source, "server.listen", net.JoinHostPort(host, port))
 		}
+	}
+	if mirror := l.env[envMirror]; mirror != "" {
+		l.set("environment", "environment "+envMirror, "sandbox.debian_mirror", mirror)
 	}
 	l.milliseconds("DEFAULT_TIMEOUT_MS", "original.default_timeout")
 	l.milliseconds("MAX_TIMEOUT_MS", "original.max_timeout")
@@ -48,14 +56,12 @@ func (l *loader) milliseconds(name, path string) {
 // fault, but for those that Kubernetes makes for a service of such a name.
 func (l *loader) environment() {
 	byName := map[string]string{}
-	var names []string
 	for _, path := range paths() {
 		byName[EnvName(path)] = path
-		names = append(names, EnvName(path))
 	}
 	var given []string
 	for name := range l.env {
-		if strings.HasPrefix(name, "OPTIMUS_") && name != envConfig {
+		if strings.HasPrefix(name, envPrefix) && name != envConfig && name != envMirror {
 			given = append(given, name)
 		}
 	}
@@ -68,13 +74,26 @@ func (l *loader) environment() {
 			l.set("environment", source, path, l.env[name])
 		case slices.Contains(l.options.EnvKnown, name), isServiceLink(name, l.env[name]):
 		default:
-			help := didYouMean(name, names)
-			if help == "" {
-				help = "`optimus admin config show` lists the settings"
-			}
-			l.faults.add(place{source: source}, "", "", "no setting has this name", help)
+			l.faults.add(place{source: source}, "", "", "no setting has this name", unknownVariable(name))
 		}
 	}
+}
+
+// unknownVariable says what to do about a variable that names no setting.
+func unknownVariable(name string) string {
+	rest := strings.TrimPrefix(name, envPrefix)
+	if strings.HasPrefix(rest, "KEYS") {
+		return "API keys are stated in a file"
+	}
+	var known []string
+	for _, path := range paths() {
+		known = append(known, strings.TrimPrefix(EnvName(path), envPrefix))
+	}
+	slices.Sort(known)
+	if near := Nearest(rest, known); near != "" {
+		return "did you mean " + envPrefix + near + "?"
+	}
+	return "`optimus admin config show` lists the settings"
 }
 
 // isServiceLink tells a variable that Kubernetes puts into every pod for each service near it:

@@ -38,10 +38,10 @@ func forms() []form {
 		{"label", "1 to 63 letters, digits and any of . _ -", matches(`^[A-Za-z0-9._-]{1,63}$`)},
 		{"cgroup", `a plain path of names, such as "optimus" or "/system.slice/optimus"`, isCgroup},
 		{"sha256", "64 hexadecimal digits", matches(`^[0-9a-f]{64}$`)},
-		{"image", `an image reference, such as "docker.io/library/python:3.13"`, isImage},
+		{"image", `an image reference with its registry, such as "docker.io/library/python:3.13"`, isImage},
 		{"source-file", `a plain file name, such as "main.py"`, matches(`^[A-Za-z0-9_][A-Za-z0-9._+-]{0,99}$`)},
 		{"version", `digits and words separated by dots, such as "3.13.5"`, matches(`^[0-9A-Za-z][0-9A-Za-z.+~-]{0,39}$`)},
-		{"packages", "names of Debian packages", matches(`^[a-z0-9][a-z0-9+.-]{1,99}$`)},
+		{"packages", "a Debian package's name", matches(`^[a-z0-9][a-z0-9+.-]{1,99}$`)},
 		{"suite", `a Debian suite, such as "trixie"`, matches(`^[a-z][a-z0-9-]{1,30}$`)},
 		{"quantity", `a Kubernetes quantity, such as "500m" or "1Gi"`, matches(`^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$`)},
 		{"runtime", `a containerd runtime, such as "io.containerd.runsc.v1"`, matches(`^[a-z0-9]+(\.[a-z0-9-]+)+$`)},
@@ -92,6 +92,10 @@ func isCgroup(s string) bool {
 
 // isImage accepts what containerd does: a registry's name first, then path, tag and digest.
 func isImage(s string) bool {
+	registry, _, _ := strings.Cut(s, "/")
+	if !strings.ContainsAny(registry, ".:") && registry != "localhost" {
+		return false
+	}
 	return matches(`^[a-z0-9]+([.-][a-z0-9]+)*(:[0-9]+)?(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)+`+
 		`(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$`)(s) && len(s) <= 255
 }

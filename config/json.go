@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strconv"
 )
 
 // maxDepth of a JSON document; the catalogue's own is 5.
@@ -15,7 +16,7 @@ const maxDepth = 32
 func parseJSON(source string, data []byte, f *faults) node {
 	p := &jsonParser{dec: json.NewDecoder(bytes.NewReader(data)), data: data, at: place{source: source, line: 1}, faults: f}
 	p.dec.UseNumber()
-	n, err := p.value(0)
+	n, err := p.value("", 0)
 	if err == nil {
 		if _, trailing := p.dec.Token(); !errors.Is(trailing, io.EOF) {
 			err = errors.New("something follows the document's end")
@@ -56,7 +57,7 @@ func (p *jsonParser) advance(offset int64) {
 
 var errDepth = errors.New("it is nested too deeply")
 
-func (p *jsonParser) value(depth int) (node, error) {
+func (p *jsonParser) value(path string, depth int) (node, error) {
 	token, err := p.dec.Token()
 	if err != nil {
 		return node{}, err //nolint:wrapcheck // parseJSON says what it means
@@ -69,9 +70,9 @@ func (p *jsonParser) value(depth int) (node, error) {
 	switch t := token.(type) {
 	case json.Delim:
 		if t == '{' {
-			return p.object(n, depth)
+			return p.object(n, path, depth)
 		}
-		return p.array(n, depth)
+		return p.array(n, path, depth)
 	case string:
 		n.kind, n.text = kindText, t
 	case json.Number:
@@ -88,7 +89,7 @@ func (p *jsonParser) value(depth int) (node, error) {
 	return n, nil
 }
 
-func (p *jsonParser) object(n node, depth int) (node, error) {
+func (p *jsonParser) object(n node, path string, depth int) (node, error) {
 	n.kind = kindTable
 	seen := map[string]bool{}
 	for p.dec.More() {
@@ -102,10 +103,10 @@ func (p *jsonParser) object(n node, depth int) (node, error) {
 			return n, errors.New("a key is not text")
 		}
 		if seen[key] {
-			p.faults.add(p.at, key, "", "the key is stated twice", "state it once")
+			p.faults.add(p.at, join(path, key), "", "the key is stated twice", "state it once")
 		}
 		seen[key] = true
-		v, err := p.value(depth + 1)
+		v, err := p.value(join(path, key), depth+1)
 		if err != nil {
 			return n, err
 		}
@@ -115,10 +116,10 @@ func (p *jsonParser) object(n node, depth int) (node, error) {
 	return n, err //nolint:wrapcheck // parseJSON says what it means
 }
 
-func (p *jsonParser) array(n node, depth int) (node, error) {
+func (p *jsonParser) array(n node, path string, depth int) (node, error) {
 	n.kind = kindList
 	for p.dec.More() {
-		v, err := p.value(depth + 1)
+		v, err := p.value(path+"["+strconv.Itoa(len(n.list))+"]", depth+1)
 		if err != nil {
 			return n, err
 		}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -48,6 +50,7 @@ func Load(o LoadOptions) (Config, error) {
 	l.environment()
 	l.flags()
 	l.dataFolder()
+	l.originalDefaults()
 	l.secretFiles()
 	l.check()
 	if err := l.faults.err("configuration"); err != nil {
@@ -193,6 +196,24 @@ func (l *loader) dataFolder() {
 	}
 }
 
+// originalDefaults lowers what nothing states of the original's bounds to the hard maxima, so that
+// who lowers these need not repeat it.
+func (l *loader) originalDefaults() {
+	o, m := &l.config.Original, l.config.Limits
+	lower(l, "original.max_timeout", &o.MaxTimeout, m.Wall)
+	lower(l, "original.default_timeout", &o.DefaultTimeout, o.MaxTimeout)
+	lower(l, "original.max_tests", &o.MaxTests, m.MaxTests)
+	lower(l, "original.max_source", &o.MaxSource, m.MaxSource)
+	lower(l, "original.max_input", &o.MaxInput, m.MaxInput)
+	lower(l, "original.max_expected", &o.MaxExpected, m.MaxExpected)
+}
+
+func lower[T cmp.Ordered](l *loader, path string, v *T, most T) {
+	if l.config.Origin(path).Kind == "default" {
+		*v = min(*v, most)
+	}
+}
+
 // secretFiles turns the files that keys name into hashes.
 func (l *loader) secretFiles() {
 	for i := range l.config.Keys {
@@ -231,11 +252,25 @@ func HashKey(secret string) string {
 
 // fault reports what is wrong with a setting's value, at the place that it comes from.
 func (l *loader) fault(path, value, problem, help string) {
-	at := place{source: l.config.Origin(path).String()}
-	if o := l.config.Origin(path); o.Kind == "file" {
+	l.faultAt(l.config.Origin(path), path, value, problem, help)
+}
+
+// clash reports a setting that does not go with another one: at its own place or, where it is a
+// default, at the other's.
+func (l *loader) clash(path, other, value, problem, help string) {
+	at := l.config.Origin(path)
+	if at.Kind == "default" {
+		at = l.config.Origin(other)
+	}
+	l.faultAt(at, path, value, problem, help)
+}
+
+func (l *loader) faultAt(o Origin, path, value, problem, help string) {
+	at := place{source: o.String()}
+	if o.Kind == "file" {
 		at = splitPlace(o.Where)
 	}
-	if value != "" {
+	if _, err := strconv.Atoi(value); err != nil && value != "" {
 		value = shown(node{kind: kindWord, text: value})
 	}
 	l.faults.add(at, path, value, problem, help)

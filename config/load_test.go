@@ -198,8 +198,3 @@ func TestCheckListen(t *testing.T) {
 		}
 	}
 }
-func TestY(t *testing.T) {
-	c, err := LoadCatalogue("")
-	if err != nil { t.Fatal(err) }
-	t.Log(len(c.Languages), Limits(Default().Limits).CheckCatalogue(c))
-}

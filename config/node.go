@@ -35,7 +35,7 @@ func (k kind) String() string {
 		return "a date or time"
 	case kindNull:
 	}
-	return "nothing"
+	return "null"
 }
 
 // node is a value as written, whatever the format: both files, the environment and the command

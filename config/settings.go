@@ -41,7 +41,7 @@ type Setting struct {
 
 // EnvName gives the variable of a setting's path.
 func EnvName(path string) string {
-	return "OPTIMUS_" + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
 }
 
 // Settings lists every setting with its value and where that comes from, in the order of the type.
@@ -107,6 +107,24 @@ func text(v reflect.Value) string {
 	default:
 		return fmt.Sprint(x)
 	}
+}
+
+// keysBelow lists the keys that the tables below a type have.
+func keysBelow(t reflect.Type, tag, path string) []string {
+	var keys []string
+	for i := range t.NumField() {
+		f := t.Field(i)
+		at := join(path, key(f, tag))
+		if f.Type.Kind() == reflect.Pointer {
+			f.Type = f.Type.Elem()
+		}
+		if f.Type.Kind() == reflect.Struct && f.Type != reflect.TypeFor[Secret]() {
+			keys = append(keys, keysBelow(f.Type, tag, at)...)
+		} else {
+			keys = append(keys, at)
+		}
+	}
+	return keys
 }
 
 // paths lists the paths of every setting that the environment and the command line may state.

@@ -27,7 +27,7 @@ type sizeUnit struct {
 	bytes Size
 }
 
-// sizeUnits has the units from the largest down; a text is written with the first that divides it.
+// sizeUnits has the units from the largest down.
 func sizeUnits() []sizeUnit {
 	return []sizeUnit{
 		{"TiB", 1 << 40},
@@ -67,17 +67,19 @@ func ParseSize(s string) (Size, error) {
 	return 0, fmt.Errorf("%q %w: its unit is not known", s, errSize)
 }
 
-// String gives the shortest exact text form.
+// String gives the shortest exact text form, of several that are the one with the largest unit.
 func (s Size) String() string {
 	if s == 0 {
 		return "0"
 	}
+	shortest := strconv.FormatInt(int64(s), 10)
 	for _, u := range sizeUnits() {
-		if s%u.bytes == 0 {
-			return strconv.FormatInt(int64(s/u.bytes), 10) + u.name
+		text := strconv.FormatInt(int64(s/u.bytes), 10) + u.name
+		if s%u.bytes == 0 && len(text) < len(shortest) {
+			shortest = text
 		}
 	}
-	return strconv.FormatInt(int64(s), 10)
+	return shortest
 }
 
 // MarshalText writes the text form.

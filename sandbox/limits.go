@@ -47,6 +47,12 @@ func (l Limits) Resolved() Limits {
 	return l
 }
 
+// Complete tells whether every limit is stated, as a run needs it.
+func (l Limits) Complete() bool {
+	return l.CPU > 0 && l.Wall > 0 && l.Memory > 0 && l.Output > 0 && l.Processes > 0 && l.FileSize > 0 &&
+		l.OpenFiles > 0 && l.Stack > 0 && l.Disk > 0
+}
+
 // Scaled multiplies the times by time and the memory by memory; a factor of 0 is 1.
 // Languages with slow or large runtimes ask for it in the catalogue.
 func (l Limits) Scaled(time, memory float64) Limits {

@@ -58,7 +58,7 @@ func TestPlanLayoutIsThatOfInit(t *testing.T) {
 	}
 	// A struct's size in C: its words of eight bytes.
 	words := func(name string) int {
-		body := regexp.MustCompile(`(?s)struct `+name+` \{(.*?)\n\};`).FindStringSubmatch(string(source))[1]
+		body := regexp.MustCompile(`(?s)struct ` + name + ` \{(.*?)\n\};`).FindStringSubmatch(string(source))[1]
 		body = regexp.MustCompile(`//[^\n]*`).ReplaceAllString(body, "")
 		n := 0
 		for decl := range strings.SplitSeq(body, ";") {

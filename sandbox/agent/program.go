@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -128,10 +129,17 @@ func (ps *programs) seal(id uint32) error {
 		return err
 	}
 	const flags = unix.MS_REMOUNT | unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV
-	if err := unix.Mount("", p.dir, "", flags, ""); err != nil {
-		return fmt.Errorf("seal program folder: %w", err)
+	// The kernel may close a killed process's files a moment after it was reaped.
+	for wait := 100 * time.Microsecond; ; wait *= 2 {
+		err := unix.Mount("", p.dir, "", flags, "")
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, unix.EBUSY) || wait > time.Second {
+			return fmt.Errorf("seal program folder: %w", err)
+		}
+		time.Sleep(wait)
 	}
-	return nil
 }
 
 // drop ends a program. A box that still has it mounted keeps it until it ends.

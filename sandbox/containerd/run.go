@@ -49,6 +49,10 @@ type active struct {
 // run carries out t. It returns as soon as the program has ended; done is called once nothing of
 // the run is left, so that its slot is free.
 func (c *container) run(ctx context.Context, t task, done func()) (sandbox.Outcome, error) {
+	if !t.limits.Complete() { // to the kernel, 0 is often no limit at all
+		done()
+		return sandbox.Outcome{}, fmt.Errorf("run: a limit is not stated: %+v", t.limits)
+	}
 	a := &active{c: c, id: c.nextID.Add(1), limits: t.limits, output: t.output}
 	var err error
 	if a.group, err = c.cgroups.run(c.id, a.id, t.limits); err != nil {
