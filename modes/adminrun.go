@@ -112,7 +112,7 @@ func readInput(from string, stdin io.Reader) ([]byte, error) {
 	case "-":
 		input, err = io.ReadAll(stdin)
 	default:
-		input, err = os.ReadFile(from) //nolint:gosec // the user names it
+		input, err = os.ReadFile(from)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read standard input of the program: %w", err)
@@ -145,7 +145,7 @@ func testText(text string) (string, error) {
 	if !ok {
 		return strings.ReplaceAll(text, `\n`, "\n"), nil
 	}
-	content, err := os.ReadFile(path) //nolint:gosec // the user names it
+	content, err := os.ReadFile(path)
 	if err != nil {
 		return "", fmt.Errorf("read a test's file: %w", err)
 	}

@@ -28,8 +28,9 @@ func flagsFirst(app *cli.App, args []string) []string {
 	for tail := args[at:]; len(tail) > 0; {
 		n := flagWords(flags, tail)
 		switch {
-		case tail[0] == "--":
-			rest = append(rest, tail...)
+		case tail[0] == "--": // after it come no flags; the library drops it only where flags end
+			first = append(first, "--")
+			rest = append(rest, tail[1:]...)
 			n = len(tail)
 		case n > 0:
 			first = append(first, tail[:n]...)

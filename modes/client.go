@@ -87,7 +87,7 @@ func (c *client) call(ctx context.Context, method, path string, body, into any) 
 	if err != nil {
 		return c.unreachable(err)
 	}
-	defer answer.Body.Close() //nolint:errcheck // only read
+	defer answer.Body.Close()
 	content, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
 	if err != nil {
 		return fmt.Errorf("%s %s: read the answer: %w", method, path, err)
@@ -118,20 +118,21 @@ type refusalError struct {
 }
 
 func (e *refusalError) Error() string {
-	text := e.request + ": " + e.problem.Title
+	var b strings.Builder
+	b.WriteString(e.request + ": " + e.problem.Title)
 	if e.problem.Detail != "" {
-		text += ": " + e.problem.Detail
+		b.WriteString(": " + e.problem.Detail)
 	}
 	for _, f := range e.problem.Errors {
-		text += "\n  " + f.Pointer + f.Parameter + ": " + f.Detail
+		b.WriteString("\n  " + f.Pointer + f.Parameter + ": " + f.Detail)
 	}
 	switch e.problem.Status {
 	case http.StatusUnauthorized:
-		text += "\nset " + envKey + ", or name a file that holds the key with --key-file"
+		b.WriteString("\nset " + envKey + ", or name a file that holds the key with --key-file")
 	case http.StatusForbidden:
-		text += "\nuse a key with that role"
+		b.WriteString("\nuse a key with that role")
 	}
-	return text
+	return b.String()
 }
 
 func refusal(method, path string, answer *http.Response, content []byte) error {

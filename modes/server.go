@@ -188,7 +188,7 @@ func (s *server) part(ctx context.Context, name string, limit time.Duration, run
 		case err := <-ended:
 			return err
 		case <-ctx.Done():
-			return ctx.Err() //nolint:wrapcheck // the lifecycle names the step
+			return ctx.Err()
 		}
 	})
 }

@@ -42,6 +42,9 @@ type segment struct {
 // is about a text that is no JSON at all; then the faults are not complete.
 func scanJSON(data []byte, schema *huma.Schema, schemas huma.Registry, maxDepth int, f *faults) error {
 	s := scanner{data: data, maxDepth: maxDepth, schemas: schemas, faults: f, path: make([]segment, 0, 8)}
+	if s.space(); s.pos < len(s.data) && s.data[s.pos] == 'n' {
+		s.fault("must not be null")
+	}
 	if err := s.value(schema); err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package boltstore_test
+package boltstore
 
 import (
 	"context"
@@ -11,12 +11,11 @@ import (
 
 	"optimus/sandbox"
 	"optimus/store"
-	"optimus/store/boltstore"
 )
 
-func benchStore(b *testing.B) *boltstore.Store {
+func benchStore(b *testing.B) *Store {
 	b.Helper()
-	s, err := boltstore.Open(filepath.Join(b.TempDir(), "bench.db"), store.DefaultOptions())
+	s, err := Open(filepath.Join(b.TempDir(), "bench.db"), store.DefaultOptions())
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -83,7 +82,7 @@ func BenchmarkCycle(b *testing.B) {
 
 // cycle is one job's life. The job that it claims may be another client's: there are as many
 // claims as submissions.
-func cycle(ctx context.Context, s *boltstore.Store, n store.NewJob) error {
+func cycle(ctx context.Context, s *Store, n store.NewJob) error {
 	if _, _, err := s.Submit(ctx, n); err != nil {
 		return err
 	}

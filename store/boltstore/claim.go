@@ -49,7 +49,7 @@ func (b *batch) claim(r store.ClaimRequest, found func(whole, store.Lease, time.
 		}
 	}
 	for _, q := range b.queues.named(r.Queues) {
-		q.tick(b.now)
+		b.tick(q)
 		if !q.Paused {
 			b.promoteDue(q, r.Max)
 			look(q)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"optimus/store"
 )
@@ -52,17 +51,22 @@ type queue struct {
 }
 
 // tick moves the queue's clock along with the wall clock, and notes an outage.
-func (q *queue) tick(now time.Time) {
-	step := now.UnixNano() - q.Seen
-	q.Seen = now.UnixNano()
+func (b *batch) tick(q *queue) {
+	step := b.now.UnixNano() - q.Seen
+	q.Seen = b.now.UnixNano()
 	q.Clock += min(max(step, 0), int64(store.MaxClockStep))
 	if step > int64(store.MaxClockStep) && !q.fresh {
 		q.Outage = q.Clock
 		q.changed = true
 	}
 	q.fresh = false
-	if m := now.Unix() / 60; m != q.Minute {
+	if m := b.now.Unix() / 60; m != q.Minute {
 		q.Minute, q.Current = m, store.Counters{}
+		if raw := b.get(bucketMinutes, minuteKey(q.number, m)); raw != nil { // the wall clock went back
+			if err := json.Unmarshal(raw, &q.Current); err != nil {
+				b.wrote(fmt.Errorf("%w: the counters of queue %q are damaged: %w", store.ErrSchema, q.Name, err))
+			}
+		}
 	}
 }
 
@@ -152,7 +156,7 @@ func loadQueue(v view, k, raw []byte) (*queue, error) {
 // queueFor gives the queue of the name, and makes it where it is new.
 func (b *batch) queueFor(name string) (*queue, error) {
 	if q := b.queues.byName[name]; q != nil {
-		q.tick(b.now)
+		b.tick(q)
 		return q, nil
 	}
 	n := len(b.queues.byNumber) + 1
@@ -163,7 +167,7 @@ func (b *batch) queueFor(name string) (*queue, error) {
 		number: uint16(n), queueRecord: queueRecord{Name: name},
 		figures: figures{Seen: b.now.UnixNano(), Virtual: map[int]uint64{}},
 	}
-	q.tick(b.now)
+	b.tick(q)
 	b.queues.add(q)
 	b.saveQueue(q)
 	b.put(bucketNumbers, []byte(name), number(q.number))
@@ -176,7 +180,7 @@ func (b *batch) queueOf(id store.ID) (*queue, error) {
 	if q == nil {
 		return nil, fmt.Errorf("job %s: %w", id, store.ErrNotFound)
 	}
-	q.tick(b.now)
+	b.tick(q)
 	return q, nil
 }
 

@@ -107,7 +107,7 @@ func (s *Store) checkSubmission(n store.NewJob) ([]byte, error) {
 // submit makes the job in the transaction.
 func (b *batch) submit(n store.NewJob, payload []byte) (*record, error) {
 	if q := b.queues.byName[n.Queue]; q != nil && b.s.o.MaxDepth > 0 && q.unfinished() >= b.s.o.MaxDepth {
-		q.tick(b.now)
+		b.tick(q)
 		q.count(func(c *store.Counters) { c.RejectedFull++ })
 		b.dirty = true
 		return nil, &store.QueueFullError{Queue: q.Name, Depth: b.s.o.MaxDepth, RetryAfter: b.retryAfter(q)}

@@ -41,7 +41,7 @@ func (s *Store) Sweep(ctx context.Context) (store.Swept, error) {
 // sweep does a batch of each kind for each queue; more tells that one was full.
 func (b *batch) sweep() (done store.Swept, more bool) {
 	for _, q := range b.queues.sorted() {
-		q.tick(b.now)
+		b.tick(q)
 		expired, dead := b.expire(q)
 		promoted := b.promoteDue(q, sweepBatch)
 		deleted := b.forgetOld(q)
