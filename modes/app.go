@@ -107,5 +107,6 @@ func adminCommands(p Process, a Actions) []*cli.Command {
 		queuesCommand(p),
 		deadLetterCommand(p),
 		languagesCommand(p),
+		configCommand(p),
 	}
 }

@@ -83,7 +83,10 @@ func newTestServer(t *testing.T, cfg config.Config) *testServer {
 		return &engine{
 			runner:    ts.fake,
 			languages: fakeLanguages{},
-			warm:      func(_ context.Context, l []sandbox.Language) error { ts.warmed <- l; return nil },
+			warm: func(_ context.Context, l ...sandbox.Language) map[string]error {
+				ts.warmed <- l
+				return nil
+			},
 			ready:     func(context.Context) error { return nil },
 		}, nil
 	}
