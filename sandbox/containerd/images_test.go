@@ -38,9 +38,15 @@ func main() {
 // that makes its digest differ from that of another mark.
 func tinyArchive(t *testing.T, ref, mark string) string {
 	t.Helper()
+	return programArchive(t, ref, mark, tinyProgram)
+}
+
+// programArchive is tinyArchive with another program.
+func programArchive(t *testing.T, ref, mark, program string) string {
+	t.Helper()
 	dir := t.TempDir()
 	source, binary := filepath.Join(dir, "main.go"), filepath.Join(dir, "hello")
-	if err := os.WriteFile(source, []byte(tinyProgram), 0o600); err != nil {
+	if err := os.WriteFile(source, []byte(program), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, source)
@@ -48,7 +54,7 @@ func tinyArchive(t *testing.T, ref, mark string) string {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build the test's program: %v: %s", err, out)
 	}
-	program, err := os.ReadFile(binary)
+	compiled, err := os.ReadFile(binary)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +68,7 @@ func tinyArchive(t *testing.T, ref, mark string) string {
 		t.Fatal(err)
 	}
 	tw := tar.NewWriter(w)
-	for name, content := range map[string][]byte{"hello": program, "mark": []byte(mark)} {
+	for name, content := range map[string][]byte{"hello": compiled, "mark": []byte(mark)} {
 		if err := tw.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(content)), ModTime: buildTime()}); err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,194 @@
+package web
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"golang.org/x/time/rate"
+)
+
+// Role is what an API key may do.
+type Role string
+
+// The roles.
+const (
+	// RoleSubmit may submit jobs, and read, cancel and delete those of its own tenant.
+	RoleSubmit Role = "submit"
+	// RoleRead may read the jobs of its own tenant, and languages, queues and workers.
+	RoleRead Role = "read"
+	// RoleAdmin may do everything, for every tenant.
+	RoleAdmin Role = "admin"
+)
+
+// rolePublic marks a route that needs no key.
+const rolePublic Role = ""
+
+// Roles lists the roles.
+func Roles() []Role { return []Role{RoleSubmit, RoleRead, RoleAdmin} }
+
+// Key is an API key. The key itself is never kept, only its hash.
+type Key struct {
+	// Name is the tenant that the key's jobs belong to. Two keys may share it, for a change of keys.
+	Name string
+	// Hash is the SHA-256 of the key, in hexadecimal.
+	Hash string
+	// Roles are what the key may do, at least one.
+	Roles []Role
+	// PerMinute is how many requests it may make in a minute, and at once after a pause; 0 is no bound.
+	PerMinute int
+}
+
+// principal is who makes a request.
+type principal struct {
+	// name is the tenant; empty without keys.
+	name    string
+	hash    [sha256.Size]byte
+	roles   []Role
+	limiter *rate.Limiter
+}
+
+func (p *principal) admin() bool { return slices.Contains(p.roles, RoleAdmin) }
+
+// may tells whether a role is held, or implied by another that is.
+func (p *principal) may(role Role) bool {
+	switch {
+	case role == rolePublic, p.admin():
+		return true
+	case role == RoleRead:
+		return slices.Contains(p.roles, RoleRead) || slices.Contains(p.roles, RoleSubmit)
+	default:
+		return slices.Contains(p.roles, role)
+	}
+}
+
+// sees tells whether a tenant's job may be seen.
+func (p *principal) sees(tenant string) bool { return p.admin() || p.name == tenant }
+
+// keyring holds the API keys. Without any, everyone is an administrator.
+type keyring struct {
+	keys []*principal
+	open *principal
+}
+
+func newKeyring(keys []Key) (*keyring, error) {
+	ring := &keyring{open: &principal{roles: []Role{RoleAdmin}}}
+	var faults []error
+	for i, k := range keys {
+		p, err := newPrincipal(k)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("API key %d (%q): %w", i+1, k.Name, err))
+			continue
+		}
+		if slices.ContainsFunc(ring.keys, func(o *principal) bool { return o.hash == p.hash }) {
+			faults = append(faults, fmt.Errorf("API key %d (%q): its hash is that of an earlier key", i+1, k.Name))
+		}
+		ring.keys = append(ring.keys, p)
+	}
+	return ring, errors.Join(faults...)
+}
+
+func newPrincipal(k Key) (*principal, error) {
+	p := &principal{name: k.Name, roles: k.Roles}
+	digest, err := hex.DecodeString(k.Hash)
+	switch {
+	case k.Name == "":
+		return nil, errors.New("has no name")
+	case err != nil || len(digest) != sha256.Size:
+		return nil, errors.New("its hash is not a SHA-256 in 64 hexadecimal digits")
+	case len(k.Roles) == 0:
+		return nil, errors.New("has no role; allowed are submit, read, admin")
+	case k.PerMinute < 0:
+		return nil, errors.New("its rate is below 0")
+	}
+	for _, r := range k.Roles {
+		if !slices.Contains(Roles(), r) {
+			return nil, fmt.Errorf("unknown role %q; allowed are submit, read, admin", r)
+		}
+	}
+	copy(p.hash[:], digest)
+	if k.PerMinute > 0 {
+		p.limiter = rate.NewLimiter(rate.Limit(float64(k.PerMinute)/60), k.PerMinute)
+	}
+	return p, nil
+}
+
+// identify gives who a request comes from, or nil where its key is missing or unknown. Every key
+// is compared, each in constant time.
+func (r *keyring) identify(c echo.Context) *principal {
+	if len(r.keys) == 0 {
+		return r.open
+	}
+	digest := sha256.Sum256([]byte(keyOf(c)))
+	var found *principal
+	for _, k := range r.keys {
+		if subtle.ConstantTimeCompare(k.hash[:], digest[:]) == 1 {
+			found = k
+		}
+	}
+	return found
+}
+
+func keyOf(c echo.Context) string {
+	h := c.Request().Header
+	if key := h.Get("X-Api-Key"); key != "" {
+		return key
+	}
+	scheme, token, _ := strings.Cut(h.Get("Authorization"), " ")
+	if strings.EqualFold(scheme, "Bearer") {
+		return strings.TrimSpace(token)
+	}
+	return ""
+}
+
+// guard lets through who may use the route: a known key that holds the route's role and has not
+// spent its rate.
+func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := requestOf(c.Request().Context())
+		role, known := s.roles[routeKey(c.Request().Method, c.Path())]
+		if !known || role == rolePublic {
+			r.who = s.keys.open
+			if len(s.keys.keys) > 0 {
+				r.who = &principal{}
+			}
+			return next(c)
+		}
+		who := s.keys.identify(c)
+		if who == nil {
+			return newProblem(codeUnauthorized, "send a key as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'").
+				withHeader("Www-Authenticate", `Bearer realm="optimus"`)
+		}
+		r.who = who
+		if wait := s.reserve(who); wait > 0 {
+			return newProblem(codeRateLimited, "this key may make %d requests a minute; try again in %s",
+				who.limiter.Burst(), wait.Round(time.Millisecond)).retryAfter(wait)
+		}
+		if !who.may(role) {
+			return newProblem(codeForbidden, "this needs a key with the role %q", role)
+		}
+		return next(c)
+	}
+}
+
+// reserve takes a request from the rate, or tells how long to wait for one.
+func (s *Server) reserve(who *principal) time.Duration {
+	if who.limiter == nil {
+		return 0
+	}
+	now := s.opts.Now()
+	if who.limiter.AllowN(now, 1) {
+		return 0
+	}
+	r := who.limiter.ReserveN(now, 1)
+	defer r.CancelAt(now)
+	return max(r.DelayFrom(now), time.Millisecond)
+}
+
+func routeKey(method, path string) string { return method + " " + path }

@@ -1,0 +1,100 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+type batchInput struct {
+	IdempotencyKey string `header:"Idempotency-Key" doc:"1 to 240 visible ASCII characters. It holds for each job by its place in the batch."`
+}
+
+type batchOutput struct {
+	Body BatchResponse
+}
+
+// BatchResponse has one result for each job of a batch, in its order.
+type BatchResponse struct {
+	Results  []BatchResult `json:"results" doc:"One for each job, in the request's order."`
+	Accepted int           `json:"accepted" doc:"How many jobs were made."`
+	Refused  int           `json:"refused" doc:"How many were not."`
+}
+
+// BatchResult is the job that was made, or why it was not.
+type BatchResult struct {
+	Job   *Job     `json:"job,omitempty"`
+	Error *Problem `json:"error,omitempty"`
+}
+
+func (s *Server) routeBatches() {
+	register(s, huma.Operation{
+		OperationID: "submit-batch", Method: http.MethodPost, Path: "/v1/batches", Tags: []string{"jobs"},
+		Summary:     "Submit several jobs",
+		Description: "Each job is accepted or refused on its own; the answer is 200 in either case, with one result for each.",
+	}, RoleSubmit, s.submitBatch)
+	documentBody(s.api.OpenAPI().Paths["/v1/batches"].Post, s.schemas.batch)
+}
+
+// submitBatch submits one after the other, so that the jobs are queued in their order.
+func (s *Server) submitBatch(ctx context.Context, in *batchInput) (*batchOutput, error) {
+	if err := checkKey(in.IdempotencyKey, maxKey-len("/")-len(strconv.Itoa(s.opts.Limits.Batch))); err != nil {
+		return nil, err
+	}
+	body, problem := readBody(requestOf(ctx), s.opts.Limits.Body)
+	if problem != nil {
+		return nil, s.rejected(problem)
+	}
+	jobs, err := s.splitBatch(body)
+	if err != nil {
+		return nil, s.rejected(problemOf(err))
+	}
+	out := &batchOutput{Body: BatchResponse{Results: make([]BatchResult, len(jobs))}}
+	for i, raw := range jobs {
+		result := &out.Body.Results[i]
+		if err := s.submitItem(ctx, raw, in.IdempotencyKey, i, result); err != nil {
+			result.Error = problemOf(err)
+			_ = s.rejected(result.Error)
+			out.Body.Refused++
+			continue
+		}
+		out.Body.Accepted++
+	}
+	return out, nil
+}
+
+func (s *Server) submitItem(ctx context.Context, raw []byte, key string, i int, result *BatchResult) error {
+	if key != "" {
+		key += "/" + strconv.Itoa(i)
+	}
+	job, replayed, err := s.submit(ctx, raw, key, "/jobs/"+strconv.Itoa(i))
+	if err == nil && replayed {
+		job, err = s.opts.Store.Get(ctx, job.ID)
+	}
+	if err != nil {
+		return err
+	}
+	result.Job = viewJob(&job, false)
+	return nil
+}
+
+// splitBatch checks the batch but not the jobs in it, and gives these as they were sent.
+func (s *Server) splitBatch(body []byte) ([]json.RawMessage, error) {
+	f := &faults{}
+	if err := scanJSON(body, s.schemas.outer, s.schemas.registry, s.opts.Limits.Depth, f); err != nil {
+		return nil, newProblem(codeInvalidJSON, "%v", err)
+	}
+	if p := f.problem(); p != nil {
+		return nil, p
+	}
+	var batch struct {
+		Jobs []json.RawMessage `json:"jobs"`
+	}
+	if err := json.Unmarshal(body, &batch); err != nil {
+		return nil, newProblem(codeInvalidJSON, "%v", err)
+	}
+	return batch.Jobs, nil
+}

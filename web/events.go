@@ -1,0 +1,198 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"optimus/sandbox"
+	"optimus/store"
+)
+
+type eventsInput struct {
+	ID          string `path:"id" doc:"The job's id."`
+	LastEventID string `header:"Last-Event-ID" maxLength:"20" doc:"The id of the last event that was seen; the stream goes on after it."`
+	After       uint64 `query:"after" doc:"As Last-Event-ID, for a client that cannot set the header."`
+}
+
+// StateEvent is the data of a state event.
+type StateEvent struct {
+	State   string `json:"state" enum:"queued,running,completed,failed,cancelled"`
+	Attempt int    `json:"attempt,omitempty"`
+	Reason  string `json:"reason,omitempty"`
+	Verdict string `json:"verdict,omitempty"`
+}
+
+// OutputEvent is the data of an output event: a piece of live output.
+type OutputEvent struct {
+	Test     string `json:"test"`
+	Stream   string `json:"stream" enum:"stdout,stderr"`
+	Data     string `json:"data"`
+	Encoding string `json:"encoding,omitempty" enum:"base64" doc:"base64 where data is not UTF-8; else not there."`
+}
+
+func (s *Server) routeEvents() {
+	register(s, huma.Operation{
+		OperationID: "job-events", Method: http.MethodGet, Path: "/v1/jobs/{id}/events", Tags: []string{"jobs"},
+		Summary: "Follow a job",
+		Description: "A stream of server-sent events that ends after the job's last state. The id of an event is its number in the job; " +
+			"`event` is `state` (StateEvent), `compiled` (Run), `test` (Test) or `output` (OutputEvent), and `data` is JSON.",
+		Responses: map[string]*huma.Response{"200": {
+			Description: "The stream.",
+			Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{
+				AnyOf: []*huma.Schema{
+					s.schemas.ref(StateEvent{}), s.schemas.ref(Run{}), s.schemas.ref(Test{}), s.schemas.ref(OutputEvent{}),
+				},
+			}}},
+		}},
+	}, RoleRead, s.jobEvents)
+}
+
+func (s *Server) jobEvents(ctx context.Context, in *eventsInput) (*huma.StreamResponse, error) {
+	after := in.After
+	if in.LastEventID != "" {
+		n, err := strconv.ParseUint(in.LastEventID, 10, 64)
+		if err != nil {
+			return nil, invalid([]Fault{{Parameter: "header.Last-Event-ID", Detail: "must be the id of an event: a whole number, 0 or more"}})
+		}
+		after = n
+	}
+	job, err := s.visible(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	watching, cancel := context.WithCancel(ctx)
+	changed, err := s.opts.Store.Watch(watching, job.ID)
+	if err != nil {
+		cancel()
+		return nil, fmt.Errorf("watch job: %w", err)
+	}
+	// The state is looked at after the watch has begun: a job that ends later is seen by its event.
+	if job, err = s.opts.Store.Get(ctx, job.ID); err != nil {
+		cancel()
+		return nil, err
+	}
+	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		defer cancel()
+		hc.SetHeader("Content-Type", "text/event-stream")
+		hc.SetHeader("Cache-Control", "no-store")
+		hc.SetHeader("X-Accel-Buffering", "no")
+		hc.SetStatus(http.StatusOK)
+		stream := &eventStream{server: s, request: requestOf(ctx), after: after}
+		stream.follow(ctx, &job, changed)
+	}}, nil
+}
+
+// eventStream is one client that follows a job.
+type eventStream struct {
+	server  *Server
+	request *request
+	after   uint64
+	buf     bytes.Buffer
+}
+
+// follow sends events until the job's last one, or until the client or the server goes.
+func (e *eventStream) follow(ctx context.Context, job *store.Job, changed <-chan struct{}) {
+	e.buf.WriteString(": " + job.ID.String() + "\n\n")
+	beat := time.NewTicker(e.server.opts.Timeouts.Heartbeat)
+	defer beat.Stop()
+	// A job that had ended when the watch began may have no last event any more.
+	over := job.State.Terminal()
+	for {
+		ended, err := e.collect(ctx, job.ID)
+		if err != nil {
+			e.request.cause = err
+			return
+		}
+		if e.flush() != nil || ended || over {
+			return
+		}
+		select {
+		case _, ok := <-changed:
+			if !ok {
+				return
+			}
+		case <-beat.C:
+			e.buf.WriteString(": still here\n\n")
+		case <-e.server.stopping:
+			return
+		}
+	}
+}
+
+// collect adds the new events to the buffer and tells whether they end the job.
+func (e *eventStream) collect(ctx context.Context, id store.ID) (ended bool, err error) {
+	events, err := e.server.opts.Store.Events(ctx, id, e.after)
+	if err != nil {
+		return false, fmt.Errorf("events of job %s: %w", id, err)
+	}
+	for _, event := range events {
+		e.after = event.Seq
+		if event.Type == store.EventState {
+			ended = terminal(event)
+		}
+		data, err := viewEvent(event)
+		if err != nil {
+			return false, err
+		}
+		fmt.Fprintf(&e.buf, "id: %d\nevent: %s\ndata: %s\n\n", event.Seq, event.Type, data)
+	}
+	return ended, nil
+}
+
+func (e *eventStream) flush() error {
+	if e.buf.Len() == 0 {
+		return nil
+	}
+	e.server.extend(e.request, e.server.opts.Timeouts.Write)
+	_, err := e.request.w.Write(e.buf.Bytes())
+	e.buf.Reset()
+	if err != nil {
+		return fmt.Errorf("write events: %w", err)
+	}
+	if err := http.NewResponseController(e.request.w).Flush(); err != nil {
+		return fmt.Errorf("flush events: %w", err)
+	}
+	return nil
+}
+
+// viewEvent gives an event's data as the API shows it. JSON has no line breaks, as SSE wants it.
+func viewEvent(e store.Event) ([]byte, error) {
+	var view any
+	var err error
+	switch e.Type {
+	case store.EventState:
+		var d store.StateData
+		err = json.Unmarshal(e.Data, &d)
+		view = StateEvent{State: string(d.State), Attempt: d.Attempt, Reason: d.Reason, Verdict: string(d.Verdict)}
+	case store.EventCompiled:
+		var o sandbox.Outcome
+		err = json.Unmarshal(e.Data, &o)
+		view = viewRun(&o)
+	case store.EventTest:
+		var t sandbox.TestReport
+		err = json.Unmarshal(e.Data, &t)
+		view = viewTest(&t)
+	case store.EventOutput:
+		var d store.OutputData
+		err = json.Unmarshal(e.Data, &d)
+		text, encoding := viewBytes(d.Data, false)
+		view = OutputEvent{Test: d.Test, Stream: string(d.Stream), Data: text, Encoding: encoding}
+	default:
+		view = struct{}{}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("event %d of type %q: %w", e.Seq, e.Type, err)
+	}
+	data, err := json.Marshal(view)
+	if err != nil {
+		return nil, fmt.Errorf("event %d of type %q: %w", e.Seq, e.Type, err)
+	}
+	return data, nil
+}

@@ -1,0 +1,336 @@
+package web
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"optimus/sandbox"
+	"optimus/store"
+)
+
+type submitInput struct {
+	Wait           string `query:"wait" maxLength:"32" doc:"How long to wait for the job's end, such as 10s or 10. Without it the answer comes at once." example:"10s"`
+	Include        string `query:"include" enum:"submission" doc:"submission: give the submission back too."`
+	IdempotencyKey string `header:"Idempotency-Key" doc:"1 to 255 visible ASCII characters. The same key with the same body gives the same job again; with another body it is a conflict."`
+}
+
+type jobOutput struct {
+	Status   int
+	Location string `header:"Location" doc:"The job's path."`
+	Replayed string `header:"Idempotency-Replayed" doc:"true where the job was made by an earlier request with the same Idempotency-Key."`
+	Body     *Job
+}
+
+type jobInput struct {
+	ID string `path:"id" doc:"The job's id."`
+}
+
+type getJobInput struct {
+	ID      string `path:"id" doc:"The job's id."`
+	Wait    string `query:"wait" maxLength:"32" doc:"How long to wait for the job's end, such as 10s or 10." example:"10s"`
+	Include string `query:"include" enum:"submission" doc:"submission: give the submission back too."`
+}
+
+type listInput struct {
+	State  []string  `query:"state" enum:"queued,running,completed,failed,cancelled" doc:"States to list, separated by commas; all without it."`
+	Queue  string    `query:"queue" maxLength:"64" doc:"List this queue alone."`
+	Tenant string    `query:"tenant" maxLength:"255" doc:"List this tenant's jobs alone; others than one's own need the role admin."`
+	Since  time.Time `query:"since" doc:"Jobs made at this time or later."`
+	Until  time.Time `query:"until" doc:"Jobs made before this time."`
+	Limit  int       `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"Jobs on a page."`
+	Cursor string    `query:"cursor" maxLength:"1024" doc:"next_cursor of the page before."`
+}
+
+type listOutput struct {
+	Body JobList
+}
+
+// JobList is a page of jobs, newest first.
+type JobList struct {
+	Jobs       []*Job `json:"jobs" doc:"Newest first, without the tests' reports."`
+	NextCursor string `json:"next_cursor,omitempty" doc:"Gives the next page; not there on the last."`
+}
+
+type noContent struct{}
+
+func (s *Server) routeJobs() {
+	answer := &huma.Response{Description: "The job; with wait, it has ended."}
+	submit := huma.Operation{
+		OperationID: "submit-job", Method: http.MethodPost, Path: "/v1/jobs", Tags: []string{"jobs"},
+		Summary:       "Submit a job",
+		Description:   "Answers 202 with the queued job; with `wait`, 200 with the ended job, or 202 with the job as it is once the time is over.",
+		DefaultStatus: http.StatusAccepted,
+		Responses:     map[string]*huma.Response{"200": answer},
+	}
+	register(s, submit, RoleSubmit, s.submitJob)
+	op := s.api.OpenAPI().Paths["/v1/jobs"].Post
+	documentBody(op, s.schemas.job)
+	answer.Content = op.Responses["202"].Content
+
+	register(s, huma.Operation{
+		OperationID: "list-jobs", Method: http.MethodGet, Path: "/v1/jobs", Tags: []string{"jobs"},
+		Summary: "List jobs",
+	}, RoleRead, s.listJobs)
+	register(s, huma.Operation{
+		OperationID: "get-job", Method: http.MethodGet, Path: "/v1/jobs/{id}", Tags: []string{"jobs"},
+		Summary: "Get a job",
+	}, RoleRead, s.getJob)
+	register(s, huma.Operation{
+		OperationID: "cancel-job", Method: http.MethodPost, Path: "/v1/jobs/{id}/cancel", Tags: []string{"jobs"},
+		Summary:     "Cancel a job",
+		Description: "A queued job is cancelled at once; of a running one the worker is asked to stop.",
+	}, RoleSubmit, s.cancelJob)
+	register(s, huma.Operation{
+		OperationID: "delete-job", Method: http.MethodDelete, Path: "/v1/jobs/{id}", Tags: []string{"jobs"},
+		Summary: "Forget a job that has ended",
+	}, RoleSubmit, s.deleteJob)
+	register(s, huma.Operation{
+		OperationID: "redrive-job", Method: http.MethodPost, Path: "/v1/jobs/{id}/redrive", Tags: []string{"jobs"},
+		Summary: "Queue a failed job again", Description: "Its attempts are counted anew.",
+	}, RoleAdmin, s.redriveJob)
+}
+
+func (s *Server) submitJob(ctx context.Context, in *submitInput) (*jobOutput, error) {
+	r := requestOf(ctx)
+	wait, err := s.parseWait(in.Wait)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkKey(in.IdempotencyKey, maxKey); err != nil {
+		return nil, err
+	}
+	body, problem := readBody(r, s.opts.Limits.Body)
+	if problem != nil {
+		return nil, s.rejected(problem)
+	}
+	job, replayed, err := s.submit(ctx, body, in.IdempotencyKey, "")
+	if err != nil {
+		return nil, s.rejected(problemOf(err))
+	}
+	r.job = job.ID.String()
+	if wait > 0 {
+		if job, err = s.await(ctx, job, replayed, wait); err != nil {
+			return nil, err
+		}
+	} else if replayed {
+		if job, err = s.opts.Store.Get(ctx, job.ID); err != nil {
+			return nil, err
+		}
+	}
+	return answerJob(&job, in.Include, replayed), nil
+}
+
+func answerJob(job *store.Job, include string, replayed bool) *jobOutput {
+	out := &jobOutput{
+		Status:   http.StatusAccepted,
+		Location: "/v1/jobs/" + job.ID.String(),
+		Body:     viewJob(job, include == "submission"),
+	}
+	if job.State.Terminal() {
+		out.Status = http.StatusOK
+	}
+	if replayed {
+		out.Replayed = "true"
+	}
+	return out
+}
+
+// rejected counts a submission that was refused.
+func (s *Server) rejected(p *Problem) error {
+	s.opts.Metrics.jobRejected(p.Code)
+	return p
+}
+
+// submit makes the job of a body. The idempotency key is looked up first, so that a repetition is
+// answered whatever has changed since in catalogue and limits. prefix is where in the request the
+// body lies. A replayed job has its id alone.
+func (s *Server) submit(ctx context.Context, body []byte, key, prefix string) (job store.Job, replayed bool, err error) {
+	tenant := requestOf(ctx).who.name
+	hash := sha256.Sum256(body)
+	if key != "" {
+		id, err := s.opts.Store.LookupKey(ctx, tenant, key, hash)
+		switch {
+		case err == nil:
+			return store.Job{ID: id}, true, nil
+		case !errors.Is(err, store.ErrNotFound):
+			return store.Job{}, false, fmt.Errorf("look up idempotency key: %w", err)
+		}
+	}
+	n, err := s.newJob(body, prefix)
+	if err != nil {
+		return store.Job{}, false, err
+	}
+	n.Tenant, n.Key, n.PayloadHash = tenant, key, hash
+	job, replayed, err = s.opts.Store.Submit(ctx, n)
+	if err != nil {
+		return store.Job{}, false, fmt.Errorf("submit: %w", err)
+	}
+	if !replayed {
+		s.opts.Metrics.jobSubmitted(n.Submission.Language.Name)
+	}
+	return job, replayed, nil
+}
+
+// newJob checks a body and builds its job; the error lists every fault.
+func (s *Server) newJob(body []byte, prefix string) (store.NewJob, error) {
+	f := &faults{prefix: prefix}
+	if err := scanJSON(body, s.schemas.job, s.schemas.registry, s.opts.Limits.Depth, f); err != nil {
+		return store.NewJob{}, newProblem(codeInvalidJSON, "%v", err)
+	}
+	var req JobRequest
+	if err := json.Unmarshal(body, &req); err != nil && f.problem() == nil {
+		f.add("", "%v", err)
+	}
+	lang := s.resolve(req.Language, req.Version, f)
+	b := builder{limits: s.opts.Limits, queues: s.queues, label: s.label, faults: f}
+	n := b.job(&req, lang)
+	if p := f.problem(); p != nil {
+		return store.NewJob{}, p
+	}
+	return n, nil
+}
+
+func (s *Server) resolve(name, version string, f *faults) sandbox.Language {
+	if name == "" {
+		return sandbox.Language{SourceFile: "main"} // the scan has noted it
+	}
+	lang, err := s.opts.Catalogue.Resolve(name, version)
+	var unavailable *UnavailableError
+	switch {
+	case err == nil:
+		return lang
+	case errors.As(err, &unavailable):
+		f.add("/language", "%s", unavailable.Error())
+	default:
+		var names []string
+		for _, l := range s.opts.Catalogue.Languages() {
+			names = append(names, l.Name)
+		}
+		f.add("/language", "%v; known are: %s", err, strings.Join(names, ", "))
+	}
+	return sandbox.Language{SourceFile: "main"}
+}
+
+// maxKey bounds an idempotency key, in characters.
+const maxKey = 255
+
+// checkKey refuses an idempotency key that is over most visible ASCII characters.
+func checkKey(key string, most int) error {
+	if len(key) <= most && !strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return nil
+	}
+	detail := fmt.Sprintf("must be 1 to %d visible ASCII characters", most)
+	return invalid([]Fault{{Parameter: "header.Idempotency-Key", Detail: detail}})
+}
+
+// parseWait reads a duration, or a whole number of seconds; the server's longest wait bounds it.
+func (s *Server) parseWait(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(text)
+	if seconds, e := strconv.ParseUint(text, 10, 16); e == nil {
+		d, err = time.Duration(seconds)*time.Second, nil
+	}
+	if err != nil || d < 0 || d > s.opts.Limits.Wait {
+		return 0, invalid([]Fault{{
+			Parameter: "query.wait",
+			Detail:    fmt.Sprintf("must be a time such as 10s or 500ms, of at most %s", s.opts.Limits.Wait),
+		}})
+	}
+	return d, nil
+}
+
+func (s *Server) getJob(ctx context.Context, in *getJobInput) (*jobOutput, error) {
+	wait, err := s.parseWait(in.Wait)
+	if err != nil {
+		return nil, err
+	}
+	job, err := s.visible(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	if wait > 0 && !job.State.Terminal() {
+		if job, err = s.await(ctx, job, true, wait); err != nil {
+			return nil, err
+		}
+	}
+	out := answerJob(&job, in.Include, false)
+	out.Status, out.Location = http.StatusOK, ""
+	return out, nil
+}
+
+func (s *Server) listJobs(ctx context.Context, in *listInput) (*listOutput, error) {
+	who := requestOf(ctx).who
+	f := store.Filter{Queue: in.Queue, Since: in.Since, Until: in.Until, Limit: in.Limit, Cursor: in.Cursor}
+	for _, state := range in.State {
+		if !slices.Contains(f.States, store.State(state)) {
+			f.States = append(f.States, store.State(state))
+		}
+	}
+	switch {
+	case !who.admin() && in.Tenant != "" && in.Tenant != who.name:
+		return nil, newProblem(codeForbidden, "the jobs of another tenant need a key with the role %q", RoleAdmin)
+	case !who.admin():
+		f.Tenant = &who.name
+	case in.Tenant != "":
+		f.Tenant = &in.Tenant
+	}
+	page, err := s.opts.Store.List(ctx, f)
+	if err != nil {
+		return nil, fmt.Errorf("list jobs: %w", err)
+	}
+	out := &listOutput{Body: JobList{Jobs: make([]*Job, len(page.Jobs)), NextCursor: page.Next}}
+	for i := range page.Jobs {
+		out.Body.Jobs[i] = viewJob(&page.Jobs[i], false)
+	}
+	return out, nil
+}
+
+func (s *Server) cancelJob(ctx context.Context, in *jobInput) (*jobOutput, error) {
+	job, err := s.visible(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	job, err = s.opts.Store.Cancel(ctx, job.ID)
+	if errors.Is(err, store.ErrTerminal) {
+		return nil, newProblem(codeConflict, "the job has ended (%s), so it cannot be cancelled", job.State)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cancel job: %w", err)
+	}
+	s.opts.Metrics.jobCancelled("v1")
+	return &jobOutput{Status: http.StatusOK, Body: viewJob(&job, false)}, nil
+}
+
+func (s *Server) deleteJob(ctx context.Context, in *jobInput) (*noContent, error) {
+	job, err := s.visible(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.opts.Store.Delete(ctx, job.ID); err != nil {
+		return nil, fmt.Errorf("delete job: %w", err)
+	}
+	return &noContent{}, nil
+}
+
+func (s *Server) redriveJob(ctx context.Context, in *jobInput) (*jobOutput, error) {
+	job, err := s.visible(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	if job, err = s.opts.Store.Redrive(ctx, job.ID); err != nil {
+		return nil, fmt.Errorf("re-drive job: %w", err)
+	}
+	return &jobOutput{Status: http.StatusOK, Body: viewJob(&job, false)}, nil
+}

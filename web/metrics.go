@@ -1,0 +1,120 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"optimus/store"
+)
+
+// Metrics are a process's Prometheus metrics, in a registry of their own. Every label comes from a
+// bounded set: languages of the catalogue, queues, route patterns, problem codes.
+type Metrics struct {
+	registry  *prometheus.Registry
+	submitted *prometheus.CounterVec
+	completed *prometheus.CounterVec
+	execution *prometheus.HistogramVec
+	requests  *prometheus.CounterVec
+	latency   *prometheus.HistogramVec
+	rejected  *prometheus.CounterVec
+	cancelled *prometheus.CounterVec
+}
+
+// NewMetrics makes a set of metrics.
+func NewMetrics() *Metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	}
+	m := &Metrics{
+		registry:  prometheus.NewRegistry(),
+		submitted: counter("optimus_jobs_submitted_total", "Jobs that this process accepted.", "language"),
+		completed: counter("optimus_jobs_completed_total", "Jobs that this process's worker ended.", "language", "status"),
+		execution: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "optimus_job_execution_time_ms",
+			Help:    "Time from claim to report of the jobs that this process's worker ended, in milliseconds.",
+			Buckets: prometheus.ExponentialBuckets(2, 2.5, 13),
+		}, []string{"language"}),
+		requests: counter("optimus_api_requests_total", "HTTP requests.", "endpoint", "method", "status"),
+		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "optimus_http_request_duration_seconds",
+			Help:    "Time from a request's arrival to the end of its answer.",
+			Buckets: prometheus.ExponentialBuckets(0.0002, 3, 12),
+		}, []string{"endpoint", "method"}),
+		rejected:  counter("optimus_jobs_rejected_total", "Submissions that were refused.", "reason"),
+		cancelled: counter("optimus_jobs_cancelled_total", "Cancellations that were asked for.", "source"),
+	}
+	m.registry.MustRegister(m.submitted, m.completed, m.execution, m.requests, m.latency, m.rejected, m.cancelled,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// JobEnded counts a job that a worker of this process ended: its language, its last state, and the
+// time from claim to report. Who judged counts, and nobody else, so that a sum over all processes
+// counts every job once.
+func (m *Metrics) JobEnded(language string, state store.State, took time.Duration) {
+	m.completed.WithLabelValues(language, string(state)).Inc()
+	m.execution.WithLabelValues(language).Observe(float64(took) / float64(time.Millisecond))
+}
+
+func (m *Metrics) jobSubmitted(language string)    { m.submitted.WithLabelValues(language).Inc() }
+func (m *Metrics) jobRejected(reason string)       { m.rejected.WithLabelValues(reason).Inc() }
+func (m *Metrics) jobCancelled(source string)      { m.cancelled.WithLabelValues(source).Inc() }
+func (m *Metrics) register(c prometheus.Collector) { _ = m.registry.Register(c) }
+
+func (m *Metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
+}
+
+// queueDepth shows the depth of each queue as the store tells it when it is asked. The label
+// language is set where a queue serves one language of the catalogue, and empty otherwise.
+type queueDepth struct {
+	store     Store
+	catalogue Catalogue
+	timeout   time.Duration
+	desc      *prometheus.Desc
+	running   *prometheus.Desc
+}
+
+func newQueueDepth(s Store, c Catalogue, timeout time.Duration) *queueDepth {
+	labels := []string{"language", "queue"}
+	return &queueDepth{
+		store: s, catalogue: c, timeout: timeout,
+		desc:    prometheus.NewDesc("optimus_queue_depth", "Jobs of a queue that wait.", labels, nil),
+		running: prometheus.NewDesc("optimus_queue_running", "Jobs of a queue that are leased to workers.", labels, nil),
+	}
+}
+
+// Describe implements [prometheus.Collector].
+func (q *queueDepth) Describe(ch chan<- *prometheus.Desc) {
+	ch <- q.desc
+	ch <- q.running
+}
+
+// Collect implements [prometheus.Collector].
+func (q *queueDepth) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), q.timeout) //nolint:forbidigo // the collector's interface gives no context
+	defer cancel()
+	queues, err := q.store.Queues(ctx)
+	if err != nil {
+		return // readiness tells; a scrape still gets the rest
+	}
+	languages := map[string]string{}
+	for _, l := range q.catalogue.Languages() {
+		queue := orDefault(l.Queue, DefaultQueue)
+		if _, shared := languages[queue]; shared {
+			languages[queue] = ""
+			continue
+		}
+		languages[queue] = l.Name
+	}
+	for _, info := range queues {
+		language := languages[info.Name]
+		ch <- prometheus.MustNewConstMetric(q.desc, prometheus.GaugeValue, float64(info.Ready+info.Delayed), language, info.Name)
+		ch <- prometheus.MustNewConstMetric(q.running, prometheus.GaugeValue, float64(info.Running), language, info.Name)
+	}
+}

@@ -1,0 +1,201 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"optimus/store"
+)
+
+type noInput struct{}
+
+type languagesOutput struct {
+	Body LanguageList
+}
+
+// LanguageList is the catalogue of languages.
+type LanguageList struct {
+	Languages []LanguageInfo `json:"languages"`
+}
+
+// LanguageInfo is one language of the catalogue.
+type LanguageInfo struct {
+	Name          string        `json:"name" example:"python"`
+	Aliases       []string      `json:"aliases"`
+	DisplayName   string        `json:"display_name"`
+	Version       string        `json:"version"`
+	Compiled      bool          `json:"compiled" doc:"Has a compile step."`
+	SourceFile    string        `json:"source_file" doc:"The name of a main file that gives none."`
+	Tier          string        `json:"tier" enum:"shared,dedicated"`
+	Queue         string        `json:"queue"`
+	Limits        LimitsRequest `json:"limits" doc:"Limits of a test where the submission states none."`
+	CompileLimits LimitsRequest `json:"compile_limits"`
+	TimeFactor    float64       `json:"time_factor" doc:"Multiplies the times that a submission states."`
+	MemoryFactor  float64       `json:"memory_factor" doc:"Multiplies the memory that a submission states."`
+	Available     bool          `json:"available" doc:"Jobs of it can be run now."`
+	HowToGet      string        `json:"how_to_get,omitempty" doc:"The command that makes it available."`
+}
+
+type queuesOutput struct {
+	Body QueueList
+}
+
+// QueueList is the queues with their figures.
+type QueueList struct {
+	Queues []Queue `json:"queues"`
+}
+
+// Queue is a queue with its figures.
+type Queue struct {
+	Name        string         `json:"name"`
+	Paused      bool           `json:"paused" doc:"Nothing is taken from it; submissions go on."`
+	Ready       int            `json:"ready" doc:"Jobs that can be run."`
+	Delayed     int            `json:"delayed" doc:"Jobs that wait for a retry."`
+	Running     int            `json:"running"`
+	Unfinished  int            `json:"unfinished" doc:"The sum of these."`
+	Completed   int            `json:"completed" doc:"Ended jobs that are still kept, by state."`
+	Failed      int            `json:"failed"`
+	Cancelled   int            `json:"cancelled"`
+	OldestReady time.Time      `json:"oldest_ready_at,omitzero"`
+	Totals      store.Counters `json:"totals" doc:"Since the store was made."`
+}
+
+type queueInput struct {
+	Name string `path:"name" maxLength:"64" doc:"The queue's name."`
+}
+
+type queueOutput struct {
+	Body Queue
+}
+
+type workersOutput struct {
+	Body WorkerList
+}
+
+// WorkerList is the registered workers.
+type WorkerList struct {
+	Workers []Worker `json:"workers"`
+}
+
+// Worker is a registered worker.
+type Worker struct {
+	Name      string    `json:"name"`
+	Version   string    `json:"version"`
+	Languages []string  `json:"languages" doc:"What it runs, as language/tier."`
+	Slots     int       `json:"slots" doc:"Jobs that it runs at once."`
+	Busy      int       `json:"busy"`
+	StartedAt time.Time `json:"started_at"`
+	SeenAt    time.Time `json:"seen_at"`
+}
+
+func (s *Server) routeOperator() {
+	tags := []string{"operation"}
+	register(s, huma.Operation{
+		OperationID: "list-languages", Method: http.MethodGet, Path: "/v1/languages", Tags: tags, Summary: "List languages",
+	}, RoleRead, s.listLanguages)
+	register(s, huma.Operation{
+		OperationID: "list-queues", Method: http.MethodGet, Path: "/v1/queues", Tags: tags, Summary: "List queues",
+	}, RoleRead, s.listQueues)
+	register(s, huma.Operation{
+		OperationID: "pause-queue", Method: http.MethodPost, Path: "/v1/queues/{name}/pause", Tags: tags,
+		Summary: "Take nothing more from a queue", Description: "Submissions and running jobs go on.",
+	}, RoleAdmin, func(ctx context.Context, in *queueInput) (*queueOutput, error) {
+		return s.pauseQueue(ctx, in.Name, true)
+	})
+	register(s, huma.Operation{
+		OperationID: "resume-queue", Method: http.MethodPost, Path: "/v1/queues/{name}/resume", Tags: tags,
+		Summary: "Take from a paused queue again",
+	}, RoleAdmin, func(ctx context.Context, in *queueInput) (*queueOutput, error) {
+		return s.pauseQueue(ctx, in.Name, false)
+	})
+	register(s, huma.Operation{
+		OperationID: "list-workers", Method: http.MethodGet, Path: "/v1/workers", Tags: tags, Summary: "List workers",
+	}, RoleRead, s.listWorkers)
+}
+
+func (s *Server) listLanguages(context.Context, *noInput) (*languagesOutput, error) {
+	out := &languagesOutput{Body: LanguageList{Languages: []LanguageInfo{}}}
+	for _, l := range s.opts.Catalogue.Languages() {
+		info := LanguageInfo{
+			Name:          l.Name,
+			Aliases:       append([]string{}, l.Aliases...),
+			DisplayName:   orDefault(l.DisplayName, l.Name+" "+l.Version),
+			Version:       l.Version,
+			Compiled:      len(l.Compile) > 0,
+			SourceFile:    l.SourceFile,
+			Tier:          string(store.LaneOf(l.Language).Tier),
+			Queue:         orDefault(l.Queue, DefaultQueue),
+			Limits:        viewLimits(l.Limits.Resolved()),
+			CompileLimits: viewLimits(l.CompileLimits.Resolved()),
+			TimeFactor:    orDefault(l.TimeFactor, 1),
+			MemoryFactor:  orDefault(l.MemoryFactor, 1),
+			Available:     l.Available,
+		}
+		if !l.Available {
+			info.HowToGet = l.HowToGet
+		}
+		out.Body.Languages = append(out.Body.Languages, info)
+	}
+	return out, nil
+}
+
+func viewQueue(q store.QueueInfo) Queue {
+	return Queue{
+		Name: q.Name, Paused: q.Paused,
+		Ready: q.Ready, Delayed: q.Delayed, Running: q.Running, Unfinished: q.Unfinished,
+		Completed: q.Completed, Failed: q.Failed, Cancelled: q.Cancelled,
+		OldestReady: q.OldestReady, Totals: q.Totals,
+	}
+}
+
+func (s *Server) listQueues(ctx context.Context, _ *noInput) (*queuesOutput, error) {
+	queues, err := s.opts.Store.Queues(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list queues: %w", err)
+	}
+	out := &queuesOutput{Body: QueueList{Queues: make([]Queue, len(queues))}}
+	for i, q := range queues {
+		out.Body.Queues[i] = viewQueue(q)
+	}
+	return out, nil
+}
+
+func (s *Server) pauseQueue(ctx context.Context, name string, paused bool) (*queueOutput, error) {
+	queues, err := s.opts.Store.Queues(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list queues: %w", err)
+	}
+	for _, q := range queues {
+		if q.Name != name {
+			continue
+		}
+		if err := s.opts.Store.Pause(ctx, name, paused); err != nil {
+			return nil, fmt.Errorf("pause queue: %w", err)
+		}
+		q.Paused = paused
+		return &queueOutput{Body: viewQueue(q)}, nil
+	}
+	return nil, newProblem(codeNotFound, "there is no queue %q; GET /v1/queues lists them", name)
+}
+
+func (s *Server) listWorkers(ctx context.Context, _ *noInput) (*workersOutput, error) {
+	workers, err := s.opts.Store.Workers(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list workers: %w", err)
+	}
+	out := &workersOutput{Body: WorkerList{Workers: make([]Worker, len(workers))}}
+	for i, w := range workers {
+		lanes := make([]string, len(w.Lanes))
+		for j, l := range w.Lanes {
+			lanes[j] = l.String()
+		}
+		out.Body.Workers[i] = Worker{
+			Name: w.Name, Version: w.Version, Languages: lanes, Slots: w.Slots, Busy: w.Busy, StartedAt: w.Started, SeenAt: w.Seen,
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,539 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// maxFaults bounds the faults that one answer lists.
+const maxFaults = 100
+
+// errSyntax is wrapped by every error of a text that is not JSON as RFC 8259 and RFC 7493 want it.
+var errSyntax = errors.New("not valid JSON")
+
+// scanner checks, in one pass and without building a tree, that a text is I-JSON (RFC 7493: UTF-8,
+// no duplicate names, no lone surrogates), no deeper than a bound, and what a schema allows. Where
+// it finds no fault, decoding into the schema's Go type cannot fail.
+type scanner struct {
+	data     []byte
+	pos      int
+	depth    int
+	maxDepth int
+	schemas  huma.Registry
+	path     []segment
+	faults   *faults
+}
+
+// segment is one step of the path to a value: a field's name, or an item's index where name is nil.
+type segment struct {
+	name  []byte
+	index int
+}
+
+// scanJSON adds to f what data has that schema does not allow. The error, which wraps errSyntax,
+// is about a text that is no JSON at all; then the faults are not complete.
+func scanJSON(data []byte, schema *huma.Schema, schemas huma.Registry, maxDepth int, f *faults) error {
+	s := scanner{data: data, maxDepth: maxDepth, schemas: schemas, faults: f, path: make([]segment, 0, 8)}
+	if s.space(); s.pos < len(s.data) && s.data[s.pos] == 'n' {
+		s.fault("must not be null")
+	}
+	if err := s.value(schema); err != nil {
+		return err
+	}
+	if s.space(); s.pos < len(s.data) {
+		return s.syntax("text after the end of the value")
+	}
+	return nil
+}
+
+func (s *scanner) syntax(format string, args ...any) error {
+	before := s.data[:min(s.pos, len(s.data))]
+	line := bytes.Count(before, []byte{'\n'}) + 1
+	column := len(before) - bytes.LastIndexByte(before, '\n')
+	return fmt.Errorf("%w: line %d, column %d: %s", errSyntax, line, column, fmt.Sprintf(format, args...))
+}
+
+func (s *scanner) fault(format string, args ...any) {
+	if s.faults.full() {
+		return
+	}
+	var b strings.Builder
+	for _, p := range s.path {
+		b.WriteByte('/')
+		if p.name == nil {
+			b.WriteString(strconv.Itoa(p.index))
+		} else {
+			b.WriteString(pointerEscape(string(p.name)))
+		}
+	}
+	s.faults.add(b.String(), format, args...)
+}
+
+// resolve follows references; nil allows any value.
+func (s *scanner) resolve(schema *huma.Schema) *huma.Schema {
+	for schema != nil && schema.Ref != "" {
+		schema = s.schemas.SchemaFromRef(schema.Ref)
+	}
+	return schema
+}
+
+func (s *scanner) space() {
+	for s.pos < len(s.data) {
+		switch s.data[s.pos] {
+		case ' ', '\t', '\n', '\r':
+			s.pos++
+		default:
+			return
+		}
+	}
+}
+
+func (s *scanner) value(schema *huma.Schema) error {
+	s.space()
+	if s.pos == len(s.data) {
+		return s.syntax("the text ends where a value is due")
+	}
+	schema = s.resolve(schema)
+	switch c := s.data[s.pos]; {
+	case c == '{':
+		return s.nested(schema, huma.TypeObject, (*scanner).object)
+	case c == '[':
+		return s.nested(schema, huma.TypeArray, (*scanner).array)
+	case c == '"':
+		return s.stringValue(schema)
+	case c == '-' || '0' <= c && c <= '9':
+		return s.number(schema)
+	case c == 't':
+		return s.literal(schema, "true", huma.TypeBoolean)
+	case c == 'f':
+		return s.literal(schema, "false", huma.TypeBoolean)
+	case c == 'n':
+		return s.literal(schema, "null", "null")
+	default:
+		return s.syntax("%q where a value is due", rune(c))
+	}
+}
+
+// expect notes a fault where schema wants another type, and tells whether to check on.
+func (s *scanner) expect(schema *huma.Schema, got string) bool {
+	if schema == nil || schema.Type == "" {
+		return false
+	}
+	if schema.Type != got {
+		s.fault("must be %s, not %s", article(schema.Type), article(got))
+		return false
+	}
+	return true
+}
+
+func article(typ string) string {
+	switch typ {
+	case huma.TypeObject, huma.TypeArray:
+		return "an " + typ
+	case huma.TypeInteger:
+		return "a whole number"
+	case "null":
+		return typ
+	default:
+		return "a " + typ
+	}
+}
+
+func (s *scanner) nested(schema *huma.Schema, typ string, scan func(*scanner, *huma.Schema) error) error {
+	if s.depth == s.maxDepth {
+		return s.syntax("nested more than %d deep", s.maxDepth)
+	}
+	if !s.expect(schema, typ) {
+		schema = nil
+	}
+	s.depth++
+	s.pos++
+	err := scan(s, schema)
+	s.depth--
+	return err
+}
+
+func (s *scanner) literal(schema *huma.Schema, word, typ string) error {
+	if !bytes.HasPrefix(s.data[s.pos:], []byte(word)) {
+		return s.syntax("unknown word; did you forget quotes?")
+	}
+	s.pos += len(word)
+	if typ == "null" {
+		return nil // as if it were left out; a required field is checked by its object
+	}
+	s.expect(schema, typ)
+	return nil
+}
+
+func (s *scanner) object(schema *huma.Schema) error {
+	names := make([]string, 0, 16)
+	var given []string // names whose value is not null
+	for s.space(); ; s.space() {
+		if s.pos < len(s.data) && s.data[s.pos] == '}' && len(names) == 0 {
+			s.pos++
+			break
+		}
+		name, err := s.name()
+		if err != nil {
+			return err
+		}
+		if slices.Contains(names, string(name)) {
+			return s.syntax("the name %.80q appears twice in one object", name)
+		}
+		names = append(names, string(name))
+		if len(names) > maxNames {
+			return s.syntax("over %d names in one object", maxNames)
+		}
+		s.path = append(s.path, segment{name: name})
+		s.space()
+		if s.pos < len(s.data) && s.data[s.pos] != 'n' {
+			given = append(given, string(name))
+		}
+		err = s.value(s.property(schema, string(name)))
+		s.path = s.path[:len(s.path)-1]
+		if err != nil {
+			return err
+		}
+		done, err := s.next('}')
+		if err != nil {
+			return err
+		}
+		if done {
+			break
+		}
+	}
+	s.required(schema, names, given)
+	return nil
+}
+
+// maxNames bounds the names of one object, so that the search for duplicates stays cheap.
+const maxNames = 256
+
+func (s *scanner) required(schema *huma.Schema, names, given []string) {
+	if schema == nil {
+		return
+	}
+	if schema.MaxProperties != nil && len(names) > *schema.MaxProperties {
+		s.fault("has %d entries; allowed are at most %d", len(names), *schema.MaxProperties)
+	}
+	for _, name := range schema.Required {
+		if slices.Contains(given, name) {
+			continue
+		}
+		s.path = append(s.path, segment{name: []byte(name)})
+		s.fault("is required")
+		s.path = s.path[:len(s.path)-1]
+	}
+}
+
+// property gives the schema of a field, and notes a fault for a field that is not allowed.
+func (s *scanner) property(schema *huma.Schema, name string) *huma.Schema {
+	if schema == nil {
+		return nil
+	}
+	if p, ok := schema.Properties[name]; ok {
+		return p
+	}
+	switch extra := schema.AdditionalProperties.(type) {
+	case *huma.Schema:
+		return extra
+	case bool:
+		if !extra {
+			s.fault("unknown field; allowed are: %s", strings.Join(sortedKeys(schema.Properties), ", "))
+		}
+	}
+	return nil
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// name reads a field's name and the colon after it.
+func (s *scanner) name() ([]byte, error) {
+	if s.pos == len(s.data) || s.data[s.pos] != '"' {
+		return nil, s.syntax("a field's name in double quotes is due")
+	}
+	text, escaped, err := s.text()
+	if err != nil {
+		return nil, err
+	}
+	if escaped {
+		text = []byte(unquote(text))
+	} else {
+		text = text[1 : len(text)-1]
+	}
+	s.space()
+	if s.pos == len(s.data) || s.data[s.pos] != ':' {
+		return nil, s.syntax("':' is due after a field's name")
+	}
+	s.pos++
+	return text, nil
+}
+
+// next reads a comma or the end of an object or array, and tells whether it was the end.
+func (s *scanner) next(end byte) (done bool, err error) {
+	s.space()
+	if s.pos < len(s.data) {
+		switch s.data[s.pos] {
+		case ',':
+			s.pos++
+			return false, nil
+		case end:
+			s.pos++
+			return true, nil
+		}
+	}
+	return false, s.syntax("',' or '%c' is due", end)
+}
+
+func (s *scanner) array(schema *huma.Schema) error {
+	var items *huma.Schema
+	if schema != nil {
+		items = schema.Items
+	}
+	count := 0
+	for s.space(); ; {
+		if s.pos < len(s.data) && s.data[s.pos] == ']' && count == 0 {
+			s.pos++
+			break
+		}
+		s.path = append(s.path, segment{index: count})
+		s.space()
+		if items != nil && s.pos < len(s.data) && s.data[s.pos] == 'n' {
+			s.fault("must not be null")
+		}
+		err := s.value(items)
+		s.path = s.path[:len(s.path)-1]
+		if err != nil {
+			return err
+		}
+		count++
+		done, err := s.next(']')
+		if err != nil {
+			return err
+		}
+		if done {
+			break
+		}
+	}
+	if schema != nil {
+		s.between("items", count, schema.MinItems, schema.MaxItems)
+	}
+	return nil
+}
+
+func (s *scanner) between(what string, n int, least, most *int) {
+	switch {
+	case least != nil && n < *least && most != nil:
+		s.fault("has %d %s; allowed are %d to %d", n, what, *least, *most)
+	case least != nil && n < *least:
+		s.fault("has %d %s; allowed are at least %d", n, what, *least)
+	case most != nil && n > *most:
+		s.fault("has %d %s; allowed are at most %d", n, what, *most)
+	}
+}
+
+func (s *scanner) stringValue(schema *huma.Schema) error {
+	text, escaped, err := s.text()
+	if err != nil || !s.expect(schema, huma.TypeString) {
+		return err
+	}
+	if schema.MinLength == nil && schema.MaxLength == nil && len(schema.Enum) == 0 {
+		return nil
+	}
+	value := string(text[1 : len(text)-1])
+	if escaped {
+		value = unquote(text)
+	}
+	s.between("characters", utf8.RuneCountInString(value), schema.MinLength, schema.MaxLength)
+	if len(schema.Enum) > 0 && !slices.Contains(schema.Enum, any(value)) {
+		s.fault("%.40q is not allowed; allowed are: %s", value, enumText(schema.Enum))
+	}
+	return nil
+}
+
+func enumText(values []any) string {
+	words := make([]string, len(values))
+	for i, v := range values {
+		words[i] = fmt.Sprint(v)
+	}
+	return strings.Join(words, ", ")
+}
+
+// text reads a string and gives it with its quotes.
+func (s *scanner) text() (text []byte, escaped bool, err error) {
+	start := s.pos
+	for s.pos++; s.pos < len(s.data); s.pos++ {
+		switch c := s.data[s.pos]; {
+		case c == '"':
+			s.pos++
+			text = s.data[start:s.pos]
+			if !utf8.Valid(text) {
+				s.pos = start
+				return nil, false, s.syntax("text is not valid UTF-8; send binary data as base64")
+			}
+			return text, escaped, nil
+		case c == '\\':
+			escaped = true
+			if err := s.escape(); err != nil {
+				return nil, false, err
+			}
+		case c < ' ':
+			return nil, false, s.syntax("control character %#02x in a string; write it as \\u%04x", c, c)
+		}
+	}
+	return nil, false, s.syntax("the text ends within a string")
+}
+
+// escape reads an escape sequence and leaves pos at its last byte.
+func (s *scanner) escape() error {
+	s.pos++
+	if s.pos == len(s.data) {
+		return s.syntax("the text ends within a string")
+	}
+	switch s.data[s.pos] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return nil
+	case 'u':
+		return s.unicode()
+	default:
+		return s.syntax("unknown escape \\%c", s.data[s.pos])
+	}
+}
+
+func (s *scanner) unicode() error {
+	r, ok := s.hex4(s.pos + 1)
+	if !ok {
+		return s.syntax("\\u must be followed by four hexadecimal digits")
+	}
+	s.pos += 4
+	switch {
+	case 0xdc00 <= r && r < 0xe000:
+		return s.syntax("lone surrogate \\u%04x", r)
+	case 0xd800 <= r && r < 0xdc00:
+		low, ok := s.hex4(s.pos + 3)
+		if !ok || s.data[s.pos+1] != '\\' || s.data[s.pos+2] != 'u' || low < 0xdc00 || low > 0xdfff {
+			return s.syntax("lone surrogate \\u%04x", r)
+		}
+		s.pos += 6
+	}
+	return nil
+}
+
+func (s *scanner) hex4(at int) (uint64, bool) {
+	if at+4 > len(s.data) {
+		return 0, false
+	}
+	for _, c := range s.data[at : at+4] {
+		if !strings.ContainsRune("0123456789abcdefABCDEF", rune(c)) {
+			return 0, false
+		}
+	}
+	r, err := strconv.ParseUint(string(s.data[at:at+4]), 16, 32)
+	return r, err == nil
+}
+
+// unquote decodes a string that text has checked.
+func unquote(text []byte) string {
+	var v string
+	_ = json.Unmarshal(text, &v) // cannot fail: the scanner has checked it
+	return v
+}
+
+func (s *scanner) number(schema *huma.Schema) error {
+	start := s.pos
+	if s.data[s.pos] == '-' {
+		s.pos++
+	}
+	leading := s.pos
+	if s.digits() == 0 {
+		return s.syntax("a digit is due")
+	}
+	if s.data[leading] == '0' && s.pos > leading+1 {
+		return s.syntax("a number must not begin with 0")
+	}
+	whole := true
+	if s.pos < len(s.data) && s.data[s.pos] == '.' {
+		whole = false
+		s.pos++
+		if s.digits() == 0 {
+			return s.syntax("a digit is due after the decimal point")
+		}
+	}
+	if s.pos < len(s.data) && (s.data[s.pos] == 'e' || s.data[s.pos] == 'E') {
+		whole = false
+		s.pos++
+		if s.pos < len(s.data) && (s.data[s.pos] == '+' || s.data[s.pos] == '-') {
+			s.pos++
+		}
+		if s.digits() == 0 {
+			return s.syntax("a digit is due in the exponent")
+		}
+	}
+	s.numberValue(schema, string(s.data[start:s.pos]), whole)
+	return nil
+}
+
+func (s *scanner) digits() (n int) {
+	for s.pos < len(s.data) && '0' <= s.data[s.pos] && s.data[s.pos] <= '9' {
+		s.pos++
+		n++
+	}
+	return n
+}
+
+func (s *scanner) numberValue(schema *huma.Schema, text string, whole bool) {
+	if schema == nil || schema.Type == "" {
+		return
+	}
+	if schema.Type != huma.TypeInteger && !s.expect(schema, huma.TypeNumber) {
+		return
+	}
+	v, err := strconv.ParseFloat(text, 64)
+	if schema.Type == huma.TypeInteger && err == nil {
+		if !whole {
+			s.fault("must be a whole number, not %.40s", text)
+			return
+		}
+		_, err = strconv.ParseInt(text, 10, 64)
+	}
+	switch {
+	case err != nil:
+		s.fault("%.40s is out of range%s", text, rangeText(schema))
+	case schema.Minimum != nil && v < *schema.Minimum, schema.Maximum != nil && v > *schema.Maximum:
+		s.fault("%.40s is out of range%s", text, rangeText(schema))
+	}
+}
+
+func rangeText(schema *huma.Schema) string {
+	number := func(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+	switch {
+	case schema.Minimum != nil && schema.Maximum != nil:
+		return "; allowed are " + number(*schema.Minimum) + " to " + number(*schema.Maximum)
+	case schema.Minimum != nil:
+		return "; allowed are " + number(*schema.Minimum) + " and more"
+	case schema.Maximum != nil:
+		return "; allowed are at most " + number(*schema.Maximum)
+	default:
+		return ""
+	}
+}
+
+// pointerEscape writes one step of a JSON Pointer (RFC 6901).
+func pointerEscape(name string) string {
+	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+}

@@ -1,0 +1,155 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"regexp"
+	"slices"
+	"sync"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/labstack/echo/v4"
+
+	"optimus/store"
+)
+
+// maxHeaderBytes bounds a request's line and headers.
+const maxHeaderBytes = 32 << 10
+
+// Server is the HTTP layer. Make it with [New].
+type Server struct {
+	opts    Options
+	echo    *echo.Echo
+	api     huma.API
+	keys    *keyring
+	schemas schemas
+	label   *regexp.Regexp
+	// roles has the role of each route, by [routeKey]; every route of ours is in it.
+	roles map[string]Role
+	// dialects has the error writer of each route whose errors are not ours.
+	dialects map[string]errorWriter
+	// stopping is closed when the server begins to stop, so that streams end.
+	stopping chan struct{}
+	stopOnce sync.Once
+}
+
+// errorWriter writes an error in the form of another system's API.
+type errorWriter func(w http.ResponseWriter, status int, code, message string)
+
+// New makes a server. Its errors list every fault of the options.
+func New(o Options) (*Server, error) {
+	o, err := o.withDefaults()
+	keys, keyErr := newKeyring(o.Keys)
+	if err := errors.Join(err, keyErr); err != nil {
+		return nil, err
+	}
+	s := &Server{
+		opts:     o,
+		echo:     echo.New(),
+		keys:     keys,
+		roles:    map[string]Role{},
+		dialects: map[string]errorWriter{},
+		label:    labelPattern(),
+		stopping: make(chan struct{}),
+	}
+	s.echo.HideBanner, s.echo.HidePort = true, true
+	s.echo.IPExtractor = echo.ExtractIPDirect()
+	s.echo.Use(s.observe, s.guard)
+	s.api = newAPI(s.echo, o.Version)
+	s.schemas = newSchemas(s.api, o.Limits)
+	s.routeJobs()
+	s.routeBatches()
+	s.routeEvents()
+	s.routeOperator()
+	s.routeHealth()
+	s.routeOriginal()
+	if err := s.routeReference(); err != nil {
+		return nil, err
+	}
+	o.Metrics.register(newQueueDepth(o.Store, o.Catalogue, o.Timeouts.Store))
+	return s, nil
+}
+
+// Handler is the whole of the HTTP layer, for a test or a server of another making.
+func (s *Server) Handler() http.Handler { return s.echo }
+
+// Serve answers the listener's connections until ctx ends; then it takes no more, ends the event
+// streams, and waits for the requests in flight, at most Timeouts.Shutdown. It closes l.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	t := s.opts.Timeouts
+	server := &http.Server{
+		Handler:           s.echo,
+		ReadHeaderTimeout: t.ReadHeader,
+		ReadTimeout:       t.Read,
+		WriteTimeout:      t.Write,
+		IdleTimeout:       t.Idle,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          log.New(s.opts.Log, "", 0),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(l) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve HTTP on %s: %w", l.Addr(), err)
+	case <-ctx.Done():
+	}
+	s.stopOnce.Do(func() { close(s.stopping) })
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.Shutdown)
+	defer cancel()
+	if err := server.Shutdown(stop); err != nil {
+		_ = server.Close()
+		return fmt.Errorf("stop HTTP on %s: requests were still in flight after %s: %w", l.Addr(), t.Shutdown, err)
+	}
+	return nil
+}
+
+// stopped tells whether the server has begun to stop.
+func (s *Server) stopped() bool {
+	select {
+	case <-s.stopping:
+		return true
+	default:
+		return false
+	}
+}
+
+// route adds a route that huma does not know.
+func (s *Server) route(method, path string, role Role, h http.HandlerFunc) {
+	s.roles[routeKey(method, path)] = role
+	s.echo.Add(method, path, echo.WrapHandler(h))
+}
+
+// queues lists the queues that a submission may name.
+func (s *Server) queues() []string {
+	names := append([]string{DefaultQueue}, s.opts.Queues...)
+	for _, l := range s.opts.Catalogue.Languages() {
+		if l.Queue != "" {
+			names = append(names, l.Queue)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// visible gives the job of an id in text where the request's principal may see it; another
+// tenant's job is not found.
+func (s *Server) visible(ctx context.Context, text string) (store.Job, error) {
+	r := requestOf(ctx)
+	id, err := store.ParseID(text)
+	if err != nil {
+		return store.Job{}, err
+	}
+	r.job = id.String()
+	job, err := s.opts.Store.Get(ctx, id)
+	if err != nil {
+		return store.Job{}, err
+	}
+	if !r.who.sees(job.Tenant) {
+		return store.Job{}, fmt.Errorf("job %s: %w", id, store.ErrNotFound)
+	}
+	return job, nil
+}
