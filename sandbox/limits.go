@@ -11,7 +11,8 @@ type Limits struct {
 	// Memory, in bytes: anonymous memory, tmpfs (working folder, /tmp, /dev/shm) and
 	// the run's own file cache.
 	Memory int64 `json:"memory,omitempty"`
-	// Output, in bytes, holds for standard output and standard error each.
+	// Output, in bytes, is how much of standard output and of standard error each is kept; more
+	// on standard output ends the run, more on standard error is dropped.
 	Output int64 `json:"output,omitempty"`
 	// Processes counts processes and threads alive at once.
 	Processes int64 `json:"processes,omitempty"`
@@ -44,6 +45,12 @@ func (l Limits) Resolved() Limits {
 	l.Stack = or(l.Stack, l.Memory)
 	l.Disk = or(l.Disk, l.Memory)
 	return l
+}
+
+// Complete tells whether every limit is stated, as a run needs it.
+func (l Limits) Complete() bool {
+	return l.CPU > 0 && l.Wall > 0 && l.Memory > 0 && l.Output > 0 && l.Processes > 0 && l.FileSize > 0 &&
+		l.OpenFiles > 0 && l.Stack > 0 && l.Disk > 0
 }
 
 // Scaled multiplies the times by time and the memory by memory; a factor of 0 is 1.

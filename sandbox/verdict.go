@@ -13,8 +13,8 @@ const (
 	PresentationError Verdict = "presentation_error"
 	// WrongAnswer: the checker refused the output.
 	WrongAnswer Verdict = "wrong_answer"
-	// OutputLimitExceeded: the program wrote more than Limits.Output bytes to
-	// standard output or to standard error, or a file over Limits.FileSize.
+	// OutputLimitExceeded: the program wrote more than Limits.Output bytes to standard output.
+	// Standard error never fails a test: what is over the limit is dropped.
 	OutputLimitExceeded Verdict = "output_limit_exceeded"
 	// TimeLimitExceeded: CPU or wall time reached its limit.
 	TimeLimitExceeded Verdict = "time_limit_exceeded"

@@ -12,6 +12,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrInvalidID: the text is no job id.
 	ErrInvalidID = errors.New("not a job id")
+	// ErrInvalid: an argument is outside of what the store takes.
+	ErrInvalid = errors.New("invalid argument")
 	// ErrLeaseLost: the claim has expired, was taken over, or its job has ended.
 	ErrLeaseLost = errors.New("lease lost")
 	// ErrKeyConflict: the idempotency key was used with another payload.

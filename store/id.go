@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
@@ -36,6 +37,25 @@ func NewID(t time.Time, queue, shard uint16) ID {
 	// variant (2 bits), then the queue's 16 bits, then 46 random bits
 	low := binary.BigEndian.Uint64(id[8:])&(1<<46-1) | uint64(queue)<<46 | 2<<62
 	binary.BigEndian.PutUint64(id[8:], low)
+	return id
+}
+
+// NextID makes an id that sorts after prev, of the time t where that is later: so the ids of
+// one queue and shard tell the order in which they were made, even within a millisecond and
+// when the clock goes back.
+func NextID(prev ID, t time.Time, queue, shard uint16) ID {
+	const random = 1<<46 - 1
+	id := NewID(t, queue, shard)
+	if bytes.Compare(id[:], prev[:]) > 0 {
+		return id
+	}
+	low := binary.BigEndian.Uint64(prev[8:])
+	step := 1 + binary.BigEndian.Uint64(id[8:])&(1<<24-1)
+	if low&random > random-step {
+		return NewID(prev.Time().Add(time.Millisecond), queue, shard)
+	}
+	id = prev
+	binary.BigEndian.PutUint64(id[8:], low+step)
 	return id
 }
 

@@ -1,0 +1,70 @@
+# Optimus. `make help` lists what there is; each rule's line below says what it does.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+TOOL := go tool -modfile=.tools/go.mod
+MAX_BINARY_MB := 45
+FUZZ_TIME ?= 10s
+# Packages under test, such as PKG=./store/...
+PKG ?= ./...
+
+.PHONY: help build setup images demo test lint lint-rules fmt generate notices bench fuzz cover clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## compile ./optimus, one static binary
+	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o optimus .
+	@size=$$(stat -c %s optimus); echo "optimus $(VERSION): $$((size / 1000000)) MB" >&2; \
+	 if [ $$size -ge $$(($(MAX_BINARY_MB) * 1000000)) ]; then echo "./optimus is over $(MAX_BINARY_MB) MB" >&2; exit 1; fi
+
+setup: ## install what running and testing need (Debian, as root)
+	@deploy/setup.sh
+
+images: setup build ## build the language images that are missing
+	@./optimus admin images build --all
+
+demo: setup build ## judge docs/examples on a server of its own, and show the verdicts
+	@./optimus admin demo docs/examples
+
+test: setup build images ## set up, then test everything under the race detector
+	@echo "testing $(PKG)" >&2
+	@go test -race -timeout 15m $(PKG)
+
+lint: lint-rules ## vet, lint, and check formatting and go.mod
+	@echo "go vet" >&2; go vet ./...
+	@echo "golangci-lint (compiled once, some minutes)" >&2; $(TOOL) golangci-lint run
+	@go mod tidy -diff; go -C .tools run ./notices -check
+
+lint-rules: ## break each layer rule on purpose: the linter must object
+	@echo "layer rules" >&2; go -C .tools test ./...
+
+fmt: ## format the code
+	@$(TOOL) golangci-lint fmt
+
+generate: ## remake what is generated
+	@go generate ./...
+
+notices: ## remake NOTICE from what is linked into the binary
+	@go -C .tools run ./notices
+
+bench: setup build images ## measure the figures of docs/BENCHMARKS.md
+	@./optimus admin bench
+
+fuzz: ## fuzz every target for FUZZ_TIME each
+	@go list ./... | while read -r pkg; do \
+	   { go test -list '^Fuzz' "$$pkg" || exit 1; } | grep '^Fuzz' | while read -r target; do \
+	     echo "$$pkg $$target" >&2; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ_TIME) "$$pkg"; \
+	   done || [ $$? = 1 ]; \
+	 done
+
+cover: ## test with coverage; leaves coverage.html
+	@go test -coverprofile=coverage.out -coverpkg=./... $(PKG)
+	@go tool cover -html=coverage.out -o coverage.html; go tool cover -func=coverage.out | tail -n 1
+
+clean: ## delete what the build leaves
+	@rm -rf optimus dist coverage.out coverage.html

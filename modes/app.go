@@ -1,0 +1,112 @@
+// Package modes is what the one binary can be: a server (`serve`), and the operator's commands
+// (`admin`). It is the only place that wires the other packages together, and the only one that
+// knows the command line. The tree of commands takes its actions, so that it can be looked at
+// without starting anything.
+package modes
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"optimus/config"
+)
+
+// Process is what a command is given of the process that it runs in.
+type Process struct {
+	// Version is the binary's own, such as "v1.2.0".
+	Version string
+	// Hurry is closed when the user has asked a second time to stop. The first request ends the
+	// context that a command is run with.
+	Hurry <-chan struct{}
+	Stdin io.Reader
+	// Stdout takes a command's result alone; everything else goes to Stderr.
+	Stdout, Stderr io.Writer
+}
+
+// Run does what the command line, whose first word is the program's name, says.
+func Run(ctx context.Context, p Process, args []string) error {
+	app := App(p, Actions{
+		Serve: func(ctx context.Context, cfg config.Config) error { return serve(ctx, p, cfg) },
+		Run:   func(ctx context.Context, cfg config.Config, r RunRequest) error { return runLocal(ctx, p, cfg, r) },
+	})
+	return app.RunContext(ctx, flagsFirst(app, args)) //nolint:wrapcheck // the command's own error
+}
+
+// Actions are what the commands do.
+type Actions struct {
+	Serve func(context.Context, config.Config) error
+	Run   func(context.Context, config.Config, RunRequest) error
+}
+
+// App gives the command tree over the actions.
+func App(p Process, a Actions) *cli.App {
+	app := &cli.App{
+		Name:                   "optimus",
+		Usage:                  "run untrusted programs, judge them against test cases",
+		Version:                p.Version,
+		Reader:                 p.Stdin,
+		Writer:                 p.Stdout,
+		ErrWriter:              p.Stderr,
+		HideHelpCommand:        true,
+		UseShortOptionHandling: true,
+		Suggest:                true,
+		// A test's text may hold commas.
+		DisableSliceFlagSeparator: true,
+		Compiled:                  time.Time{},
+		// The exit code is main's business alone.
+		ExitErrHandler: func(*cli.Context, error) {},
+		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return usageError{err} },
+		Action:         helpOrUnknown,
+		Commands: []*cli.Command{
+			serveCommand(a.Serve),
+			{
+				Name:        "admin",
+				Usage:       "look at and steer jobs, queues, languages, images; judge a local file",
+				Subcommands: adminCommands(p, a),
+				Action:      helpOrUnknown,
+			},
+		},
+	}
+	inherit(app.Commands, app.OnUsageError)
+	return app
+}
+
+// inherit gives every command what the library does not hand down by itself.
+func inherit(commands []*cli.Command, onUsageError cli.OnUsageErrorFunc) {
+	for _, c := range commands {
+		c.HideHelpCommand = true
+		if c.OnUsageError == nil {
+			c.OnUsageError = onUsageError
+		}
+		if len(c.Subcommands) > 0 && c.Action == nil {
+			c.Action = helpOrUnknown
+		}
+		inherit(c.Subcommands, onUsageError)
+	}
+}
+
+// helpOrUnknown is the action of a command that only holds others.
+func helpOrUnknown(c *cli.Context) error {
+	if c.Args().Present() {
+		return usagef("%s has no command %q; see %s --help", c.Command.HelpName, c.Args().First(), c.Command.HelpName)
+	}
+	if err := cli.ShowSubcommandHelp(c); err != nil {
+		return err //nolint:wrapcheck // the library only fails to write to stdout
+	}
+	return nil
+}
+
+// adminCommands are what an operator does, one thing each.
+func adminCommands(p Process, a Actions) []*cli.Command {
+	return []*cli.Command{
+		runCommand(p, a.Run),
+		jobsCommand(p),
+		queuesCommand(p),
+		deadLetterCommand(p),
+		languagesCommand(p),
+		configCommand(p),
+	}
+}

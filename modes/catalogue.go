@@ -1,0 +1,223 @@
+package modes
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"optimus/config"
+	"optimus/sandbox"
+	"optimus/sandbox/containerd"
+	"optimus/store"
+	"optimus/web"
+)
+
+// imagePresent tells whether an image is on this machine, with its digest where that is known.
+type imagePresent func(ref string) (digest string, ok bool)
+
+// catalogue answers what languages there are and which one a submission means. It may be used by
+// many goroutines at once.
+type catalogue struct {
+	// entries are in the order of names, of one name the highest version first.
+	entries []catalogueEntry
+	present imagePresent
+}
+
+type catalogueEntry struct {
+	config config.Language
+	lang   sandbox.Language
+}
+
+// newCatalogue takes languages as the catalogue states them. present may be nil: all are there.
+func newCatalogue(c config.Catalogue, present imagePresent) *catalogue {
+	if present == nil {
+		present = func(string) (string, bool) { return "", true }
+	}
+	all := &catalogue{present: present}
+	for _, l := range c.Languages {
+		all.entries = append(all.entries, catalogueEntry{config: l, lang: languageOf(l)})
+	}
+	slices.SortStableFunc(all.entries, func(a, b catalogueEntry) int {
+		return cmp.Or(strings.Compare(a.lang.Name, b.lang.Name), compareVersions(b.lang.Version, a.lang.Version))
+	})
+	return all
+}
+
+// Languages lists every language, by name, whether it is available or not.
+func (c *catalogue) Languages() []web.Language {
+	list := make([]web.Language, len(c.entries))
+	for i, e := range c.entries {
+		digest, ok := c.present(e.lang.Image)
+		list[i] = web.Language{
+			Language: e.lang, Aliases: e.config.Aliases, DisplayName: displayName(e.config), Available: ok,
+		}
+		list[i].Digest = digest
+		if !ok {
+			list[i].HowToGet = howToGet(e.config)
+		}
+	}
+	return list
+}
+
+// Resolve gives the language that a name or alias means and, of its versions, the highest that
+// version asks for: see versionMatches. Its errors are an *unknownLanguageError or a
+// [*web.UnavailableError].
+func (c *catalogue) Resolve(name, version string) (sandbox.Language, error) {
+	e, err := c.find(name, version)
+	if err != nil {
+		return sandbox.Language{}, err
+	}
+	digest, ok := c.present(e.lang.Image)
+	if !ok {
+		return sandbox.Language{}, &web.UnavailableError{Language: e.lang.Name, HowToGet: howToGet(e.config)}
+	}
+	e.lang.Digest = digest
+	return e.lang, nil
+}
+
+// Lanes lists what can be run here at the moment.
+func (c *catalogue) Lanes() []store.Lane {
+	var lanes []store.Lane
+	for _, e := range c.entries {
+		lane := store.LaneOf(e.lang)
+		if _, ok := c.present(e.lang.Image); ok && !slices.Contains(lanes, lane) {
+			lanes = append(lanes, lane)
+		}
+	}
+	return lanes
+}
+
+// find gives the entry that a name and version mean, whether its image is present or not.
+func (c *catalogue) find(name, version string) (catalogueEntry, error) {
+	name = strings.ToLower(strings.TrimSpace(name))
+	var versions []string
+	for _, e := range c.entries {
+		if e.config.Name != name && !slices.Contains(e.config.Aliases, name) {
+			continue
+		}
+		if versionMatches(version, e.config.Version) {
+			return e, nil
+		}
+		versions = append(versions, e.config.Version)
+	}
+	if versions != nil {
+		return catalogueEntry{}, &unknownLanguageError{Name: name, Version: version, Versions: versions}
+	}
+	return catalogueEntry{}, &unknownLanguageError{Name: name, Near: config.Nearest(name, c.names()), Names: c.names()}
+}
+
+// names lists what a language may be called, canonical names first.
+func (c *catalogue) names() []string {
+	var names []string
+	for _, e := range c.entries {
+		if !slices.Contains(names, e.config.Name) {
+			names = append(names, e.config.Name)
+		}
+	}
+	for _, e := range c.entries {
+		for _, alias := range e.config.Aliases {
+			if !slices.Contains(names, alias) {
+				names = append(names, alias)
+			}
+		}
+	}
+	return names
+}
+
+// recipe gives the Debian recipe of the image ref, from any language that has one for it.
+func (c *catalogue) recipe(ref, mirror string) (containerd.Recipe, bool) {
+	for _, e := range c.entries {
+		if b := e.config.Build; b != nil && e.config.Image == ref {
+			return containerd.Recipe{Suite: b.Suite, Packages: b.Packages, Hooks: b.Hooks, Mirror: mirror}, true
+		}
+	}
+	return containerd.Recipe{}, false
+}
+
+// unknownLanguageError says that the catalogue has no such language or no such version of it. It
+// is a [web.ErrUnknownLanguage].
+type unknownLanguageError struct {
+	Name string
+	// Near is the known name that is most like Name, or empty; Names are all there are.
+	Near  string
+	Names []string
+	// Version was asked for and Versions are there, highest first, where the name is known.
+	Version  string
+	Versions []string
+}
+
+func (e *unknownLanguageError) Error() string {
+	switch {
+	case e.Versions != nil:
+		return fmt.Sprintf("language %q has no version %q: there is %s", e.Name, e.Version, strings.Join(e.Versions, ", "))
+	case e.Near != "":
+		return fmt.Sprintf("language %q is not known: did you mean %q?", e.Name, e.Near)
+	default:
+		return fmt.Sprintf("language %q is not known: there is %s", e.Name, strings.Join(e.Names, ", "))
+	}
+}
+
+// Is makes it a [web.ErrUnknownLanguage].
+func (e *unknownLanguageError) Is(target error) bool { return target == web.ErrUnknownLanguage }
+
+// languageOf puts a language of the catalogue into the sandbox's words: what it does not state is
+// stated, and what only people or other dialects need is left out.
+func languageOf(l config.Language) sandbox.Language {
+	warmUp := l.WarmUp
+	if warmUp == "" {
+		warmUp = l.Sample
+	}
+	var env []string
+	for _, name := range slices.Sorted(maps.Keys(l.Env)) {
+		env = append(env, name+"="+l.Env[name])
+	}
+	return sandbox.Language{
+		Name:            l.Name,
+		Version:         l.Version,
+		Image:           l.Image,
+		Tier:            sandbox.Tier(l.Tier),
+		Runtime:         l.Runtime,
+		SourceFile:      l.SourceFile,
+		Compile:         l.Compile,
+		Run:             l.Run,
+		Env:             env,
+		Limits:          limitsOf(l.Limits.Or(config.BaseLimits())),
+		CompileLimits:   limitsOf(l.CompileLimits.Or(config.BaseCompileLimits())),
+		TimeFactor:      l.TimeFactor,
+		MemoryFactor:    l.MemoryFactor,
+		MemoryOverhead:  int64(l.MemoryOverhead),
+		OutOfMemoryExit: l.OutOfMemoryExit,
+		ParallelTests:   l.Concurrency.MaxParallelTests,
+		Queue:           cmp.Or(l.Queue, config.DefaultQueue),
+		WarmUp:          warmUp,
+	}
+}
+
+func limitsOf(l config.RunLimits) sandbox.Limits {
+	return sandbox.Limits{
+		CPU:       time.Duration(l.CPU),
+		Wall:      time.Duration(l.Wall),
+		Memory:    int64(l.Memory),
+		Output:    int64(l.Output),
+		Processes: int64(l.Processes),
+		FileSize:  int64(l.FileSize),
+		OpenFiles: int64(l.OpenFiles),
+		Stack:     int64(l.Stack),
+		Disk:      int64(l.Disk),
+	}
+}
+
+func displayName(l config.Language) string {
+	return cmp.Or(l.DisplayName, l.Name+" "+l.Version)
+}
+
+// howToGet gives the command that brings a language's image here.
+func howToGet(l config.Language) string {
+	if l.Build != nil {
+		return "optimus admin images build " + l.Name
+	}
+	return "optimus admin images pull " + l.Name
+}

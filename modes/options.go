@@ -1,0 +1,91 @@
+package modes
+
+import (
+	"math"
+
+	"optimus/config"
+	"optimus/sandbox"
+	"optimus/store"
+	"optimus/web"
+)
+
+// This file turns settings into the plain options of each package, which know nothing of settings.
+
+func storeOptions(c config.Store) store.Options {
+	return store.Options{
+		MaxAttempts:     c.MaxAttempts,
+		BackoffBase:     c.Backoff,
+		BackoffMax:      c.BackoffMax,
+		MaxDepth:        c.Depth,
+		MaxPayload:      int64(c.MaxPayload),
+		MaxReport:       int64(c.MaxReport),
+		MaxEvents:       c.MaxEvents,
+		MaxEventBytes:   int64(c.MaxEventBytes),
+		Retention:       c.Retention,
+		FailedRetention: c.FailedRetention,
+		KeyTTL:          c.KeyTTL,
+		TenantRunning:   c.TenantRunning,
+	}
+}
+
+func webOptions(c config.Config) web.Options {
+	return web.Options{
+		Limits: web.Limits{
+			Body:           int64(c.Server.MaxBody),
+			Batch:          c.Server.MaxBatch,
+			Tests:          c.Limits.MaxTests,
+			Source:         int64(c.Limits.MaxSource),
+			Input:          int64(c.Limits.MaxInput),
+			Expected:       int64(c.Limits.MaxExpected),
+			Run:            runLimits(c.Limits),
+			Wait:           c.Server.MaxWait,
+			MaxTimeout:     c.Original.MaxTimeout,
+			DefaultTimeout: c.Original.DefaultTimeout,
+		},
+		Timeouts: web.Timeouts{
+			ReadHeader: c.Server.ReadHeaderTimeout,
+			Read:       c.Server.ReadTimeout,
+			Write:      c.Server.WriteTimeout,
+			Idle:       c.Server.IdleTimeout,
+			Shutdown:   c.Server.ShutdownTimeout,
+		},
+		Keys:   webKeys(c),
+		Queues: c.Worker.Queues,
+	}
+}
+
+// runLimits gives the hard maxima of a run.
+func runLimits(c config.Limits) sandbox.Limits {
+	return sandbox.Limits{
+		CPU:       c.CPU,
+		Wall:      c.Wall,
+		Memory:    int64(c.Memory),
+		Output:    int64(c.Output),
+		Processes: int64(c.Processes),
+		FileSize:  int64(c.FileSize),
+		OpenFiles: int64(c.OpenFiles),
+		Stack:     int64(c.Stack),
+		Disk:      int64(c.Disk),
+	}
+}
+
+// webKeys gives the API keys, each with the server's rate where it states none.
+func webKeys(c config.Config) []web.Key {
+	const minute = 60
+	keys := make([]web.Key, len(c.Keys))
+	for i, k := range c.Keys {
+		rate := k.Rate
+		if rate == 0 {
+			rate = c.Server.Rate
+		}
+		roles := make([]web.Role, 0, len(k.Roles))
+		for _, r := range k.Roles {
+			roles = append(roles, web.Role(r))
+		}
+		if len(roles) == 0 {
+			roles = []web.Role{web.RoleSubmit, web.RoleRead}
+		}
+		keys[i] = web.Key{Name: k.Name, Hash: k.Hash.Reveal(), Roles: roles, PerMinute: int(math.Ceil(rate * minute))}
+	}
+	return keys
+}

@@ -1,0 +1,57 @@
+package modes
+
+import (
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"optimus/config"
+)
+
+// settingFlags are the settings that the command line may state, by flag.
+func settingFlags() map[string]string {
+	return map[string]string{
+		"data":       "data",
+		"listen":     "server.listen",
+		"redis-url":  "store.redis_url",
+		"log-level":  "logging.level",
+		"log-format": "logging.format",
+	}
+}
+
+// configFlags are the flags of every command that reads the configuration.
+func configFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "config", Usage: "read settings from `FILE` (default: " + config.SystemPath + ", where it exists)"},
+		&cli.StringFlag{Name: "data", Usage: "keep everything in `FOLDER`"},
+		&cli.StringFlag{Name: "log-level", Usage: "`LEVEL` of the least that is logged: debug, info, warn or error"},
+		&cli.StringFlag{Name: "log-format", Usage: "`FORMAT` of the log: text, json, or auto (text on a terminal)"},
+	}
+}
+
+// The variables that others read, beside the settings' own: where built images are kept, and where
+// Debian packages come from.
+const (
+	envCache  = "OPTIMUS_CACHE"
+	envMirror = "OPTIMUS_DEBIAN_MIRROR"
+)
+
+// loadConfig reads the configuration, with what the command line states over the rest.
+func loadConfig(c *cli.Context) (config.Config, error) {
+	o := config.LoadOptions{
+		Path:      c.String("config"),
+		System:    config.SystemPath,
+		Env:       os.Environ(),
+		EnvKnown:  []string{envKey, envCache, envMirror},
+		Flags:     map[string]string{},
+		FlagNames: map[string]string{},
+		Root:      os.Geteuid() == 0,
+	}
+	for flag, path := range settingFlags() {
+		if c.IsSet(flag) {
+			o.Flags[path] = c.String(flag)
+		}
+		o.FlagNames[path] = "--" + flag
+	}
+	return config.Load(o)
+}

@@ -1,0 +1,197 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"optimus/sandbox"
+	"optimus/sandbox/judge"
+	"optimus/store"
+)
+
+// Bounds of what waits to be sent for one job. What is over them is dropped and counted.
+const (
+	maxWaitingEvents = 1000
+	maxWaitingOutput = 256 << 10
+	maxOutputEvent   = 16 << 10
+	maxEventOutput   = 4 << 10 // of each stream of a test's event; the report has the rest
+)
+
+// progress sends the events of one job in batches. Judging only ever appends to a bounded list.
+//
+// Live output of a job that ends before the first batch is due is not sent: its report is there
+// by then. The other events are sent in any case, before the report.
+type progress struct {
+	job  *job
+	quit chan struct{}
+	done chan struct{}
+
+	mu      sync.Mutex
+	waiting []event
+	bytes   int // of output that waits
+}
+
+// event is an event that is not yet encoded; exactly one field is set.
+type event struct {
+	compiled *sandbox.Outcome
+	test     *sandbox.TestReport
+	output   *store.OutputData
+}
+
+func startProgress(ctx context.Context, j *job) *progress {
+	p := &progress{job: j, quit: make(chan struct{}), done: make(chan struct{})}
+	go p.run(ctx)
+	return p
+}
+
+// stop sends what is left but output.
+func (p *progress) stop() {
+	close(p.quit)
+	<-p.done
+}
+
+func (p *progress) run(ctx context.Context) {
+	defer close(p.done)
+	ticker := time.NewTicker(p.job.o.FlushEvery)
+	defer ticker.Stop()
+	// A call that is under way must not hold up the report.
+	sending, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for {
+		select {
+		case <-ticker.C:
+		case <-p.quit:
+			p.send(p.job.reporting, p.take(false))
+			return
+		}
+		batch := p.take(true)
+		if len(batch) == 0 {
+			continue
+		}
+		sent := make(chan struct{})
+		go func() {
+			defer close(sent)
+			p.send(sending, batch)
+		}()
+		select {
+		case <-sent:
+		case <-p.quit:
+			p.patience(sent, cancel)
+			p.send(p.job.reporting, p.take(false))
+			return
+		}
+	}
+}
+
+// patience gives a call under way a moment, then ends it.
+func (p *progress) patience(sent <-chan struct{}, cancel context.CancelFunc) {
+	timer := time.NewTimer(p.job.o.FlushEvery)
+	defer timer.Stop()
+	select {
+	case <-sent:
+	case <-timer.C:
+		cancel()
+		<-sent
+	}
+}
+
+func (p *progress) event(e judge.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.waiting) >= maxWaitingEvents {
+		p.job.stats.dropped.Add(1)
+		return
+	}
+	switch {
+	case e.Compiled != nil:
+		p.waiting = append(p.waiting, event{compiled: e.Compiled})
+	case e.Test != nil:
+		p.waiting = append(p.waiting, event{test: e.Test})
+	}
+}
+
+func (p *progress) output(test string, s sandbox.Stream, data []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.bytes+len(data) > maxWaitingOutput || len(p.waiting) >= maxWaitingEvents {
+		p.job.stats.dropped.Add(1)
+		return
+	}
+	p.bytes += len(data)
+	if n := len(p.waiting); n > 0 {
+		last := p.waiting[n-1].output
+		if last != nil && last.Test == test && last.Stream == s && len(last.Data)+len(data) <= maxOutputEvent {
+			last.Data = append(last.Data, data...)
+			return
+		}
+	}
+	p.waiting = append(p.waiting, event{output: &store.OutputData{Test: test, Stream: s, Data: slices.Clone(data)}})
+}
+
+func (p *progress) take(output bool) []event {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	batch := p.waiting
+	p.waiting, p.bytes = nil, 0
+	if !output {
+		batch = slices.DeleteFunc(batch, func(e event) bool { return e.output != nil })
+	}
+	return batch
+}
+
+func (p *progress) send(ctx context.Context, batch []event) {
+	if len(batch) == 0 {
+		return
+	}
+	events := make([]store.Event, 0, len(batch))
+	for _, e := range batch {
+		events = append(events, e.encode())
+	}
+	ctx, cancel := context.WithTimeout(ctx, min(p.job.o.ReportTimeout, time.Second))
+	defer cancel()
+	err := p.job.o.Queue.Progress(ctx, p.job.claim.Lease, events...)
+	switch {
+	case errors.Is(err, store.ErrLeaseLost):
+		p.job.held.stop(errLeaseLost)
+	case err != nil:
+		p.job.stats.dropped.Add(int64(len(batch)))
+		p.job.log.Debug().Err(err).Int("events", len(batch)).Msg("events were not taken; the report will tell")
+	}
+}
+
+func (e event) encode() store.Event {
+	var (
+		kind store.EventType
+		data any
+	)
+	switch {
+	case e.compiled != nil:
+		kind, data = store.EventCompiled, excerpt(*e.compiled)
+	case e.test != nil:
+		t := *e.test
+		t.Outcome = excerpt(t.Outcome)
+		kind, data = store.EventTest, t
+	default:
+		kind, data = store.EventOutput, e.output
+	}
+	encoded, err := json.Marshal(data)
+	if err != nil {
+		encoded = nil // a NaN in a score; the event still tells that something ended
+	}
+	return store.Event{Type: kind, Data: encoded}
+}
+
+// excerpt bounds the output in an event.
+func excerpt(o sandbox.Outcome) sandbox.Outcome {
+	if len(o.Stdout) > maxEventOutput {
+		o.Stdout, o.StdoutTruncated = o.Stdout[:maxEventOutput], true
+	}
+	if len(o.Stderr) > maxEventOutput {
+		o.Stderr, o.StderrTruncated = o.Stderr[:maxEventOutput], true
+	}
+	return o
+}

@@ -1,0 +1,300 @@
+package containerd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	runcoptions "github.com/containerd/containerd/api/types/runc/options"
+	"github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/pkg/cio"
+	"github.com/containerd/errdefs"
+	"github.com/rs/zerolog"
+	"golang.org/x/sys/unix"
+
+	"optimus/sandbox/wire"
+)
+
+// Times that a container is given.
+const (
+	launchTimeout  = 30 * time.Second // from create to the agent's ready
+	removeTimeout  = 15 * time.Second
+	agentTimeout   = 10 * time.Second // of an agent that has nothing to wait for
+	defaultRuntime = "io.containerd.runc.v2"
+)
+
+// errLost is wrapped by every error of a container that is gone: its agent hung up, died or broke
+// the protocol. What it was doing can be done again in another.
+var errLost = errors.New("container is lost")
+
+// container is one running container with its agent.
+type container struct {
+	id      string
+	dir     string // of the socket and the log, on the host
+	log     zerolog.Logger
+	cgroups cgroups
+	handle  client.Container
+	task    client.Task
+	conn    *wire.Conn
+	env     []string // the image's environment
+
+	nextID atomic.Uint32 // of runs and programs
+
+	mu      sync.Mutex
+	waiting map[uint32]chan wire.Frame
+
+	lost chan struct{} // closed once the conversation has ended
+	why  error         // set before lost is closed
+
+	closing sync.Once
+	closed  chan struct{}
+}
+
+// launch makes a container of the image and waits until its agent is ready.
+func (r *Runner) launch(ctx context.Context, image client.Image, runtime, id string) (_ *container, err error) {
+	ctx, cancel := context.WithTimeout(ctx, launchTimeout)
+	defer cancel()
+	c := &container{
+		id: id, dir: filepath.Join(r.dir, id), cgroups: r.cgroups, log: r.log.With().Str("container", id).Logger(),
+		waiting: map[uint32]chan wire.Frame{}, lost: make(chan struct{}), closed: make(chan struct{}),
+	}
+	defer func() {
+		if err != nil {
+			c.fail(err)
+			c.close(context.WithoutCancel(ctx))
+		}
+	}()
+	if err := os.MkdirAll(c.dir, 0o700); err != nil {
+		return nil, wrap("make container folder", err)
+	}
+	if err := c.cgroups.create(id); err != nil {
+		return nil, err
+	}
+	socket, err := listen(filepath.Join(c.dir, socketName))
+	if err != nil {
+		return nil, err
+	}
+	defer socket.Close() //nolint:errcheck // accepted or not, it is not needed again
+	if err := c.create(ctx, r, image, runtime); err != nil {
+		return nil, err
+	}
+	if c.conn, err = accept(ctx, socket, c.task.Pid()); err != nil {
+		return nil, fmt.Errorf("container %s: %w%s", id, err, c.logTail())
+	}
+	if err := c.greet(ctx, r.slots); err != nil {
+		return nil, fmt.Errorf("container %s: %w%s", id, err, c.logTail())
+	}
+	go c.hear()
+	return c, nil
+}
+
+func (c *container) create(ctx context.Context, r *Runner, image client.Image, runtime string) error {
+	hostDir := filepath.Join(c.dir)
+	opts := []client.NewContainerOpts{
+		client.WithImage(image),
+		client.WithSnapshotter(r.snapshotter),
+		client.WithNewSnapshot(c.id, image),
+		client.WithContainerLabels(map[string]string{labelInstance: r.instance.name, LabelOwner: "optimus"}),
+		client.WithNewSpec(containerSpec(r.agent, hostDir, filepath.Join(r.cgroupParent, c.id, "agent"))...),
+	}
+	if runtime == "" || runtime == defaultRuntime {
+		opts = append(opts, client.WithRuntime(defaultRuntime, &runcoptions.Options{Root: r.runcRoot}))
+	} else {
+		opts = append(opts, client.WithRuntime(runtime, nil))
+	}
+	var err error
+	if c.handle, err = r.client.NewContainer(ctx, c.id, opts...); err != nil {
+		return wrap("create container "+c.id, err)
+	}
+	if c.task, err = c.handle.NewTask(ctx, cio.LogFile(filepath.Join(c.dir, "log"))); err != nil {
+		return wrap("create task of container "+c.id, err)
+	}
+	if err := c.task.Start(ctx); err != nil {
+		return wrap("start container "+c.id, err)
+	}
+	return nil
+}
+
+func listen(path string) (*net.UnixListener, error) {
+	// bind(2) takes at most 107 bytes.
+	if len(path) > 107 {
+		return nil, fmt.Errorf("socket path %s is over 107 bytes: choose a data folder with a shorter path", path)
+	}
+	_ = os.Remove(path)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, wrap("listen for the agent", err)
+	}
+	return l, nil
+}
+
+// accept takes exactly one connection, from the container's own first process; the socket is
+// closed and unlinked by the caller at once.
+func accept(ctx context.Context, l *net.UnixListener, pid uint32) (*wire.Conn, error) {
+	deadline, _ := ctx.Deadline()
+	if err := l.SetDeadline(deadline); err != nil {
+		return nil, wrap("wait for the agent", err)
+	}
+	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
+	defer stop()
+	conn, err := l.AcceptUnix()
+	if err != nil {
+		return nil, wrap("wait for the agent", err)
+	}
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, wrap("identify the agent", err)
+	}
+	var peer *unix.Ucred
+	var peerErr error
+	if err := raw.Control(func(fd uintptr) {
+		peer, peerErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	}); err != nil {
+		return nil, wrap("identify the agent", err)
+	}
+	if peerErr != nil || uint32(peer.Pid) != pid {
+		_ = conn.Close()
+		return nil, errors.Join(fmt.Errorf("identify the agent: the peer is not process %d of the container", pid), peerErr)
+	}
+	return wire.New(conn), nil
+}
+
+func (c *container) greet(ctx context.Context, slots int) error {
+	stop := context.AfterFunc(ctx, func() { _ = c.conn.Close() })
+	defer stop()
+	if err := c.conn.SendJSON(wire.KindHello, 0, wire.Hello{Slots: slots}); err != nil {
+		return fmt.Errorf("greet the agent: %w", err)
+	}
+	f, err := c.conn.Read()
+	if err != nil {
+		return fmt.Errorf("greet the agent: %w", err)
+	}
+	var ready wire.Ready
+	if f.Kind != wire.KindReady {
+		return fmt.Errorf("greet the agent: %w: kind %d", wire.ErrProtocol, f.Kind)
+	}
+	if err := f.JSON(&ready); err != nil {
+		return fmt.Errorf("greet the agent: %w", err)
+	}
+	if ready.Error != "" {
+		return fmt.Errorf("the agent cannot make boxes: %s", ready.Error)
+	}
+	return nil
+}
+
+// hear hands each frame to whoever waits for its id, until the conversation ends.
+func (c *container) hear() {
+	for {
+		f, err := c.conn.Read()
+		if err != nil {
+			c.fail(fmt.Errorf("the agent hung up: %w", err))
+			return
+		}
+		c.mu.Lock()
+		to := c.waiting[f.ID]
+		c.mu.Unlock()
+		if to == nil {
+			c.fail(fmt.Errorf("%w: kind %d for id %d, which nobody waits for", wire.ErrProtocol, f.Kind, f.ID))
+			return
+		}
+		to <- f // its reader takes all until idle, so this does not block for long
+	}
+}
+
+// fail declares the container lost.
+func (c *container) fail(why error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	select {
+	case <-c.lost:
+	default:
+		c.why = why
+		close(c.lost)
+	}
+	if c.conn != nil {
+		_ = c.conn.Close()
+	}
+}
+
+// lostError is the error of whoever was waiting.
+func (c *container) lostError() error {
+	<-c.lost
+	return fmt.Errorf("%w: %s: %w", errLost, c.id, c.why)
+}
+
+// send sends a frame or declares the container lost.
+func (c *container) send(f wire.Frame) error {
+	if err := c.conn.Send(f); err != nil {
+		c.fail(err)
+		return c.lostError()
+	}
+	return nil
+}
+
+// expect registers a channel for an id's frames; forget takes it back.
+func (c *container) expect(id uint32) chan wire.Frame {
+	ch := make(chan wire.Frame, 16)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting[id] = ch
+	return ch
+}
+
+func (c *container) forget(id uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.waiting, id)
+}
+
+// close ends the container and removes all of it. Whoever calls again waits for the first.
+func (c *container) close(ctx context.Context) {
+	c.closing.Do(func() {
+		c.fail(errors.New("closed"))
+		ctx, cancel := context.WithTimeout(ctx, removeTimeout)
+		defer cancel()
+		var errs []error
+		if c.task != nil {
+			if _, err := c.task.Delete(ctx, client.WithProcessKill); err != nil && !errdefs.IsNotFound(err) {
+				errs = append(errs, err)
+			}
+		}
+		if c.handle != nil {
+			if err := c.handle.Delete(ctx, client.WithSnapshotCleanup); err != nil && !errdefs.IsNotFound(err) {
+				errs = append(errs, err)
+			}
+		}
+		errs = append(errs, c.cgroups.remove(c.id), os.RemoveAll(c.dir))
+		if err := errors.Join(errs...); err != nil {
+			c.log.Warn().Err(err).Msg("container was not removed whole; the next start will try again")
+		}
+		close(c.closed)
+	})
+	<-c.closed
+}
+
+// logTail is what the agent said last, for an error's text.
+func (c *container) logTail() string {
+	b, err := os.ReadFile(filepath.Join(c.dir, "log"))
+	if err != nil || len(b) == 0 {
+		return ""
+	}
+	return ": " + string(b[max(0, len(b)-500):])
+}
+
+func wrap(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var errno syscall.Errno
+	if errors.As(err, &errno) && errno == syscall.EACCES {
+		return fmt.Errorf("%s: %w (Optimus must run as root)", what, err)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}

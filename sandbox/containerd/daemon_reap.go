@@ -1,0 +1,135 @@
+package containerd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/pkg/namespaces"
+	"github.com/containerd/errdefs"
+	"golang.org/x/sys/unix"
+)
+
+// endContainers kills and deletes every container of every namespace, with its snapshot.
+func endContainers(ctx context.Context, c *client.Client) error {
+	spaces, err := c.NamespaceService().List(ctx)
+	if err != nil {
+		return fmt.Errorf("list namespaces: %w", err)
+	}
+	var errs []error
+	for _, space := range spaces {
+		ctx := namespaces.WithNamespace(ctx, space)
+		containers, err := c.Containers(ctx)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("list containers of %s: %w", space, err))
+		}
+		for _, container := range containers {
+			if err := endContainer(ctx, container); err != nil {
+				errs = append(errs, fmt.Errorf("end container %s of %s: %w", container.ID(), space, err))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func endContainer(ctx context.Context, container client.Container) error {
+	task, err := container.Task(ctx, nil)
+	switch {
+	case err == nil:
+		if _, err := task.Delete(ctx, client.WithProcessKill); err != nil && !errdefs.IsNotFound(err) {
+			return fmt.Errorf("delete its task: %w", err)
+		}
+	case !errdefs.IsNotFound(err):
+		return fmt.Errorf("load its task: %w", err)
+	}
+	if err := container.Delete(ctx, client.WithSnapshotCleanup); err != nil && !errdefs.IsNotFound(err) {
+		return fmt.Errorf("delete it: %w", err)
+	}
+	return nil
+}
+
+// cleanUp removes what containerd could not be asked to end: shims of tasks that were only
+// half made, their containers, and mounts. The daemon must have ended.
+func (p *privateDaemon) cleanUp(ctx context.Context) error {
+	return errors.Join(p.killShims(ctx), p.deleteContainers(ctx), unmountBelow(p.dir))
+}
+
+// killShims ends the shims that serve this daemon, which are known by its socket.
+func (p *privateDaemon) killShims(ctx context.Context) error {
+	pids, err := findProcesses(func(args []string) bool {
+		return strings.HasPrefix(filepath.Base(args[0]), "containerd-shim") && slices.Contains(args, p.socket)
+	})
+	errs := []error{err}
+	for _, pid := range pids {
+		shim, err := openProcess(pid)
+		if err == nil {
+			err = shim.stop(ctx, stopTimeout)
+		}
+		if err != nil && !errors.Is(err, unix.ESRCH) {
+			errs = append(errs, fmt.Errorf("end a left-over shim: %w", err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// deleteContainers ends the containers that runc still knows: a killed shim leaves its own.
+func (p *privateDaemon) deleteContainers(ctx context.Context) error {
+	left, err := filepath.Glob(filepath.Join(p.runcRoot(), "*", "*")) // namespace, container
+	if err != nil {
+		return fmt.Errorf("list runc's containers: %w", err)
+	}
+	var errs []error
+	for _, dir := range left {
+		root, id := filepath.Split(dir)
+		runc, err := lookUp(p.path, "runc")
+		if err != nil {
+			return err
+		}
+		cmd := exec.CommandContext(ctx, runc, "--root", root, "delete", "--force", id)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			errs = append(errs, fmt.Errorf("runc delete %s: %w: %s", id, err, strings.TrimSpace(string(out))))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// unmountBelow undoes every mount below dir, the deepest first.
+func unmountBelow(dir string) error {
+	text, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return fmt.Errorf("list mounts: %w", err)
+	}
+	var errs []error
+	for _, point := range mountPointsBelow(string(text), dir) {
+		if unix.Unmount(point, unix.UMOUNT_NOFOLLOW) == nil {
+			continue
+		}
+		if err := unix.Unmount(point, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil {
+			errs = append(errs, fmt.Errorf("unmount %s: %w", point, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// mountPointsBelow reads the mount points below dir out of a mountinfo, the latest first.
+func mountPointsBelow(mountinfo, dir string) []string {
+	octal := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
+	var points []string
+	for line := range strings.Lines(mountinfo) {
+		fields := strings.Fields(line)
+		if len(fields) < 5 {
+			continue
+		}
+		if point := octal.Replace(fields[4]); strings.HasPrefix(point, dir+"/") {
+			points = append(points, point)
+		}
+	}
+	slices.Reverse(points)
+	return points
+}

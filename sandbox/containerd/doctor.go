@@ -1,0 +1,87 @@
+package containerd
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"runtime"
+)
+
+// Status is the result of a [Check].
+type Status string
+
+// The results of a check.
+const (
+	StatusOK Status = "ok"
+	// StatusWarn: Optimus works, with something less or slower.
+	StatusWarn Status = "warn"
+	// StatusFail: Optimus does not work until it is mended.
+	StatusFail Status = "fail"
+)
+
+// Check is what was found out about one thing that Optimus needs.
+type Check struct {
+	// Name of what was looked at, such as "cgroups".
+	Name   string `json:"name"`
+	Status Status `json:"status"`
+	// Detail is what was found.
+	Detail string `json:"detail"`
+	// Fix is the command or step that mends it; empty where nothing is to be mended.
+	Fix string `json:"fix,omitempty"`
+}
+
+func passed(name, detail string) Check      { return Check{Name: name, Status: StatusOK, Detail: detail} }
+func warned(name, detail, fix string) Check { return Check{name, StatusWarn, detail, fix} }
+func failed(name, detail, fix string) Check { return Check{name, StatusFail, detail, fix} }
+
+// Failed tells whether any of the checks is a StatusFail.
+func Failed(checks []Check) bool {
+	for _, c := range checks {
+		if c.Status == StatusFail {
+			return true
+		}
+	}
+	return false
+}
+
+// LanguageImage is the image that a language needs.
+type LanguageImage struct {
+	Language, Ref string
+}
+
+// DoctorOptions says what to look at.
+type DoctorOptions struct {
+	// DataDir is the data folder; it need not exist yet.
+	DataDir string
+	// Daemon is the containerd to connect to. A private one is started for the time of the
+	// examination, unless it runs already.
+	Daemon DaemonOptions
+	// Images are those that the catalogue wants.
+	Images []LanguageImage
+}
+
+// Doctor examines this machine and gives every check, in a fixed order. It changes nothing
+// that lasts, but for what a private containerd makes in its own folder.
+func Doctor(ctx context.Context, o DoctorOptions) []Check {
+	root := os.DirFS("/")
+	checks := []Check{checkUser(os.Geteuid()), checkArch(runtime.GOARCH)}
+	checks = append(checks, checkKernel(root)...)
+	checks = append(checks, checkTools(ctx, root)...)
+	checks = append(checks, checkDataDir(o.DataDir)...)
+	return append(checks, checkContainerd(ctx, o)...)
+}
+
+// checkKernel looks at what the kernel offers this process.
+func checkKernel(root fs.FS) []Check {
+	return []Check{
+		checkRelease(root),
+		checkNamespaces(root),
+		checkUserNamespaces(root),
+		checkCgroups(root),
+		checkSwap(root),
+		checkSeccomp(root),
+		checkOverlay(root),
+		checkCapabilities(root),
+		checkResourceCapability(root),
+	}
+}

@@ -1,0 +1,157 @@
+package containerd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"optimus/sandbox"
+)
+
+// Bounds of the free space of the data folder's disk, in bytes: an image of a language and
+// its unpacked files are up to 1 GiB.
+const (
+	lowSpace  = 5 << 30
+	leastFree = 1 << 30
+)
+
+// checkTools looks for the programs that are called.
+func checkTools(ctx context.Context, root fs.FS) []Check {
+	search := searchPath(os.Getenv("PATH"))
+	checks := []Check{checkTool(ctx, search, "runc", failed, "apt-get install runc")}
+	build := checkTool(ctx, search, "mmdebstrap", warned, "apt-get install mmdebstrap debian-archive-keyring")
+	if build.Status == StatusOK && !hasKeyring(root) {
+		build = warned("mmdebstrap", "Debian's keys are missing, so that packages can't be verified",
+			"apt-get install debian-archive-keyring")
+	}
+	return append(checks, build)
+}
+
+// checkTool asks a program for its version.
+func checkTool(ctx context.Context, search, name string, report func(name, detail, fix string) Check, fix string) Check {
+	file, err := lookUp(search, name)
+	if err != nil {
+		return report(name, err.Error(), fix)
+	}
+	out, err := exec.CommandContext(ctx, file, "--version").Output()
+	if err != nil {
+		return report(name, fmt.Sprintf("%s --version: %v", file, err), fix)
+	}
+	first, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	return passed(name, first)
+}
+
+func hasKeyring(root fs.FS) bool {
+	for _, pattern := range []string{"usr/share/keyrings/debian-archive-*", "etc/apt/trusted.gpg.d/debian-archive-*"} {
+		if found, _ := fs.Glob(root, pattern); len(found) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// checkDataDir looks at the data folder, or at the nearest one above it that exists.
+func checkDataDir(dir string) []Check {
+	const folder, space = "data folder", "disk space"
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return []Check{failed(folder, err.Error(), "give another by --data")}
+	}
+	near, err := nearestFolder(abs)
+	if err != nil {
+		return []Check{failed(folder, err.Error(), "give another by --data")}
+	}
+	writable := passed(folder, abs+" can be written to")
+	switch err := unix.Access(near, unix.W_OK|unix.X_OK); {
+	case err != nil:
+		writable = failed(folder, fmt.Sprintf("%s: can't be written to: %v", near, err), "run as root, or give another by --data")
+	case near != abs:
+		writable.Detail = abs + " will be made"
+	}
+	var fsinfo unix.Statfs_t
+	if err := unix.Statfs(near, &fsinfo); err != nil {
+		return []Check{writable, warned(space, fmt.Sprintf("%s: %v", near, err), "give another folder by --data")}
+	}
+	return []Check{writable, spaceCheck(space, near, fsinfo.Bavail*uint64(fsinfo.Bsize))} //nolint:gosec // a block's size is positive
+}
+
+func nearestFolder(dir string) (string, error) {
+	for {
+		info, err := os.Stat(dir)
+		switch {
+		case err == nil && info.IsDir():
+			return dir, nil
+		case err == nil:
+			return "", fmt.Errorf("%s is not a folder", dir)
+		case !errors.Is(err, fs.ErrNotExist) || dir == "/":
+			return "", err //nolint:wrapcheck // names operation and folder
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+func spaceCheck(name, dir string, free uint64) Check {
+	detail := fmt.Sprintf("%.1f GiB free at %s", float64(free)/(1<<30), dir)
+	const fix = "optimus admin images prune, or give a folder on a larger disk by --data"
+	switch {
+	case free < leastFree:
+		return failed(name, detail, fix)
+	case free < lowSpace:
+		return warned(name, detail, fix)
+	}
+	return passed(name, detail)
+}
+
+// checkContainerd connects, and looks at each image.
+func checkContainerd(ctx context.Context, o DoctorOptions) (checks []Check) {
+	const name = "containerd"
+	d, err := Connect(ctx, o.Daemon)
+	if err != nil {
+		fix := "apt-get install containerd runc"
+		if _, missing := lookUp(searchPath(os.Getenv("PATH")), name); missing == nil {
+			fix = "mend what it says, or set [sandbox] containerd to the socket of one that runs"
+		}
+		return []Check{failed(name, err.Error(), fix)}
+	}
+	defer func() {
+		if err := d.Close(context.WithoutCancel(ctx)); err != nil {
+			checks = append(checks, warned(name, err.Error(), "see its log below "+o.Daemon.Dir))
+		}
+	}()
+	kind := "of this system"
+	if d.Private() {
+		kind = "private"
+	}
+	checks = append(checks, passed(name, fmt.Sprintf("%s, %s, at %s", d.Version(), kind, d.Address())), snapshotterCheck(d.Snapshotter()))
+	for _, image := range o.Images {
+		checks = append(checks, imageCheck(ctx, d.Images(), image))
+	}
+	return checks
+}
+
+func snapshotterCheck(snapshotter string) Check {
+	if snapshotter == "overlayfs" {
+		return passed("snapshotter", snapshotter)
+	}
+	return warned("snapshotter", snapshotter+": each container gets a full copy of its image",
+		"put the data folder on a file system that can carry overlayfs, such as ext4 or xfs")
+}
+
+func imageCheck(ctx context.Context, images *Images, want LanguageImage) Check {
+	name := "image of " + want.Language
+	img, err := images.Get(ctx, want.Ref)
+	switch {
+	case errors.Is(err, sandbox.ErrImageMissing):
+		return warned(name, want.Ref+" is not present", "optimus admin images build "+want.Language)
+	case err != nil:
+		return failed(name, err.Error(), "optimus admin images build "+want.Language)
+	}
+	return passed(name, fmt.Sprintf("%s, %d MB, %s", img.Ref, img.Size/1_000_000, img.Digest))
+}

@@ -1,0 +1,142 @@
+package containerd
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/containerd/containerd/v2/client"
+	"github.com/containerd/errdefs"
+	"golang.org/x/sys/unix"
+)
+
+// labelInstance is the label that names the lock file of the process to which a container belongs.
+const labelInstance = "optimus/instance"
+
+const lockSuffix = ".lock"
+
+// instance is one process's claim to what it makes on this machine: a lock file, held as long as
+// the process lives. All that it makes carries its name, and whoever can take the lock may remove it.
+type instance struct {
+	name string // the lock file's absolute path
+	id   string // the prefix of its containers' ids
+	lock *os.File
+}
+
+func newInstance(dir string) (*instance, error) {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails
+	id := hex.EncodeToString(b[:])
+	path := filepath.Join(dir, id+lockSuffix)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, wrap("make instance lock", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	return &instance{name: path, id: id, lock: f}, nil
+}
+
+func (i *instance) close() {
+	_ = os.Remove(i.name)
+	_ = i.lock.Close()
+}
+
+// abandoned takes the lock of another instance if nobody holds it. A lock file that is gone was
+// removed by its own process or by another reaper, so nobody holds it either.
+func abandoned(path string) (release func(), ok bool) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		return func() {}, true
+	}
+	if err != nil {
+		return nil, false
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		_ = f.Close()
+		return nil, false
+	}
+	return func() { _ = os.Remove(path); _ = f.Close() }, true
+}
+
+// reap removes what instances that are gone have left: containers, cgroups, folders, locks.
+func (r *Runner) reap(ctx context.Context) error {
+	list, err := r.client.Containers(ctx, fmt.Sprintf("labels.%q", labelInstance))
+	if err != nil {
+		return wrap("list containers", err)
+	}
+	var errs []error
+	owned := map[string][]client.Container{}
+	for _, c := range list {
+		labels, err := c.Labels(ctx)
+		if err != nil {
+			if !errdefs.IsNotFound(err) {
+				errs = append(errs, wrap("read container "+c.ID(), err))
+			}
+			continue
+		}
+		owned[labels[labelInstance]] = append(owned[labels[labelInstance]], c)
+	}
+	locks, err := filepath.Glob(filepath.Join(r.dir, "*"+lockSuffix))
+	if err != nil {
+		return wrap("list instances", err)
+	}
+	for _, path := range locks {
+		owned[path] = append(owned[path], nil...)
+	}
+	for path, containers := range owned {
+		if path == r.instance.name {
+			continue
+		}
+		release, ok := abandoned(path)
+		if !ok {
+			continue
+		}
+		errs = append(errs, r.reapInstance(ctx, path, containers))
+		release()
+	}
+	return errors.Join(errs...)
+}
+
+func (r *Runner) reapInstance(ctx context.Context, path string, containers []client.Container) error {
+	var errs []error
+	for _, c := range containers {
+		r.log.Info().Str("container", c.ID()).Msg("removing a container whose process is gone")
+		errs = append(errs, removeContainer(ctx, c))
+	}
+	prefix := strings.TrimSuffix(filepath.Base(path), lockSuffix) + "-"
+	groups, err := r.cgroups.containers()
+	errs = append(errs, err)
+	for _, name := range groups {
+		if strings.HasPrefix(name, prefix) {
+			errs = append(errs, r.cgroups.remove(name))
+		}
+	}
+	folders, err := filepath.Glob(filepath.Join(filepath.Dir(path), prefix+"*"))
+	errs = append(errs, err)
+	for _, folder := range folders {
+		errs = append(errs, os.RemoveAll(folder))
+	}
+	return errors.Join(errs...)
+}
+
+func removeContainer(ctx context.Context, c client.Container) error {
+	task, err := c.Task(ctx, nil)
+	if err == nil {
+		_, err = task.Delete(ctx, client.WithProcessKill)
+	}
+	if err != nil && !errdefs.IsNotFound(err) {
+		return wrap("end container "+c.ID(), err)
+	}
+	if err := c.Delete(ctx, client.WithSnapshotCleanup); err != nil && !errdefs.IsNotFound(err) {
+		return wrap("remove container "+c.ID(), err)
+	}
+	return nil
+}

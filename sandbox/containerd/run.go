@@ -1,0 +1,282 @@
+package containerd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"optimus/sandbox"
+	"optimus/sandbox/wire"
+)
+
+const (
+	// watchdogGrace is how long past its wall limit a run may stay silent before the host itself
+	// kills it, and again as long before its container is given up.
+	watchdogGrace = 5 * time.Second
+	// cpuCheck is the shortest time between two looks at a run's CPU time.
+	cpuCheck = time.Millisecond
+)
+
+// task is one run to be carried out in a container.
+type task struct {
+	slot     slot
+	program  uint32
+	writable bool
+	argv     []string
+	env      []string
+	limits   sandbox.Limits
+	stdin    []byte
+	output   func(sandbox.Stream, []byte)
+}
+
+// active is a run under way, as the host sees it.
+type active struct {
+	c        *container
+	id       uint32
+	limits   sandbox.Limits
+	group    runCgroup
+	frames   chan wire.Frame
+	output   func(sandbox.Stream, []byte)
+	outcome  sandbox.Outcome
+	exceeded sandbox.Limit // for which the host asked for the kill
+}
+
+// run carries out t. It returns as soon as the program has ended; done is called once nothing of
+// the run is left, so that its slot is free.
+func (c *container) run(ctx context.Context, t task, done func()) (sandbox.Outcome, error) {
+	if !t.limits.Complete() { // to the kernel, 0 is often no limit at all
+		done()
+		return sandbox.Outcome{}, fmt.Errorf("run: a limit is not stated: %+v", t.limits)
+	}
+	a := &active{c: c, id: c.nextID.Add(1), limits: t.limits, output: t.output}
+	var err error
+	if a.group, err = c.cgroups.run(c.id, a.id, t.limits); err != nil {
+		done()
+		if c.isLost() { // its folder went with it
+			return sandbox.Outcome{}, c.lostError()
+		}
+		return sandbox.Outcome{}, err
+	}
+	a.frames = c.expect(a.id)
+	if err := a.start(t); err != nil {
+		go a.clean(false, done)
+		return sandbox.Outcome{}, err
+	}
+	exit, err := a.watch(ctx)
+	if err != nil {
+		go a.clean(true, done)
+		return sandbox.Outcome{}, err
+	}
+	defer func() { go a.clean(true, done) }()
+	return a.judge(exit, t.argv)
+}
+
+func (a *active) start(t task) error {
+	for piece := range pieces(t.stdin) {
+		if err := a.c.send(wire.Frame{Kind: wire.KindStdin, ID: a.id, Payload: piece}); err != nil {
+			return err
+		}
+	}
+	err := a.c.conn.SendJSON(wire.KindStart, a.id, wire.RunSpec{
+		Slot: t.slot.index, UID: t.slot.uid, Program: t.program, Writable: t.writable,
+		Argv: t.argv, Env: t.env, Limits: t.limits, CgroupV2: a.group.v2(),
+	}, a.group.files()...)
+	if err != nil {
+		a.c.fail(err)
+		return a.c.lostError()
+	}
+	return nil
+}
+
+// watch takes the run's output until its exit, ends it at its CPU limit or with ctx, and ends the
+// container where the agent does not do its part.
+func (a *active) watch(ctx context.Context) (wire.Exit, error) {
+	cpu := time.NewTimer(a.limits.CPU / time.Duration(runtime.NumCPU()))
+	defer cpu.Stop()
+	dog := time.NewTimer(a.limits.Wall + watchdogGrace)
+	defer dog.Stop()
+	bites := 0
+	for {
+		select {
+		case f := <-a.frames:
+			exit, ended, err := a.take(f)
+			if err != nil || ended {
+				return exit, err
+			}
+		case <-cpu.C:
+			a.checkCPU(cpu)
+		case <-ctx.Done():
+			_ = a.c.send(wire.Frame{Kind: wire.KindKill, ID: a.id})
+			return wire.Exit{}, fmt.Errorf("run: %w", context.Cause(ctx))
+		case <-a.c.lost:
+			return wire.Exit{}, a.c.lostError()
+		case <-dog.C:
+			if bites++; bites > 1 {
+				a.c.fail(fmt.Errorf("run %d did not end after the host's watchdog killed it", a.id))
+				return wire.Exit{}, a.c.lostError()
+			}
+			a.group.kill()
+			dog.Reset(watchdogGrace)
+		}
+	}
+}
+
+// take handles one frame of the run.
+func (a *active) take(f wire.Frame) (exit wire.Exit, ended bool, err error) {
+	switch f.Kind {
+	case wire.KindOutput:
+		a.keep(f)
+		return exit, false, nil
+	case wire.KindExit:
+		if err := f.JSON(&exit); err != nil {
+			a.c.fail(err)
+			return exit, false, a.c.lostError()
+		}
+		return exit, true, nil
+	default:
+		a.c.fail(fmt.Errorf("%w: kind %d during run %d", wire.ErrProtocol, f.Kind, a.id))
+		return exit, false, a.c.lostError()
+	}
+}
+
+// keep stores output up to the limit, whatever the agent sends.
+func (a *active) keep(f wire.Frame) {
+	stream, kept, truncated := sandbox.Stdout, &a.outcome.Stdout, &a.outcome.StdoutTruncated
+	if f.Stream != 1 {
+		stream, kept, truncated = sandbox.Stderr, &a.outcome.Stderr, &a.outcome.StderrTruncated
+	}
+	p := f.Payload
+	if left := a.limits.Output - int64(len(*kept)); int64(len(p)) > left {
+		p, *truncated = p[:left], true
+	}
+	if *kept == nil {
+		*kept = p // most programs write once
+	} else {
+		*kept = append(*kept, p...)
+	}
+	if a.output != nil && len(p) > 0 {
+		a.output(stream, p)
+	}
+}
+
+// checkCPU ends the run at its CPU limit, or looks again when it could have reached it.
+func (a *active) checkCPU(next *time.Timer) {
+	used, err := a.group.cpu()
+	left := a.limits.CPU - used
+	if err == nil && left <= 0 {
+		a.exceeded = sandbox.CPULimit
+		_ = a.c.send(wire.Frame{Kind: wire.KindKill, ID: a.id})
+		return
+	}
+	next.Reset(max(left/time.Duration(runtime.NumCPU()), cpuCheck))
+}
+
+// judge turns what the agent says and what the kernel accounted into an outcome.
+func (a *active) judge(exit wire.Exit, argv []string) (sandbox.Outcome, error) {
+	if exit.Error != "" {
+		return sandbox.Outcome{}, fmt.Errorf("run in container %s: %s", a.c.id, exit.Error)
+	}
+	u, err := a.group.usage()
+	if err != nil {
+		return sandbox.Outcome{}, err
+	}
+	o := a.outcome
+	o.CPU, o.Memory, o.Processes = u.cpu, u.memory, u.processes
+	o.Wall = time.Duration(exit.WallNS)
+	o.StdoutTruncated = o.StdoutTruncated || exit.StdoutTruncated
+	o.StderrTruncated = o.StderrTruncated || exit.StderrTruncated
+	status := syscall.WaitStatus(exit.Status)
+	switch {
+	case exit.Killed != "":
+		o.Signal = int(unix.SIGKILL)
+	case exit.StartError != 0:
+		o.ExitCode, o.Message = startFailure(argv[0], syscall.Errno(exit.StartError))
+	case status.Signaled():
+		o.Signal = int(status.Signal())
+	default:
+		o.ExitCode = status.ExitStatus()
+	}
+	o.Exceeded = a.limit(exit, o, u)
+	switch {
+	case o.Exceeded == sandbox.NoLimit && u.strayKill:
+		return sandbox.Outcome{}, errors.New("the machine ran out of memory and ended a run that was inside its limit")
+	case o.Exceeded == sandbox.NoLimit && exit.Killed != "":
+		return sandbox.Outcome{}, fmt.Errorf("run in container %s: killed (%s) without a limit being reached", a.c.id, exit.Killed)
+	}
+	return o, nil
+}
+
+// limit tells which limit ended the run. The measured values decide, not who was first to kill.
+func (a *active) limit(exit wire.Exit, o sandbox.Outcome, u usage) sandbox.Limit {
+	switch {
+	case u.limitHit:
+		return sandbox.MemoryLimit
+	case a.exceeded == sandbox.CPULimit || o.CPU > a.limits.CPU:
+		return sandbox.CPULimit
+	case exit.Killed == string(sandbox.WallLimit) || o.Wall > a.limits.Wall:
+		return sandbox.WallLimit
+	case exit.Killed == string(sandbox.OutputLimit) || o.StdoutTruncated:
+		return sandbox.OutputLimit
+	}
+	return sandbox.NoLimit
+}
+
+// startFailure gives a shell's exit codes for a command that could not be executed (POSIX, XCU 2.8.2).
+func startFailure(command string, errno syscall.Errno) (code int, message string) {
+	code = 126
+	if errno == unix.ENOENT {
+		code = 127
+	}
+	return code, fmt.Sprintf("cannot execute %s: %v", command, errno)
+}
+
+// clean waits until nothing of the run is left in the container, then removes its group. A
+// container that does not get there is given up.
+func (a *active) clean(started bool, done func()) {
+	defer done()
+	if started {
+		timeout := time.NewTimer(agentTimeout)
+		defer timeout.Stop()
+		for idle := false; !idle; {
+			select {
+			case f := <-a.frames:
+				idle = f.Kind == wire.KindIdle
+			case <-a.c.lost:
+				idle = true
+			case <-timeout.C:
+				a.c.fail(fmt.Errorf("run %d is still there %s after its end", a.id, agentTimeout))
+			}
+		}
+	}
+	a.c.forget(a.id)
+	if err := a.group.remove(); err != nil && !a.c.isLost() {
+		a.c.log.Warn().Err(err).Msg("cgroup of a run was not removed")
+	}
+}
+
+// pieces cuts content into what a frame takes.
+func pieces(b []byte) func(yield func([]byte) bool) {
+	return func(yield func([]byte) bool) {
+		for len(b) > 0 {
+			n := min(len(b), wire.Piece)
+			if !yield(b[:n]) {
+				return
+			}
+			b = b[n:]
+		}
+	}
+}
+
+func (c *container) isLost() bool {
+	select {
+	case <-c.lost:
+		return true
+	default:
+		return false
+	}
+}

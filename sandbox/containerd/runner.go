@@ -1,0 +1,200 @@
+package containerd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/containerd/containerd/v2/client"
+	"github.com/rs/zerolog"
+
+	"optimus/sandbox"
+)
+
+// workDir is the working folder of a run, as the agent names it.
+const workDir = "/work"
+
+// Defaults of [RunnerOptions].
+const (
+	DefaultCgroupParent = "/optimus"
+	DefaultUIDBase      = 700_000
+	DefaultPool         = 2
+)
+
+// RunnerOptions say how a [Runner] works.
+type RunnerOptions struct {
+	// Daemon is the containerd to use; the Runner does not close it.
+	Daemon *Daemon
+	// Dir is a folder of the Runner's own on the host: sockets, logs, instance locks.
+	Dir string
+	// Agent is the binary that becomes the containers' agent; empty means this process's own.
+	Agent string
+	// Slots is how many runs are carried out at once; 0 means one for each processor.
+	Slots int
+	// UIDBase is the first of Slots user ids, one for each slot; 0 means DefaultUIDBase.
+	UIDBase int
+	// CgroupParent is where containers' cgroups lie; empty means DefaultCgroupParent.
+	CgroupParent string
+	// Pool is how many containers wait, started, for the next job of a dedicated language; 0
+	// means DefaultPool.
+	Pool int
+	Log  zerolog.Logger
+}
+
+// Runner runs programs in warm containers. It is a [sandbox.Runner].
+type Runner struct {
+	client       *client.Client
+	snapshotter  string
+	runcRoot     string
+	dir          string
+	agent        string
+	cgroups      cgroups
+	cgroupParent string
+	instance     *instance
+	log          zerolog.Logger
+	slots        int
+	pool         int
+	uidBase      int
+
+	free chan int // indices of free slots
+	// spawn runs f in a goroutine that Close waits for; its context ends with Close.
+	spawn  func(f func(context.Context))
+	cancel context.CancelFunc
+	wait   func()
+
+	mu     sync.Mutex
+	warm   map[shelfKey]*shelf
+	serial int
+	closed bool
+}
+
+// slot is a place for one run at a time: a user id, and in each container a network namespace.
+type slot struct{ index, uid int }
+
+// NewRunner prepares the host and removes what dead processes have left. Containers are started by
+// Warm, or by the first job of a language.
+func NewRunner(ctx context.Context, o RunnerOptions) (*Runner, error) {
+	r := &Runner{
+		client: o.Daemon.Client(), snapshotter: o.Daemon.Snapshotter(), runcRoot: o.Daemon.RuncRoot(),
+		cgroupParent: orDefault(o.CgroupParent, DefaultCgroupParent), log: o.Log,
+		slots: orDefault(o.Slots, runtime.NumCPU()), pool: orDefault(o.Pool, DefaultPool),
+		uidBase: orDefault(o.UIDBase, DefaultUIDBase), warm: map[shelfKey]*shelf{},
+	}
+	var err error
+	if r.dir, err = filepath.Abs(o.Dir); err != nil {
+		return nil, wrap("find the runner's folder", err)
+	}
+	if err := os.MkdirAll(r.dir, 0o711); err != nil {
+		return nil, wrap("make the runner's folder", err)
+	}
+	if o.Agent == "" {
+		if o.Agent, err = os.Executable(); err != nil {
+			return nil, wrap("find the agent's binary", err)
+		}
+	}
+	if r.agent, err = agentCopy(o.Agent, r.dir); err != nil {
+		return nil, err
+	}
+	if r.cgroups, err = openCgroups(r.cgroupParent); err != nil {
+		return nil, err
+	}
+	if r.instance, err = newInstance(r.dir); err != nil {
+		return nil, err
+	}
+	if err := r.reap(ctx); err != nil {
+		r.log.Warn().Err(err).Msg("something that a dead process left could not be removed")
+	}
+	r.free = make(chan int, r.slots)
+	for i := range r.slots {
+		r.free <- i
+	}
+	r.live(context.WithoutCancel(ctx))
+	return r, nil
+}
+
+func (r *Runner) live(ctx context.Context) {
+	ctx, r.cancel = context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	r.spawn = func(f func(context.Context)) { wg.Go(func() { f(ctx) }) }
+	r.wait = wg.Wait
+}
+
+// Slots is how many runs are carried out at once.
+func (r *Runner) Slots() int { return r.slots }
+
+// slotFor waits for a free slot.
+func (r *Runner) slotFor(ctx context.Context) (slot, error) {
+	select {
+	case i := <-r.free:
+		return slot{index: i, uid: r.uidBase + i}, nil
+	case <-ctx.Done():
+		return slot{}, fmt.Errorf("wait for a slot: %w", context.Cause(ctx))
+	}
+}
+
+func (r *Runner) release(s slot) { r.free <- s.index }
+
+// image finds a language's image on this machine.
+func (r *Runner) image(ctx context.Context, lang sandbox.Language) (client.Image, error) {
+	img, err := r.client.GetImage(ctx, lang.Image)
+	if err == nil && (lang.Digest == "" || img.Target().Digest.String() == lang.Digest) {
+		return img, nil
+	}
+	if lang.Digest != "" {
+		list, err := r.client.ListImages(ctx, "target.digest=="+lang.Digest)
+		if err == nil && len(list) > 0 {
+			return list[0], nil
+		}
+		return nil, fmt.Errorf("%w: %s with digest %s", sandbox.ErrImageMissing, lang.Image, lang.Digest)
+	}
+	return nil, fmt.Errorf("%w: %s (get it with: optimus admin images build %s): %w",
+		sandbox.ErrImageMissing, lang.Image, lang.Name, err)
+}
+
+// nextContainer names a container.
+func (r *Runner) nextContainer() (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return "", errRunnerClosed
+	}
+	r.serial++
+	return fmt.Sprintf("%s-%d", r.instance.id, r.serial), nil
+}
+
+var errRunnerClosed = errors.New("runner is closed")
+
+// Close ends every container and removes all that the Runner has made. Runs under way fail.
+func (r *Runner) Close(ctx context.Context) error {
+	r.mu.Lock()
+	if r.closed {
+		r.mu.Unlock()
+		return nil
+	}
+	r.closed = true
+	shelves := slices.Collect(maps.Values(r.warm))
+	r.mu.Unlock()
+	r.cancel()
+	var wg sync.WaitGroup
+	for _, s := range shelves {
+		wg.Go(func() { s.close(ctx) })
+	}
+	wg.Wait()
+	r.wait()
+	r.instance.close()
+	return nil
+}
+
+func orDefault[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
+}

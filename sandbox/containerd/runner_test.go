@@ -1,0 +1,418 @@
+package containerd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sys/unix"
+
+	"optimus/sandbox"
+)
+
+const probeRef = "optimus.local/probe:test"
+
+// testRunner is a Runner on a private daemon that has the probe's image: a file system with one
+// file, no /tmp, /run or /etc. When the test ends nothing of it may be left.
+type testRunner struct {
+	*Runner
+	daemon *Daemon
+}
+
+func newTestRunner(t *testing.T) *testRunner {
+	t.Helper()
+	o, _ := privateOptions(t)
+	daemon := connect(t, o)
+	program, err := os.ReadFile("testdata/probe/main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	importOne(t, daemon.Images(), programArchive(t, probeRef, "probe", string(program)))
+	return &testRunner{openRunner(t, daemon, filepath.Join(o.Dir, "run")), daemon}
+}
+
+func openRunner(t *testing.T, daemon *Daemon, dir string) *Runner {
+	t.Helper()
+	r, err := NewRunner(t.Context(), RunnerOptions{
+		Daemon: daemon, Dir: dir, Slots: 2, Agent: agentBinary(t), CgroupParent: "/optimus-test-" + filepath.Base(filepath.Dir(dir)) + fmt.Sprint(os.Getpid()),
+		Log: zerolog.New(zerolog.NewTestWriter(t)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(context.WithoutCancel(t.Context())); err != nil {
+			t.Errorf("close runner: %v", err)
+		}
+		assertRunnerLeavesNothing(t, r)
+	})
+	return r
+}
+
+func agentBinary(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "agent")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", binary, "./testdata/agent")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build the agent: %v: %s", err, out)
+	}
+	return binary
+}
+
+func assertRunnerLeavesNothing(t *testing.T, r *Runner) {
+	t.Helper()
+	groups, err := r.cgroups.containers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range groups {
+		if strings.HasPrefix(g, r.instance.id) {
+			t.Errorf("cgroup left: %s", g)
+		}
+	}
+	entries, err := os.ReadDir(r.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), r.instance.id) {
+			t.Errorf("left in the runner's folder: %s", e.Name())
+		}
+	}
+}
+
+func probeLimits() sandbox.Limits {
+	return sandbox.Limits{
+		CPU: 5 * time.Second, Wall: 10 * time.Second, Memory: 128 << 20, Output: 1 << 20, Processes: 64,
+		FileSize: 16 << 20, OpenFiles: 128,
+	}
+}
+
+// probe is a language whose programs are the probe itself, called with the run's arguments.
+func probe() sandbox.Language {
+	return sandbox.Language{
+		Name: "probe", Version: "1", Image: probeRef, SourceFile: "main.src", Run: []string{"/hello", "{args}"},
+		Limits: probeLimits(), CompileLimits: probeLimits(),
+	}
+}
+
+func prepare(t *testing.T, r *Runner, lang sandbox.Language, source string) sandbox.Program {
+	t.Helper()
+	src := sandbox.Source{Files: []sandbox.File{
+		{Name: "main.src", Content: []byte(source)}, {Name: "lib/part.src", Content: []byte("a part\n")},
+	}}
+	p, outcome, err := r.Prepare(t.Context(), lang, src, sandbox.Limits{})
+	if err != nil || p == nil {
+		t.Fatalf("prepare: %v, %+v", err, outcome)
+	}
+	t.Cleanup(func() { _ = p.Close() })
+	return p
+}
+
+func run(t *testing.T, p sandbox.Program, stdin string, args ...string) sandbox.Outcome {
+	t.Helper()
+	o, err := p.Run(t.Context(), sandbox.Input{Stdin: []byte(stdin), Args: args}, probeLimits().Resolved())
+	if err != nil {
+		t.Fatalf("run %q: %v", args, err)
+	}
+	return o
+}
+
+func TestRunTellsWhatTheProgramDid(t *testing.T) {
+	r := newTestRunner(t)
+	p := prepare(t, r.Runner, probe(), "hello\n")
+	big := strings.Repeat("0123456789abcdef", 1<<15) // in several frames
+	for _, c := range []struct {
+		args   []string
+		stdin  string
+		want   sandbox.Verdict
+		stdout string
+		check  func(o sandbox.Outcome) bool
+	}{
+		{args: []string{"cat"}, stdin: "a\x00b\xff", want: sandbox.Accepted, stdout: "a\x00b\xff"},
+		{args: []string{"cat"}, stdin: big, want: sandbox.Accepted, stdout: big},
+		{args: []string{"cat"}, want: sandbox.Accepted},
+		{args: []string{"exit", "7"}, want: sandbox.RuntimeError, check: func(o sandbox.Outcome) bool { return o.ExitCode == 7 }},
+		{args: []string{"show", "main.src", "lib/part.src"}, want: sandbox.Accepted, stdout: "hello\na part\n"},
+		{args: []string{"write"}, want: sandbox.Accepted},
+		{args: []string{"env"}, want: sandbox.Accepted, stdout: "PATH=/\nMARK=probe\nHOME=/work\nLANG=C.UTF-8\n"},
+		{args: []string{"daemon"}, want: sandbox.Accepted, check: func(o sandbox.Outcome) bool { return o.Wall < 5*time.Second }},
+		{args: []string{"allocate"}, want: sandbox.MemoryLimitExceeded, check: func(o sandbox.Outcome) bool {
+			return o.Signal == int(unix.SIGKILL) && o.Memory <= 128<<20 && o.Memory > 120<<20
+		}},
+		{args: []string{"spin"}, want: sandbox.TimeLimitExceeded, check: func(o sandbox.Outcome) bool {
+			return o.Exceeded == sandbox.CPULimit && o.CPU >= 4900*time.Millisecond
+		}},
+		{args: []string{"pour", "3"}, want: sandbox.OutputLimitExceeded, check: func(o sandbox.Outcome) bool {
+			return len(o.Stdout) == 1<<20 && o.StdoutTruncated
+		}},
+	} {
+		o := run(t, p, c.stdin, c.args...)
+		if o.Verdict() != c.want || (c.stdout != "" && string(o.Stdout) != c.stdout) || (c.check != nil && !c.check(o)) {
+			o.Stdout = o.Stdout[:min(len(o.Stdout), 500)]
+			t.Errorf("%q: %s, want %s; %+v; stdout %q, stderr %q", c.args, o.Verdict(), c.want, o, o.Stdout, o.Stderr)
+		}
+		if o.Wall <= 0 || o.Memory <= 0 {
+			t.Errorf("%q: not measured: %+v", c.args, o)
+		}
+	}
+}
+
+func TestNothingIsLeftForTheNextRun(t *testing.T) {
+	r := newTestRunner(t)
+	p := prepare(t, r.Runner, probe(), "")
+	for range 4 { // on both slots
+		if o := run(t, p, "", "leave"); !o.OK() {
+			t.Fatalf("leave: %+v %s", o, o.Stderr)
+		}
+		if o := run(t, p, "", "find"); !o.OK() || len(o.Stdout) > 0 {
+			t.Errorf("the next run found %q", o.Stdout)
+		}
+	}
+}
+
+func TestABoxHasNoPrivilege(t *testing.T) {
+	r := newTestRunner(t)
+	o := run(t, prepare(t, r.Runner, probe(), ""), "", "status")
+	for _, want := range []string{
+		"CapPrm:\t0000000000000000", "CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "CapInh:\t0000000000000000",
+		"NoNewPrivs:\t1", "Seccomp:\t2", "Groups:\t \n",
+	} {
+		if !strings.Contains(string(o.Stdout), want) {
+			t.Errorf("/proc/self/status has no %q:\n%s", want, o.Stdout)
+		}
+	}
+	for _, bad := range []string{"\nPid:\t1\n", "\nUid:\t0"} {
+		if strings.Contains(string(o.Stdout), bad) {
+			t.Errorf("/proc/self/status has %q", bad)
+		}
+	}
+}
+
+func compiled() sandbox.Language {
+	lang := probe()
+	lang.Name, lang.Compile = "compiled", []string{"/hello", "compile"}
+	return lang
+}
+
+func TestCompiledFilesAreTheSameInEveryRun(t *testing.T) {
+	r := newTestRunner(t)
+	p := prepare(t, r.Runner, compiled(), "source text\n")
+	for range 3 {
+		if o := run(t, p, "", "show", "main.out", "main.src"); string(o.Stdout) != "SOURCE TEXT\nsource text\n" {
+			t.Errorf("a run sees %q", o.Stdout)
+		}
+		run(t, p, "", "leave")
+	}
+}
+
+func TestCompileThatFailsGivesNoProgram(t *testing.T) {
+	r := newTestRunner(t)
+	src := sandbox.Source{Files: []sandbox.File{{Name: "main.src", Content: []byte("syntax error")}}}
+	p, o, err := r.Prepare(t.Context(), compiled(), src, sandbox.Limits{})
+	if err != nil || p != nil || o.ExitCode != 1 || string(o.Stderr) != "main.src:1: syntax error\n" {
+		t.Errorf("got program %v, outcome %+v, error %v", p, o, err)
+	}
+}
+
+func TestCommandThatIsNotThere(t *testing.T) {
+	r := newTestRunner(t)
+	lang := probe()
+	lang.Run = []string{"nowhere"}
+	o := run(t, prepare(t, r.Runner, lang, ""), "")
+	if o.ExitCode != 127 || !strings.Contains(o.Message, "nowhere") {
+		t.Errorf("outcome %+v", o)
+	}
+}
+
+func TestMissingImageSaysHowToGetIt(t *testing.T) {
+	r := newTestRunner(t)
+	lang := probe()
+	lang.Image = "optimus.local/absent:test"
+	_, _, err := r.Prepare(t.Context(), lang, sandbox.Source{Files: []sandbox.File{{Name: "x"}}}, sandbox.Limits{})
+	if !errors.Is(err, sandbox.ErrImageMissing) || !strings.Contains(err.Error(), "optimus admin images build probe") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// sleeping starts a run that sleeps and returns once it does.
+func sleeping(t *testing.T, ctx context.Context, p sandbox.Program, l sandbox.Limits) (outcome func() (sandbox.Outcome, error)) { //nolint:revive // t comes first in tests
+	t.Helper()
+	started := make(chan struct{}, 10)
+	type result struct {
+		o   sandbox.Outcome
+		err error
+	}
+	ended := make(chan result, 1)
+	go func() {
+		o, err := p.Run(ctx, sandbox.Input{Args: []string{"sleep"}, Output: func(sandbox.Stream, []byte) {
+			started <- struct{}{}
+		}}, l.Resolved())
+		ended <- result{o, err}
+	}()
+	select {
+	case <-started:
+	case r := <-ended:
+		t.Fatalf("the run ended at once: %+v, %v", r.o, r.err)
+	}
+	return func() (sandbox.Outcome, error) { r := <-ended; return r.o, r.err }
+}
+
+// agentPID is the first process of the container in which the program stands.
+func agentPID(t *testing.T, p sandbox.Program) int {
+	t.Helper()
+	at, err := p.(*Program).current(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(at.c.task.Pid())
+}
+
+func TestARunWhoseAgentIsKilledIsRepeatedUnseen(t *testing.T) {
+	r := newTestRunner(t)
+	l := probeLimits()
+	l.Wall = 3 * time.Second
+	for name, lang := range map[string]sandbox.Language{"interpreted": probe(), "compiled": compiled()} {
+		p := prepare(t, r.Runner, lang, "x")
+		outcome := sleeping(t, t.Context(), p, l)
+		first := agentPID(t, p)
+		if err := unix.Kill(first, unix.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		o, err := outcome()
+		if err != nil || o.Exceeded != sandbox.WallLimit {
+			t.Errorf("%s: %+v, %v: want the run's own end, by its wall limit", name, o, err)
+		}
+		if o := run(t, p, "", "show", "main.src"); string(o.Stdout) != "x" {
+			t.Errorf("%s: after it a run sees %q", name, o.Stdout)
+		}
+	}
+}
+
+func TestARunThatLosesTwoContainersFails(t *testing.T) {
+	r := newTestRunner(t)
+	p := prepare(t, r.Runner, probe(), "x")
+	started := make(chan struct{}, 10)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := p.Run(t.Context(), sandbox.Input{Args: []string{"sleep"}, Output: func(sandbox.Stream, []byte) {
+			started <- struct{}{}
+		}}, probeLimits().Resolved())
+		ended <- err
+	}()
+	for range 2 {
+		<-started
+		if err := unix.Kill(agentPID(t, p), unix.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := <-ended; !errors.Is(err, errLost) {
+		t.Errorf("error %v, want a lost container", err)
+	}
+}
+
+func TestCancelledRunFreesItsSlot(t *testing.T) {
+	r := newTestRunner(t)
+	p := prepare(t, r.Runner, probe(), "x")
+	for range 2 * r.Slots() {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		outcome := sleeping(t, ctx, p, probeLimits())
+		why := errors.New("no longer wanted")
+		cancel(why)
+		if _, err := outcome(); !errors.Is(err, why) {
+			t.Fatalf("error %v, want the cause", err)
+		}
+	}
+	if o := run(t, p, "", "true"); !o.OK() {
+		t.Errorf("afterwards: %+v", o)
+	}
+}
+
+func TestRunsInParallel(t *testing.T) {
+	r := newTestRunner(t)
+	p := prepare(t, r.Runner, compiled(), "text")
+	var wg sync.WaitGroup
+	for i := range 40 {
+		wg.Go(func() {
+			text := fmt.Sprint("run ", i)
+			if o := run(t, p, text, "cat"); string(o.Stdout) != text {
+				t.Errorf("got %q, want %q", o.Stdout, text)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestDedicatedJobsShareNoContainer(t *testing.T) {
+	r := newTestRunner(t)
+	lang := probe()
+	lang.Tier = sandbox.Dedicated
+	seen := map[int]bool{}
+	for range 3 {
+		p := prepare(t, r.Runner, lang, "x")
+		pid := agentPID(t, p)
+		if seen[pid] {
+			t.Errorf("container of process %d was used again", pid)
+		}
+		seen[pid] = true
+		if o := run(t, p, "", "true"); !o.OK() {
+			t.Errorf("run: %+v", o)
+		}
+		c := p.(*Program).place.c
+		if err := p.Close(); err != nil {
+			t.Fatal(err)
+		}
+		<-c.closed
+		if unix.Kill(pid, 0) == nil {
+			t.Errorf("process %d outlived its job", pid)
+		}
+	}
+}
+
+// A Runner whose process died leaves containers, cgroups and folders; the next removes them, and
+// leaves those of a living one alone.
+func TestOrphansAreReaped(t *testing.T) {
+	r := newTestRunner(t)
+	living := prepare(t, r.Runner, probe(), "x")
+	dead := openRunner(t, r.daemon, r.dir)
+	prepare(t, dead, probe(), "x")
+	// As when its process dies: it does nothing more, and the kernel lets go of its lock.
+	dead.mu.Lock()
+	dead.closed = true
+	dead.mu.Unlock()
+	_ = dead.instance.lock.Close()
+	before, err := r.client.Containers(t.Context())
+	if err != nil || len(before) != 2 {
+		t.Fatalf("%d containers, %v", len(before), err)
+	}
+	openRunner(t, r.daemon, r.dir)
+	after, err := r.client.Containers(t.Context())
+	if err != nil || len(after) != 1 || !strings.HasPrefix(after[0].ID(), r.instance.id) {
+		t.Errorf("%d containers are left, %v", len(after), err)
+	}
+	if _, err := os.Stat(dead.instance.name); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the dead instance's lock: %v", err)
+	}
+	if o := run(t, living, "", "true"); !o.OK() {
+		t.Errorf("the living runner's program: %+v", o)
+	}
+}
+
+func TestClosedRunnerRefuses(t *testing.T) {
+	r := newTestRunner(t)
+	if err := errors.Join(r.Close(t.Context()), r.Close(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := r.Prepare(t.Context(), probe(), sandbox.Source{Files: []sandbox.File{{Name: "x"}}}, sandbox.Limits{}); !errors.Is(err, errRunnerClosed) {
+		t.Errorf("error %v", err)
+	}
+}

@@ -1,0 +1,272 @@
+package containerd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"optimus/sandbox"
+)
+
+// shelfKey says which programs may share a container.
+type shelfKey struct {
+	image, digest, runtime string
+	tier                   sandbox.Tier
+}
+
+// shelf holds the containers of one key: the one warm container that all jobs share, or a pool of
+// started ones from which each job takes its own.
+type shelf struct {
+	r    *Runner
+	lang sandbox.Language // names image and runtime
+
+	mu      sync.Mutex
+	current *launching   // shared tier
+	pool    []*launching // dedicated tier, oldest first
+}
+
+// launching is a container on its way; c and err are set once done is closed.
+type launching struct {
+	done chan struct{}
+	c    *container
+	err  error
+
+	mu     sync.Mutex
+	warmed map[string]chan struct{} // by language: closed once its warm-up has ended
+}
+
+// container gives a warm container for the language, and what gives it back.
+func (r *Runner) container(ctx context.Context, lang sandbox.Language) (*container, func(), error) {
+	s, err := r.shelf(lang)
+	if err != nil {
+		return nil, nil, err
+	}
+	if lang.Tier == sandbox.Dedicated {
+		return s.take(ctx, lang)
+	}
+	l := s.shared()
+	if err := l.await(ctx, r, lang); err != nil {
+		return nil, nil, err
+	}
+	return l.c, func() {}, nil
+}
+
+func (r *Runner) shelf(lang sandbox.Language) (*shelf, error) {
+	key := shelfKey{lang.Image, lang.Digest, lang.Runtime, lang.Tier}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil, errRunnerClosed
+	}
+	s, ok := r.warm[key]
+	if !ok {
+		s = &shelf{r: r, lang: lang}
+		r.warm[key] = s
+	}
+	return s, nil
+}
+
+// Warm starts the containers of the languages and runs their warm-ups, at the same time, and gives
+// each language's error. A language without an image holds up no other.
+func (r *Runner) Warm(ctx context.Context, langs ...sandbox.Language) map[string]error {
+	var mu sync.Mutex
+	failed := map[string]error{}
+	var wg sync.WaitGroup
+	for _, lang := range langs {
+		wg.Go(func() {
+			if _, free, err := r.container(ctx, lang); err != nil {
+				mu.Lock()
+				failed[lang.Name] = err
+				mu.Unlock()
+			} else {
+				free()
+			}
+		})
+	}
+	wg.Wait()
+	return failed
+}
+
+// shared gives the warm container, starting one where there is none or it was lost.
+func (s *shelf) shared() *launching {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current == nil || s.current.failed() {
+		s.current = s.launch()
+	}
+	return s.current
+}
+
+// take gives a container that nobody had before and nobody will have after.
+func (s *shelf) take(ctx context.Context, lang sandbox.Language) (*container, func(), error) {
+	s.mu.Lock()
+	for len(s.pool) <= s.r.pool {
+		s.pool = append(s.pool, s.launch())
+	}
+	l := s.pool[0]
+	s.pool = s.pool[1:]
+	s.mu.Unlock()
+	if err := l.await(ctx, s.r, lang); err != nil {
+		l.discard(s.r)
+		return nil, nil, err
+	}
+	return l.c, func() { l.discard(s.r) }, nil
+}
+
+// launch starts a container in the background.
+func (s *shelf) launch() *launching {
+	l := &launching{done: make(chan struct{}), warmed: map[string]chan struct{}{}}
+	s.r.spawn(func(ctx context.Context) {
+		began := time.Now()
+		l.c, l.err = s.start(ctx)
+		close(l.done)
+		if l.err != nil {
+			s.r.log.Warn().Err(l.err).Str("language", s.lang.Name).Msg("no container")
+			return
+		}
+		s.r.log.Debug().Str("container", l.c.id).Str("language", s.lang.Name).
+			Dur("took_ms", time.Since(began)).Msg("container is ready")
+		s.tend(ctx, l)
+	})
+	return l
+}
+
+func (s *shelf) start(ctx context.Context) (*container, error) {
+	id, err := s.r.nextContainer()
+	if err != nil {
+		return nil, err
+	}
+	image, err := s.r.image(ctx, s.lang)
+	if err != nil {
+		return nil, err
+	}
+	spec, err := image.Spec(ctx)
+	if err != nil {
+		return nil, wrap("read the configuration of image "+s.lang.Image, err)
+	}
+	c, err := s.r.launch(ctx, image, s.lang.Runtime, id)
+	if err != nil {
+		return nil, err
+	}
+	c.env = spec.Config.Env
+	return c, nil
+}
+
+// tend waits for the container's end, removes it and, where it was lost, has another made before
+// a job must wait for it.
+func (s *shelf) tend(ctx context.Context, l *launching) {
+	select {
+	case <-l.c.lost:
+	case <-ctx.Done():
+	}
+	l.c.close(context.WithoutCancel(ctx))
+	if ctx.Err() != nil {
+		return
+	}
+	s.mu.Lock()
+	isCurrent := s.current == l
+	s.mu.Unlock()
+	if isCurrent {
+		s.r.log.Warn().Err(l.c.why).Str("container", l.c.id).Str("language", s.lang.Name).
+			Msg("container was lost; starting another")
+		s.shared()
+	}
+}
+
+// failed tells whether the container is no use any more.
+func (l *launching) failed() bool {
+	select {
+	case <-l.done:
+		return l.err != nil || l.c.isLost()
+	default:
+		return false
+	}
+}
+
+// await waits until the container is warm for the language.
+func (l *launching) await(ctx context.Context, r *Runner, lang sandbox.Language) error {
+	select {
+	case <-l.done:
+	case <-ctx.Done():
+		return fmt.Errorf("wait for a container: %w", context.Cause(ctx))
+	}
+	if l.err != nil {
+		return l.err
+	}
+	if lang.WarmUp == "" {
+		return nil
+	}
+	select {
+	case <-l.warm(r, lang):
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for a warm container: %w", context.Cause(ctx))
+	}
+}
+
+// warm compiles and runs the language's warm-up once in the container, so that the page cache it
+// reads is charged to no job. The channel is closed when that has ended, well or not.
+func (l *launching) warm(r *Runner, lang sandbox.Language) <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	name := lang.Name + " " + lang.Version
+	if done, ok := l.warmed[name]; ok {
+		return done
+	}
+	done := make(chan struct{})
+	l.warmed[name] = done
+	r.spawn(func(ctx context.Context) {
+		defer close(done)
+		if err := warmUp(ctx, r, l.c, lang); err != nil && ctx.Err() == nil && !errors.Is(err, errLost) {
+			r.log.Warn().Err(err).Str("language", lang.Name).Msg("warm-up failed; the first jobs may be slower")
+		}
+	})
+	return done
+}
+
+func warmUp(ctx context.Context, r *Runner, c *container, lang sandbox.Language) error {
+	p := &Program{
+		runner: r, lang: lang, limits: lang.CompileLimits.Or(lang.Limits).Resolved(),
+		source: sandbox.Source{Files: []sandbox.File{{Name: lang.SourceFile, Content: []byte(lang.WarmUp)}}},
+	}
+	at := &place{c: c, id: c.nextID.Add(1), free: func() {}}
+	defer at.drop()
+	outcome, err := p.prepareAt(ctx, at)
+	if err == nil && outcome.OK() {
+		outcome, err = p.runAt(ctx, at, sandbox.Input{}, lang.Limits.Resolved())
+	}
+	if err == nil && !outcome.OK() {
+		err = fmt.Errorf("%s: exit code %d, signal %d: %s%.300s",
+			outcome.Verdict(), outcome.ExitCode, outcome.Signal, outcome.Message, outcome.Stderr)
+	}
+	return err
+}
+
+// discard ends a dedicated container.
+func (l *launching) discard(r *Runner) {
+	r.spawn(func(context.Context) {
+		<-l.done
+		if l.err == nil {
+			l.c.fail(errors.New("its job has ended"))
+		}
+	})
+}
+
+// close ends all containers of the shelf.
+func (s *shelf) close(ctx context.Context) {
+	s.mu.Lock()
+	all := append([]*launching{s.current}, s.pool...)
+	s.pool = nil
+	s.mu.Unlock()
+	for _, l := range all {
+		if l == nil {
+			continue
+		}
+		<-l.done
+		if l.err == nil {
+			l.c.close(ctx)
+		}
+	}
+}

@@ -1,0 +1,256 @@
+package boltstore
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"optimus/sandbox"
+	"optimus/store"
+)
+
+// childPath, in the environment, makes the test binary a child that submits jobs until it is killed.
+const childPath = "BOLTSTORE_TEST_CHILD"
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(childPath); path != "" {
+		os.Exit(submitForEver(path))
+	}
+	os.Exit(m.Run())
+}
+
+// submitForEver submits from several goroutines, and prints the id of each submission that was
+// acknowledged; it claims and finishes some of them meanwhile.
+func submitForEver(path string) int {
+	s, err := Open(path, store.Options{MaxDepth: 1 << 30})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				j, _, err := s.Submit(ctx, store.NewJob{Queue: "q"})
+				if err != nil {
+					return
+				}
+				mu.Lock()
+				fmt.Println("submitted", j.ID)
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Go(func() {
+		for ctx.Err() == nil {
+			cs, err := s.Claim(ctx, store.ClaimRequest{Worker: "w", Lanes: []store.Lane{store.LaneOf(sandbox.Language{})}, Max: 1, Lease: time.Minute})
+			if err != nil {
+				return
+			}
+			for _, c := range cs {
+				if s.Finish(ctx, c.Lease, sandbox.Report{Verdict: sandbox.Accepted}) == nil {
+					mu.Lock()
+					fmt.Println("finished", c.Job.ID)
+					mu.Unlock()
+				}
+			}
+		}
+	})
+	wg.Wait()
+	return 1
+}
+
+// TestKill kills a process in the middle of a stream of submissions, several times over: every
+// one that was acknowledged is there, and every one that was finished is completed.
+func TestKill(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "jobs.db")
+	acknowledged := map[store.ID]bool{} // whether it was finished
+	for round := range 3 {
+		killAfter(t, path, 150*(round+1), acknowledged)
+		s := openTest(t, path, store.Options{})
+		for id, finished := range acknowledged {
+			j, err := s.Get(t.Context(), id)
+			if err != nil || finished && (j.State != store.Completed || j.Report == nil) {
+				t.Fatalf("round %d: job %s: %+v, %v", round, id, j, err)
+			}
+		}
+		checkIndexes(t, s)
+		must(t, s.Close())
+	}
+}
+
+// killAfter starts a child, and kills it when it has said so many lines.
+func killAfter(t *testing.T, path string, lines int, acknowledged map[store.ID]bool) {
+	t.Helper()
+	self, err := os.Executable()
+	must(t, err)
+	child := exec.CommandContext(t.Context(), self)
+	child.Env = append(os.Environ(), childPath+"="+path)
+	child.Stderr = os.Stderr
+	out, err := child.StdoutPipe()
+	must(t, err)
+	must(t, child.Start())
+	said := bufio.NewScanner(out)
+	for n := 0; said.Scan(); n++ {
+		if n == lines {
+			must(t, child.Process.Kill())
+		}
+		word, text, _ := strings.Cut(said.Text(), " ")
+		id, err := store.ParseID(text)
+		if err != nil {
+			continue // the last line may be cut off
+		}
+		acknowledged[id] = acknowledged[id] || word == "finished"
+	}
+	if err := child.Wait(); err == nil || child.ProcessState.ExitCode() != -1 {
+		t.Fatalf("the child was not killed: %v", err)
+	}
+	if len(acknowledged) < lines/3 {
+		t.Fatalf("only %d submissions were acknowledged", len(acknowledged))
+	}
+}
+
+// TestFullDisk lets the file grow no more.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "jobs.db")
+	s := openTest(t, path, store.Options{})
+	first := submitTest(t, s, store.NewJob{Queue: "q"})
+	large := store.NewJob{Queue: "q", Submission: sandbox.Submission{Source: sandbox.Source{
+		Files: []sandbox.File{{Name: "main", Content: make([]byte, 1<<20)}},
+	}}}
+	room := func(bytes int) {
+		must(t, s.write(t.Context(), func(*batch) error {
+			s.db.MaxSize = bytes // in the writer, to which it belongs
+			return nil
+		}))
+	}
+	room(1 << 16)
+	for range 3 {
+		_, _, err := s.Submit(t.Context(), large)
+		if !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), path) {
+			t.Fatalf("a submission to a full disk gave %v", err)
+		}
+	}
+	if q, err := s.Queues(t.Context()); err != nil || q[0].Totals.Submitted != 1 {
+		t.Errorf("figures: %+v, %v", q, err)
+	}
+	if _, err := s.Get(t.Context(), first.ID); err != nil {
+		t.Errorf("the first job: %v", err)
+	}
+	room(0)
+	must(t, s.Ping(t.Context()))
+	second := submitTest(t, s, large)
+	cs := claimTest(t, s, 2)
+	if cs[0].Job.ID != first.ID || cs[1].Job.ID != second.ID {
+		t.Errorf("claimed %s and %s, want %s and %s", cs[0].Job.ID, cs[1].Job.ID, first.ID, second.ID)
+	}
+	checkIndexes(t, s)
+}
+
+// TestOneFaultSpoilsNoOther has operations that fail in every way share a transaction with good ones.
+func TestOneFaultSpoilsNoOther(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, filepath.Join(t.TempDir(), "jobs.db"), store.Options{})
+	refusal := errors.New("refused")
+	var ops []*op
+	add := func(do func(*batch) error) *op {
+		o := &op{ctx: t.Context(), do: do, done: make(chan error, 1)}
+		ops = append(ops, o)
+		return o
+	}
+	submit := func(b *batch) error {
+		_, err := b.submit(store.NewJob{Queue: "q", MaxAttempts: 1}, []byte("{}"))
+		return err
+	}
+	good := []*op{add(submit)}
+	refused := add(func(*batch) error { return refusal })
+	good = append(good, add(submit))
+	faulty := add(func(b *batch) error { b.put(bucketMeta, nil, nil); return nil }) // a key must not be empty
+	panics := add(func(*batch) error { panic("page 7 is odd") })
+	good = append(good, add(submit))
+	all := s.together(t, ops)
+	for _, o := range good {
+		if all[o] != nil {
+			t.Errorf("a good operation gave %v", all[o])
+		}
+	}
+	if !errors.Is(all[refused], refusal) || !errors.Is(all[faulty], store.ErrUnavailable) || !errors.Is(all[panics], store.ErrSchema) {
+		t.Errorf("refused: %v; faulty: %v; panics: %v", all[refused], all[faulty], all[panics])
+	}
+	if q, err := s.Queues(t.Context()); err != nil || q[0].Ready != 3 || q[0].Totals.Submitted != 3 {
+		t.Errorf("figures: %+v, %v", q, err)
+	}
+	checkIndexes(t, s)
+}
+
+// together has the writer find all the operations at once.
+func (s *Store) together(t *testing.T, ops []*op) map[*op]error {
+	t.Helper()
+	hold, held := make(chan struct{}), make(chan struct{})
+	go func() {
+		_ = s.write(t.Context(), func(*batch) error {
+			close(held)
+			<-hold
+			return nil
+		})
+	}()
+	<-held
+	for _, o := range ops {
+		s.ops <- o
+	}
+	close(hold)
+	answers := map[*op]error{}
+	for _, o := range ops {
+		answers[o] = <-o.done
+	}
+	return answers
+}
+
+// TestEarlyAnswers: a claim is answered before its commit, but never that of a job whose
+// submission shares the transaction; and a reader sees what was answered.
+func TestEarlyAnswers(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, filepath.Join(t.TempDir(), "jobs.db"), store.Options{})
+	claim := func(early *bool) *op {
+		o := &op{ctx: t.Context(), done: make(chan error, 1), early: true}
+		o.do = func(b *batch) error {
+			b.claim(store.ClaimRequest{Lanes: []store.Lane{store.LaneOf(sandbox.Language{})}, Max: 1, Lease: time.Minute},
+				func(whole, store.Lease, time.Duration) {})
+			*early = !b.late
+			return nil
+		}
+		return o
+	}
+	var early bool
+	submit := &op{ctx: t.Context(), done: make(chan error, 1), do: func(b *batch) error {
+		_, err := b.submit(store.NewJob{Queue: "q"}, []byte("{}"))
+		return err
+	}}
+	for _, err := range s.together(t, []*op{submit, claim(&early)}) {
+		must(t, err)
+	}
+	if early {
+		t.Error("the claim of a job that is not durable was answered early")
+	}
+	id := submitTest(t, s, store.NewJob{Queue: "q"}).ID
+	for _, err := range s.together(t, []*op{claim(&early)}) {
+		must(t, err)
+	}
+	j, err := s.Get(t.Context(), id)
+	if err != nil || j.State != store.Running || !early {
+		t.Errorf("after its claim, which was answered early: %v, the job is %s, %v", early, j.State, err)
+	}
+}

@@ -1,0 +1,241 @@
+package boltstore
+
+import (
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"optimus/sandbox"
+	"optimus/store"
+)
+
+// drawing reads the bucket tree of the package doc: the parts of each bucket's keys.
+func drawing(t *testing.T) map[string][]string {
+	t.Helper()
+	doc, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	drawn := map[string][]string{}
+	for line := range strings.Lines(string(doc)) {
+		if line, ok := strings.CutPrefix(line, "//\t"); ok {
+			key, _, ok := strings.Cut(line, "→")
+			words := strings.Fields(key)
+			if !ok || len(words) < 2 {
+				t.Fatalf("not a line of the drawing: %q", line)
+			}
+			drawn[words[0]] = words[1:]
+		}
+	}
+	return drawn
+}
+
+// fits tells whether a key is made of the parts.
+func fits(key []byte, parts []string) bool {
+	widths := map[string]int{
+		"queue": 2, "minute": 8, "seq": 8, "start": 8, "time": 8, "phase": 1, "priority": 1, "kind": 1, "id": 16,
+	}
+	for _, p := range parts {
+		n, fixed := widths[p]
+		switch {
+		case strings.HasSuffix(p, "…"):
+			return len(key) > 0
+		case !fixed && len(key) == 0:
+			return false
+		case !fixed:
+			n = 1 + int(key[0])
+		}
+		if len(key) < n {
+			return false
+		}
+		key = key[n:]
+	}
+	return len(key) == 0
+}
+
+func TestTheDrawingIsTheFile(t *testing.T) {
+	t.Parallel()
+	drawn := drawing(t)
+	names := bucketNames()
+	for _, name := range names {
+		if drawn[name] == nil {
+			t.Errorf("bucket %s is not drawn", name)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "jobs.db")
+	lively(t, path)
+	db, err := bolt.Open(path, 0o600, &bolt.Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	err = db.View(func(tx *bolt.Tx) error {
+		return tx.ForEach(func(name []byte, b *bolt.Bucket) error {
+			if !slices.Contains(names[:], string(name)) || drawn[string(name)] == nil {
+				t.Errorf("bucket %s is in the file only", name)
+			}
+			n := 0
+			_ = b.ForEach(func(k, _ []byte) error {
+				n++
+				if !fits(k, drawn[string(name)]) {
+					t.Errorf("bucket %s: key %x is not %v", name, k, drawn[string(name)])
+				}
+				return nil
+			})
+			if n == 0 {
+				t.Errorf("bucket %s is empty: the drawing of its keys is not tried", name)
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// lively makes a file in which no bucket is empty.
+func lively(t *testing.T, path string) {
+	t.Helper()
+	s := openTest(t, path, store.Options{})
+	ctx := t.Context()
+	for _, tenant := range []string{"", "a", "long name"} {
+		for i := range 4 {
+			submitTest(t, s, store.NewJob{Tenant: tenant, Queue: "q", Key: strings.Repeat("k", i), Priority: i})
+		}
+	}
+	cs := claimTest(t, s, 5)
+	must(t, s.Finish(ctx, cs[0].Lease, sandbox.Report{Verdict: sandbox.Accepted}))
+	must(t, s.GiveBack(ctx, cs[1].Lease, store.GiveBack{Counted: true}))
+	must(t, s.Heartbeat(ctx, store.Worker{Name: "w"}, time.Hour))
+	must(t, s.Close())
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func openTest(t *testing.T, path string, o store.Options) *Store {
+	t.Helper()
+	s, err := Open(path, o)
+	must(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func submitTest(t *testing.T, s *Store, n store.NewJob) store.Job {
+	t.Helper()
+	j, _, err := s.Submit(t.Context(), n)
+	must(t, err)
+	return j
+}
+
+// claimTest claims from the lane of submissions that name no language.
+func claimTest(t *testing.T, s *Store, n int) []store.Claim {
+	t.Helper()
+	cs, err := s.Claim(t.Context(), store.ClaimRequest{
+		Worker: "w", Lanes: []store.Lane{store.LaneOf(sandbox.Language{})}, Max: n, Lease: time.Minute,
+	})
+	must(t, err)
+	if len(cs) != n {
+		t.Fatalf("%d jobs were claimed, want %d", len(cs), n)
+	}
+	return cs
+}
+
+// checkIndexes compares every index of the file with the jobs' records.
+func checkIndexes(t *testing.T, s *Store) {
+	t.Helper()
+	must(t, s.read(t.Context(), func(v view) error {
+		want := map[bucket]map[string]bool{}
+		add := func(n bucket, k []byte) {
+			if want[n] == nil {
+				want[n] = map[string]bool{}
+			}
+			want[n][string(k)] = true
+		}
+		runs := map[string]uint32{}
+		err := v.bucket(bucketJobs).ForEach(func(_, raw []byte) error {
+			r, err := decodeRecord(raw)
+			if err != nil {
+				return err
+			}
+			p := r.phase()
+			add(bucketPhases, phaseKey(p, r.ID))
+			add(bucketTenants, tenantKey(r.Tenant, p, r.ID))
+			add(bucketPayloads, jobKey(r.ID))
+			switch {
+			case p == ready:
+				add(bucketBacklog, append(groupKey(r.ID.Queue(), r.Tenant, r.Lane, r.Priority), r.ID[:]...))
+			case p == delayed:
+				add(bucketDelayed, timeKey(r.NotBefore.UnixNano(), r.ID))
+			case p == running:
+				add(bucketLeases, timeKey(r.LeaseEnds, r.ID))
+				runs[string(tenantPrefix(r.ID.Queue(), r.Tenant))]++
+			default:
+				add(bucketEnded, endedKey(p == failed, r.Finished.UnixNano(), r.ID))
+				add(bucketReports, jobKey(r.ID))
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		for _, n := range []bucket{bucketPhases, bucketTenants, bucketPayloads, bucketBacklog, bucketDelayed, bucketLeases, bucketEnded, bucketReports} {
+			got := 0
+			_ = v.bucket(n).ForEach(func(k, _ []byte) error {
+				got++
+				if !want[n][string(k)] {
+					t.Errorf("bucket %s: key %x belongs to no job", bucketNames()[n], k)
+				}
+				return nil
+			})
+			if got != len(want[n]) {
+				t.Errorf("bucket %s has %d keys, want %d", bucketNames()[n], got, len(want[n]))
+			}
+		}
+		checkHeads(t, v, s.o.TenantRunning)
+		return v.bucket(bucketShares).ForEach(func(k, raw []byte) error {
+			if n := binary.BigEndian.Uint32(raw); n != runs[string(k)] {
+				t.Errorf("share %x says that %d run, want %d", k, n, runs[string(k)])
+			}
+			return nil
+		})
+	}))
+}
+
+// checkHeads compares the heads with the backlog: a head is the oldest of its group, and only a
+// tenant at its limit may have a group without one.
+func checkHeads(t *testing.T, v view, limit int) {
+	t.Helper()
+	heads := 0
+	var group string
+	must(t, v.bucket(bucketBacklog).ForEach(func(k, raw []byte) error {
+		e := decodeEntry(raw)
+		first := group != string(k[:len(k)-16])
+		group = string(k[:len(k)-16])
+		tenant, lane, priority := splitGroup([]byte(group))
+		switch {
+		case e.head:
+			heads++
+			h := headKey(laneKey(uint16(k[0])<<8|uint16(k[1]), lane), priority, e.start, idAtEnd(k))
+			if !first || v.get(bucketHeads, h) == nil {
+				t.Errorf("head %x: first %v, in its lane %v", k, first, v.get(bucketHeads, h) != nil)
+			}
+		case first && limit == 0:
+			t.Errorf("the group of %x (tenant %q) has no head", k, tenant)
+		}
+		return nil
+	}))
+	if n := v.bucket(bucketHeads).Inspect().KeyN; n != heads {
+		t.Errorf("there are %d heads, want %d", n, heads)
+	}
+}

@@ -1,0 +1,240 @@
+package boltstore
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"optimus/store"
+)
+
+// queueRecord is a queue's settings, in the bucket queues.
+type queueRecord struct {
+	Name   string `json:"name"`
+	Paused bool   `json:"paused,omitempty"`
+}
+
+// figures are what nearly every operation changes of a queue, in the bucket figures.
+type figures struct {
+	// Clock is the queue's own, in nanoseconds; Seen the wall clock when it was last moved.
+	Clock int64 `json:"clock"`
+	Seen  int64 `json:"seen"`
+	// Outage is what Clock was when the store last came back from an outage; 0 for never.
+	Outage int64 `json:"outage,omitempty"`
+	// LastID is the latest job's.
+	LastID store.ID `json:"last_id"`
+	// Counts are the jobs that the queue holds, by phase.
+	Counts [phaseCount]int `json:"counts"`
+	Totals store.Counters  `json:"totals"`
+	// Minute, since 1970, is the one that Current counts.
+	Minute  int64          `json:"minute"`
+	Current store.Counters `json:"current"`
+	// Virtual is the virtual time of each priority.
+	Virtual map[int]uint64 `json:"virtual,omitempty"`
+}
+
+func (f *figures) unfinished() int { return f.Counts[ready] + f.Counts[delayed] + f.Counts[running] }
+
+// queue is a queue as the writer knows it.
+type queue struct {
+	number uint16
+	queueRecord
+	figures
+	// fresh until the first operation of this process: only later does a gap speak of an outage.
+	fresh bool
+	// changed since the last commit.
+	changed bool
+	// turn is when it was last claimed from, to be fair between queues.
+	turn uint64
+}
+
+// tick moves the queue's clock along with the wall clock, and notes an outage.
+func (b *batch) tick(q *queue) {
+	step := b.now.UnixNano() - q.Seen
+	q.Seen = b.now.UnixNano()
+	q.Clock += min(max(step, 0), int64(store.MaxClockStep))
+	if step > int64(store.MaxClockStep) && !q.fresh {
+		q.Outage = q.Clock
+		q.changed = true
+	}
+	q.fresh = false
+	if m := b.now.Unix() / 60; m != q.Minute {
+		q.Minute, q.Current = m, store.Counters{}
+		if raw := b.get(bucketMinutes, minuteKey(q.number, m)); raw != nil { // the wall clock went back
+			if err := json.Unmarshal(raw, &q.Current); err != nil {
+				b.wrote(fmt.Errorf("%w: the counters of queue %q are damaged: %w", store.ErrSchema, q.Name, err))
+			}
+		}
+	}
+}
+
+// leaseEnd is when, by the queue's clock, the job's lease runs out. An outage since its last
+// renewal starts it anew, since its holder could not renew it then.
+func (q *queue) leaseEnd(r *record) int64 {
+	if q.outageSince(r) {
+		return max(r.LeaseEnds, q.Outage+r.Lease)
+	}
+	return r.LeaseEnds
+}
+
+// outageSince tells whether the store was out since the job's lease was last renewed.
+func (q *queue) outageSince(r *record) bool { return q.Outage > r.Renewed }
+
+// count adds to the queue's totals and to the current minute.
+func (q *queue) count(add func(*store.Counters)) {
+	add(&q.Totals)
+	add(&q.Current)
+	q.changed = true
+}
+
+// catalogue is every queue, as of the last commit and what the open transaction has changed.
+type catalogue struct {
+	byName   map[string]*queue
+	byNumber map[uint16]*queue
+}
+
+func (c *catalogue) add(q *queue) {
+	c.byName[q.Name] = q
+	c.byNumber[q.number] = q
+}
+
+// sorted gives the queues by number.
+func (c *catalogue) sorted() []*queue {
+	return slices.SortedFunc(maps.Values(c.byNumber), func(a, b *queue) int { return int(a.number) - int(b.number) })
+}
+
+// named gives the queues of these names, those that exist; all for none.
+func (c *catalogue) named(names []string) []*queue {
+	if len(names) == 0 {
+		return c.sorted()
+	}
+	var qs []*queue
+	for _, n := range names {
+		if q := c.byName[n]; q != nil && !slices.Contains(qs, q) {
+			qs = append(qs, q)
+		}
+	}
+	return qs
+}
+
+// loadCatalogue reads every queue. turns of before, where not nil, are kept.
+func loadCatalogue(v view, before *catalogue) (*catalogue, error) {
+	c := &catalogue{byName: map[string]*queue{}, byNumber: map[uint16]*queue{}}
+	err := v.bucket(bucketQueues).ForEach(func(k, raw []byte) error {
+		q, err := loadQueue(v, k, raw)
+		if err != nil {
+			return err
+		}
+		q.fresh = true
+		if before != nil && before.byNumber[q.number] != nil {
+			q.turn, q.fresh = before.byNumber[q.number].turn, false
+		}
+		c.add(q)
+		return nil
+	})
+	return c, err
+}
+
+func loadQueue(v view, k, raw []byte) (*queue, error) {
+	q := &queue{number: uint16(k[0])<<8 | uint16(k[1])}
+	if err := json.Unmarshal(raw, &q.queueRecord); err != nil {
+		return nil, fmt.Errorf("%w: queue %d is damaged: %w", store.ErrSchema, q.number, err)
+	}
+	if raw := v.get(bucketFigures, k); raw != nil {
+		if err := json.Unmarshal(raw, &q.figures); err != nil {
+			return nil, fmt.Errorf("%w: the figures of queue %q are damaged: %w", store.ErrSchema, q.Name, err)
+		}
+	}
+	if q.Virtual == nil {
+		q.Virtual = map[int]uint64{}
+	}
+	return q, nil
+}
+
+// queueFor gives the queue of the name, and makes it where it is new.
+func (b *batch) queueFor(name string) (*queue, error) {
+	if q := b.queues.byName[name]; q != nil {
+		b.tick(q)
+		return q, nil
+	}
+	n := len(b.queues.byNumber) + 1
+	if n > store.MaxQueueNumber {
+		return nil, fmt.Errorf("%w: queue %q would be one more than %d", store.ErrInvalid, name, store.MaxQueueNumber)
+	}
+	q := &queue{
+		number: uint16(n), queueRecord: queueRecord{Name: name},
+		figures: figures{Seen: b.now.UnixNano(), Virtual: map[int]uint64{}},
+	}
+	b.tick(q)
+	b.queues.add(q)
+	b.saveQueue(q)
+	b.put(bucketNumbers, []byte(name), number(q.number))
+	return q, nil
+}
+
+// queueOf gives the queue that the job's id names, with its clock moved.
+func (b *batch) queueOf(id store.ID) (*queue, error) {
+	q := b.queues.byNumber[id.Queue()]
+	if q == nil {
+		return nil, fmt.Errorf("job %s: %w", id, store.ErrNotFound)
+	}
+	b.tick(q)
+	return q, nil
+}
+
+// job gives the job with its queue.
+func (b *batch) job(id store.ID) (*queue, *record, error) {
+	q, err := b.queueOf(id)
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := b.record(id)
+	return q, r, err
+}
+
+// leased gives the job of a lease that holds, with its queue.
+func (b *batch) leased(l store.Lease) (*queue, *record, error) {
+	q, r, err := b.job(l.Job)
+	if errors.Is(err, store.ErrNotFound) || err == nil && !r.holds(q, l) {
+		return nil, nil, fmt.Errorf("job %s: %w", l.Job, store.ErrLeaseLost)
+	}
+	return q, r, err
+}
+
+func (b *batch) saveQueue(q *queue) {
+	b.putJSON(bucketQueues, number(q.number), q.queueRecord)
+	q.changed = true
+}
+
+// flush writes the figures of every queue that has changed.
+func (b *batch) flush() {
+	for _, q := range b.queues.byNumber {
+		if !q.changed {
+			continue
+		}
+		b.putJSON(bucketFigures, number(q.number), q.figures)
+		if q.Current != (store.Counters{}) {
+			b.saveMinute(q)
+		}
+		q.changed = false
+	}
+}
+
+// keptMinutes is how many minutes of counters a queue has.
+const keptMinutes = 60
+
+// saveMinute writes the current minute's counters and, with a minute's first, drops old ones.
+func (b *batch) saveMinute(q *queue) {
+	k := minuteKey(q.number, q.Minute)
+	if b.get(bucketMinutes, k) == nil {
+		oldest := string(minuteKey(q.number, q.Minute-keptMinutes+1))
+		for _, old := range b.keys(bucketMinutes, number(q.number), keptMinutes) {
+			if string(old) < oldest {
+				b.delete(bucketMinutes, old)
+			}
+		}
+	}
+	b.putJSON(bucketMinutes, k, q.Current)
+}

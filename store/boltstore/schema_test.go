@@ -1,0 +1,242 @@
+package boltstore
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	bolt "go.etcd.io/bbolt"
+
+	"optimus/store"
+)
+
+// edit changes a closed file with bbolt itself.
+func edit(t *testing.T, path string, change func(*bolt.Tx) error) {
+	t.Helper()
+	db, err := bolt.Open(path, 0o600, nil)
+	must(t, err)
+	must(t, db.Update(change))
+	must(t, db.Close())
+}
+
+// refused checks that a file is refused with a useful error, and left as it was.
+func refused(t *testing.T, path string, want error, says ...string) {
+	t.Helper()
+	before, err := os.ReadFile(path)
+	must(t, err)
+	s, err := Open(path, store.Options{})
+	if err == nil {
+		_ = s.Close()
+		t.Fatal("the file was opened")
+	}
+	if !errors.Is(err, want) {
+		t.Errorf("error %v is not %v", err, want)
+	}
+	for _, text := range append(says, path) {
+		if !strings.Contains(err.Error(), text) {
+			t.Errorf("error %q does not say %q", err, text)
+		}
+	}
+	after, err := os.ReadFile(path)
+	must(t, err)
+	if !bytes.Equal(before, after) {
+		t.Error("the file was changed")
+	}
+}
+
+func TestForeignFile(t *testing.T) {
+	t.Parallel()
+	for name, content := range map[string]string{
+		"text": strings.Repeat("my thesis\n", 2000), "short": "x", "zeros": strings.Repeat("\x00", 1<<16),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "jobs.db")
+			must(t, os.WriteFile(path, []byte(content), 0o600))
+			refused(t, path, store.ErrSchema, "move the file away")
+		})
+	}
+	t.Run("another program's database", func(t *testing.T) {
+		t.Parallel()
+		path := filepath.Join(t.TempDir(), "jobs.db")
+		edit(t, path, func(tx *bolt.Tx) error {
+			_, err := tx.CreateBucket([]byte("v1"))
+			return err
+		})
+		refused(t, path, store.ErrSchema, "another program")
+	})
+	t.Run("with a bucket of the same name", func(t *testing.T) {
+		t.Parallel()
+		path := filepath.Join(t.TempDir(), "jobs.db")
+		edit(t, path, func(tx *bolt.Tx) error {
+			_, err := tx.CreateBucket([]byte("meta"))
+			return err
+		})
+		refused(t, path, store.ErrSchema, "another program")
+	})
+}
+
+func TestNewerFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "jobs.db")
+	lively(t, path)
+	set := func(k, v string) {
+		edit(t, path, func(tx *bolt.Tx) error { return tx.Bucket([]byte("meta")).Put([]byte(k), []byte(v)) })
+	}
+	set(metaWritten, "99")
+	s, err := Open(path, store.Options{})
+	must(t, err) // it can be read, whoever wrote it
+	must(t, s.Close())
+	set(metaMinReader, "99")
+	refused(t, path, store.ErrSchema, "newer Optimus", "schema 99")
+	set(metaMinReader, "old")
+	refused(t, path, store.ErrSchema)
+}
+
+func TestOneProcessAtATime(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "jobs.db")
+	s := openTest(t, path, store.Options{})
+	_, err := Open(path, store.Options{})
+	if !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "another process") || !strings.Contains(err.Error(), path) {
+		t.Errorf("a second open gave %v", err)
+	}
+	must(t, s.Close())
+	must(t, openTest(t, path, store.Options{}).Close())
+}
+
+func TestNoFolder(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "nowhere", "jobs.db")
+	_, err := Open(path, store.Options{})
+	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), path) {
+		t.Errorf("open gave %v", err)
+	}
+}
+
+// TestDamage overwrites each page of a file in turn, and cuts it short at each page. Opening
+// it, and what an opened one is asked then, may fail, but with an error that says so.
+func TestDamage(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "jobs.db")
+	lively(t, path)
+	whole, err := os.ReadFile(path)
+	must(t, err)
+	page := os.Getpagesize()
+	used := len(bytes.TrimRight(whole, "\x00"))
+	refusals := 0
+	for at := 0; at < used; at += page {
+		for _, kind := range []string{"cut", "zeros", "noise"} {
+			damaged := bytes.Clone(whole)
+			switch kind {
+			case "cut":
+				damaged = damaged[:at]
+			case "zeros":
+				clear(damaged[at : at+page])
+			case "noise":
+				for i := range page {
+					damaged[at+i] ^= byte(i*31 + 7)
+				}
+			}
+			if !survives(t, damaged) {
+				refusals++
+			}
+		}
+	}
+	if refusals < used/page {
+		t.Errorf("only %d of %d damaged files were refused", refusals, 3*used/page)
+	}
+}
+
+// survives opens a damaged file and uses it. It tells whether all went well.
+func survives(t *testing.T, content []byte) bool {
+	t.Helper()
+	if len(content) == 0 {
+		return true // an empty file is a new one
+	}
+	path := filepath.Join(t.TempDir(), "jobs.db")
+	must(t, os.WriteFile(path, content, 0o600))
+	s, err := Open(path, store.Options{})
+	if err == nil {
+		err = errors.Join(use(t, s), s.Close())
+	}
+	if err != nil && (!errors.Is(err, store.ErrSchema) || !strings.Contains(err.Error(), path)) {
+		t.Errorf("a damaged file gave %v", err)
+	}
+	return err == nil
+}
+
+func use(t *testing.T, s *Store) error {
+	t.Helper()
+	_, _, err := s.Submit(t.Context(), store.NewJob{Queue: "q", Key: "k"})
+	page, listErr := s.List(t.Context(), store.Filter{})
+	_, queuesErr := s.Queues(t.Context())
+	_, sweepErr := s.Sweep(t.Context())
+	errs := []error{err, listErr, queuesErr, sweepErr}
+	for _, j := range page.Jobs {
+		_, err := s.Get(t.Context(), j.ID)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// TestMigrations must be given a case for each migration.
+func TestMigrations(t *testing.T) {
+	t.Parallel()
+	tried := []func(t *testing.T){
+		func(t *testing.T) { // an empty file becomes schema 1
+			t.Helper()
+			path := filepath.Join(t.TempDir(), "jobs.db")
+			must(t, os.WriteFile(path, nil, 0o600))
+			must(t, openTest(t, path, store.Options{}).Close())
+			edit(t, path, func(tx *bolt.Tx) error {
+				meta := tx.Bucket([]byte("meta"))
+				for k, want := range map[string]string{metaFormat: formatName, metaWritten: "1", metaMinReader: "1"} {
+					if got := string(meta.Get([]byte(k))); got != want {
+						t.Errorf("meta %s is %q, want %q", k, got, want)
+					}
+				}
+				return nil
+			})
+		},
+	}
+	if len(tried) != len(migrations()) {
+		t.Fatalf("%d migrations, %d of them are tried", len(migrations()), len(tried))
+	}
+	for _, try := range tried {
+		try(t)
+	}
+}
+
+// TestUnknownFieldsSurvive has a job of a newer version go through this one's hands.
+func TestUnknownFieldsSurvive(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "jobs.db")
+	s := openTest(t, path, store.Options{})
+	id := submitTest(t, s, store.NewJob{Queue: "q"}).ID
+	must(t, s.Close())
+	edit(t, path, func(tx *bolt.Tx) error {
+		b := tx.Bucket([]byte("jobs"))
+		fields := map[string]any{}
+		must(t, json.Unmarshal(b.Get(jobKey(id)), &fields))
+		fields["fingerprint"] = map[string]any{"a": []any{1.0, "<x>"}}
+		raw, err := json.Marshal(fields)
+		must(t, err)
+		return b.Put(jobKey(id), raw)
+	})
+	s = openTest(t, path, store.Options{})
+	c := claimTest(t, s, 1)[0]
+	must(t, s.GiveBack(t.Context(), c.Lease, store.GiveBack{Reason: "x"}))
+	must(t, s.Close())
+	edit(t, path, func(tx *bolt.Tx) error {
+		raw := tx.Bucket([]byte("jobs")).Get(jobKey(id))
+		if !bytes.Contains(raw, []byte(`"fingerprint":{"a":[1,"\u003cx\u003e"]}`)) || !bytes.Contains(raw, []byte(`"reason":"x"`)) {
+			t.Errorf("the record became %s", raw)
+		}
+		return nil
+	})
+}

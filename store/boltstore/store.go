@@ -1,0 +1,118 @@
+package boltstore
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"optimus/store"
+)
+
+// Store is a store.Store in one bbolt file.
+type Store struct {
+	path string
+	o    store.Options
+	db   *bolt.DB
+
+	ops     chan *op
+	written chan struct{} // closed when the writer has ended
+	// closing guards closed: whoever sends to ops holds it for reading.
+	closing sync.RWMutex
+	closed  bool
+	// closeErr is what closing the file said; read after written is closed.
+	closeErr error
+
+	// visible is held for writing while something that was told early is not yet committed.
+	visible sync.RWMutex
+	// healthy is whether the last commit went well.
+	healthy atomic.Bool
+
+	// queues belong to the writer; nil when they must be read anew. before are the last ones.
+	queues, before *catalogue
+	// turns counts claims, for fairness between queues; the writer's.
+	turns uint64
+
+	waits *waits
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open opens the file at path, and makes it where there is none. The folder must exist. No
+// other process may have it open. Errors wrap store.ErrUnavailable where another process has,
+// and store.ErrSchema where the file is damaged, not ours or too new: nothing is then changed.
+func Open(path string, o store.Options) (*Store, error) {
+	db, err := openFile(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		path: path, o: o.WithDefaults(), db: db,
+		ops: make(chan *op, maxBatch), written: make(chan struct{}), waits: newWaits(),
+	}
+	s.healthy.Store(true)
+	b, err := s.begin()
+	if err == nil {
+		err = errors.Join(b.try(func(b *batch) error { b.reopened(); return nil }), b.fault)
+	}
+	if err == nil {
+		err = b.commit()
+	}
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	go s.run()
+	return s, nil
+}
+
+// reopened forgets the workers, which lived in the process that had the file before, and puts
+// the heads right where the tenants' limit is another one now.
+func (b *batch) reopened() {
+	for _, k := range b.keys(bucketWorkers, nil, store.MaxQueueNumber) {
+		b.delete(bucketWorkers, k)
+	}
+	limit := binary.BigEndian.AppendUint64(nil, uint64(max(b.s.o.TenantRunning, 0))) //nolint:gosec // not negative
+	if string(b.get(bucketMeta, []byte(metaTenantLimit))) == string(limit) {
+		return
+	}
+	b.put(bucketMeta, []byte(metaTenantLimit), limit)
+	for _, q := range b.queues.sorted() {
+		b.admit(q, number(q.number))
+	}
+}
+
+// Close waits for the operations under way and closes the file. Later calls wait for the first
+// and give what it gave.
+func (s *Store) Close() error {
+	s.closing.Lock()
+	first := !s.closed
+	s.closed = true
+	if first {
+		close(s.ops)
+	}
+	s.closing.Unlock()
+	if !first {
+		<-s.waits.done
+		return s.closeErr
+	}
+	<-s.written
+	if err := s.db.Close(); err != nil {
+		s.closeErr = s.foreign("close", err)
+	}
+	s.waits.close()
+	return s.closeErr
+}
+
+func (s *Store) now() time.Time { return s.o.Now().UTC().Round(0) }
+
+// Ping writes and waits for the disk, as a submission would.
+func (s *Store) Ping(ctx context.Context) error {
+	return s.write(ctx, func(b *batch) error {
+		b.put(bucketMeta, []byte(metaProbe), binary.BigEndian.AppendUint64(nil, uint64(max(b.now.UnixNano(), 0)))) //nolint:gosec // not negative
+		return nil
+	})
+}

@@ -1,0 +1,131 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"optimus/sandbox"
+	"optimus/store"
+)
+
+// RunBroken breaks the backend in several ways, and fails for each that the suite does not see.
+func RunBroken(t *testing.T, open func(t *testing.T, o store.Options) store.Store) {
+	t.Helper()
+	for name, breakIt := range broken() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := Harness{Open: func(t *testing.T, o store.Options) store.Store {
+				t.Helper()
+				return breakIt(open(t, o))
+			}}
+			failure := h.failure(t)
+			if failure == "" {
+				t.Fatal("the suite does not see it")
+			}
+			t.Log(failure)
+		})
+	}
+}
+
+// broken gives the ways to break a store.
+func broken() map[string]func(store.Store) store.Store {
+	return map[string]func(store.Store) store.Store{
+		"loses a submission":               func(s store.Store) store.Store { return &losesSubmission{Store: s} },
+		"claims a job twice":               func(s store.Store) store.Store { return &claimsTwice{Store: s} },
+		"accepts a late finish":            func(s store.Store) store.Store { return lateFinish{s} },
+		"forgets idempotency":              func(s store.Store) store.Store { return forgetsKeys{s} },
+		"keeps a cancellation from worker": func(s store.Store) store.Store { return deafRenewal{s} },
+		"ignores priority":                 func(s store.Store) store.Store { return ignoresPriority{s} },
+		"counts what is not to be counted": func(s store.Store) store.Store { return countsAll{s} },
+	}
+}
+
+// losesSubmission acknowledges a third submission that it does not keep.
+type losesSubmission struct {
+	store.Store
+	mu sync.Mutex
+	n  int
+}
+
+func (s *losesSubmission) Submit(ctx context.Context, n store.NewJob) (store.Job, bool, error) {
+	s.mu.Lock()
+	s.n++
+	lost := s.n == 3
+	s.mu.Unlock()
+	j, replayed, err := s.Store.Submit(ctx, n)
+	if err == nil && lost && !replayed {
+		if _, err := s.Cancel(ctx, j.ID); err != nil {
+			return j, false, err
+		}
+		err = s.Delete(ctx, j.ID)
+	}
+	return j, replayed, err
+}
+
+// claimsTwice gives the last job claimed to the next who finds none.
+type claimsTwice struct {
+	store.Store
+	mu   sync.Mutex
+	last []store.Claim
+}
+
+func (s *claimsTwice) Claim(ctx context.Context, r store.ClaimRequest) ([]store.Claim, error) {
+	cs, err := s.Store.Claim(ctx, r)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil && len(cs) == 0 {
+		cs, s.last = s.last, nil
+		return cs, nil
+	}
+	s.last = cs
+	return cs, err
+}
+
+// lateFinish says yes to whoever has lost the lease.
+type lateFinish struct{ store.Store }
+
+func (s lateFinish) Finish(ctx context.Context, l store.Lease, r sandbox.Report) error {
+	err := s.Store.Finish(ctx, l, r)
+	if errors.Is(err, store.ErrLeaseLost) {
+		return nil
+	}
+	return err
+}
+
+// forgetsKeys makes a job for every submission.
+type forgetsKeys struct{ store.Store }
+
+func (s forgetsKeys) Submit(ctx context.Context, n store.NewJob) (store.Job, bool, error) {
+	n.Key = ""
+	return s.Store.Submit(ctx, n)
+}
+
+// deafRenewal does not say that a cancellation was asked for.
+type deafRenewal struct{ store.Store }
+
+func (s deafRenewal) Renew(ctx context.Context, ls []store.Lease, d time.Duration) ([]store.Renewal, error) {
+	rs, err := s.Store.Renew(ctx, ls, d)
+	for i := range rs {
+		rs[i].CancelRequested = false
+	}
+	return rs, err
+}
+
+// ignoresPriority takes every job for an ordinary one.
+type ignoresPriority struct{ store.Store }
+
+func (s ignoresPriority) Submit(ctx context.Context, n store.NewJob) (store.Job, bool, error) {
+	n.Priority = 0
+	return s.Store.Submit(ctx, n)
+}
+
+// countsAll counts an attempt that a worker gave back since it merely stops.
+type countsAll struct{ store.Store }
+
+func (s countsAll) GiveBack(ctx context.Context, l store.Lease, g store.GiveBack) error {
+	g.Counted = true
+	return s.Store.GiveBack(ctx, l, g)
+}
