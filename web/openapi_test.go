@@ -56,8 +56,7 @@ type (
 		Examples             []any              `json:"examples"`
 		Required             []string           `json:"required"`
 		MaxItems             *int               `json:"maxItems"`
-		Minimum, Maximum     *float64
-	}
+			}
 )
 
 func document(h *harness) openAPI {
@@ -200,7 +199,7 @@ func (g *garbler) body(s *schema) []byte {
 		data = []byte(fmt.Sprint(g.garbage()))
 	}
 	for g.IntN(4) == 0 && len(data) > 0 {
-		data[g.IntN(len(data))] = byte(g.IntN(256))
+		data[g.IntN(len(data))] = "\x00\x1f\"\\{}[],:0-e\x80\xc3\xff"[g.IntN(16)]
 	}
 	return data
 }
