@@ -6,6 +6,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"optimus/config"
+	"optimus/sandbox/containerd"
 )
 
 // settingFlags are the settings that the command line may state, by flag.
@@ -35,7 +36,7 @@ func loadConfig(c *cli.Context) (config.Config, error) {
 		Path:      c.String("config"),
 		System:    config.SystemPath,
 		Env:       os.Environ(),
-		EnvKnown:  []string{envKey},
+		EnvKnown:  []string{envKey, containerd.EnvCache, containerd.EnvMirror},
 		Flags:     map[string]string{},
 		FlagNames: map[string]string{},
 		Root:      os.Geteuid() == 0,
