@@ -30,6 +30,14 @@ const (
 	WorkDir = "/work"
 )
 
+// Variables of the environment that [Build] heeds.
+const (
+	// EnvCache names the folder that keeps built archives: see [CacheDir].
+	EnvCache = "OPTIMUS_CACHE"
+	// EnvMirror names the Debian mirror of recipes that state none.
+	EnvMirror = "OPTIMUS_DEBIAN_MIRROR"
+)
+
 // Recipe says what an image is made of: packages of a Debian suite.
 type Recipe struct {
 	// Suite is Debian's, such as "trixie".
@@ -146,7 +154,7 @@ func (i *Images) Build(ctx context.Context, o BuildOptions) (Image, error) {
 // CacheDir is where built archives are kept: OPTIMUS_CACHE, else optimus/images below
 // XDG_CACHE_HOME, else below /var/cache for root and below ~/.cache for others. getenv is os.Getenv.
 func CacheDir(getenv func(string) string) (string, error) {
-	if dir := getenv("OPTIMUS_CACHE"); dir != "" {
+	if dir := getenv(EnvCache); dir != "" {
 		return absoluteDir(dir)
 	}
 	base := getenv("XDG_CACHE_HOME")

@@ -133,7 +133,7 @@ func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''
 // debianMirror is where packages come from; empty leaves it to mmdebstrap, which knows
 // Debian's own.
 func debianMirror(ctx context.Context, wanted string) string {
-	for _, m := range []string{wanted, os.Getenv("OPTIMUS_DEBIAN_MIRROR")} {
+	for _, m := range []string{wanted, os.Getenv(EnvMirror)} {
 		if m != "" {
 			return m
 		}
