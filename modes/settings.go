@@ -30,11 +30,6 @@ func configFlags() []cli.Flag {
 	}
 }
 
-// The variables that others read, beside the settings' own: where built images are kept, and where
-// Debian packages come from.
-const (
-)
-
 // loadConfig reads the configuration, with what the command line states over the rest.
 func loadConfig(c *cli.Context) (config.Config, error) {
 	o := config.LoadOptions{
