@@ -30,19 +30,23 @@ const (
 	WorkDir = "/work"
 )
 
+// Variables of the environment that [Build] heeds.
+const (
+	// EnvCache names the folder that keeps built archives: see [CacheDir].
+	EnvCache = "OPTIMUS_CACHE"
+	// EnvMirror names the Debian mirror of recipes that state none.
+	EnvMirror = "OPTIMUS_DEBIAN_MIRROR"
+)
+
 // Recipe says what an image is made of: packages of a Debian suite.
 type Recipe struct {
 	// Suite is Debian's, such as "trixie".
 	Suite string `json:"suite"`
 	// Packages are installed with what they depend on, without what they recommend.
 	Packages []string `json:"packages"`
-	// Exclude lists path patterns, as dpkg's path-exclude takes them, that are never unpacked,
-	// beside documentation and translations.
-	Exclude []string `json:"exclude,omitempty"`
-	// Hooks are shell commands that are run in the finished image, as its root user.
+	// Hooks are commands for the image's own /bin/sh, run as root inside it, in order, once
+	// the packages are installed. One that fails ends the build.
 	Hooks []string `json:"hooks,omitempty"`
-	// Env holds KEY=VALUE pairs beside PATH and LANG.
-	Env []string `json:"env,omitempty"`
 	// Mirror is the package archive's URL; empty stands for OPTIMUS_DEBIAN_MIRROR, else the
 	// one that this machine's apt uses, else Debian's own. It does not change what is built.
 	Mirror string `json:"-"`
@@ -64,22 +68,17 @@ func (r Recipe) Validate() error {
 			errs = append(errs, fmt.Errorf("recipe: package %q: want a Debian package's name", p))
 		}
 	}
-	for _, kv := range r.Env {
-		if key, _, ok := strings.Cut(kv, "="); !ok || key == "" {
-			errs = append(errs, fmt.Errorf("recipe: environment %q: want KEY=VALUE", kv))
-		}
-	}
-	for _, lines := range [][]string{r.Exclude, r.Hooks, r.Env} {
-		if i := slices.IndexFunc(lines, func(s string) bool { return strings.ContainsAny(s, "\x00\n") || s == "" }); i >= 0 {
-			errs = append(errs, fmt.Errorf("recipe: %q: want one line", lines[i]))
+	for _, hook := range r.Hooks {
+		if strings.TrimSpace(hook) == "" || strings.ContainsRune(hook, 0) {
+			errs = append(errs, fmt.Errorf("recipe: hook %q: want a shell command", hook))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// environment is that of the built image.
-func (r Recipe) environment() []string {
-	return append([]string{"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LANG=C.UTF-8"}, r.Env...)
+// imageEnv is the environment of a built image.
+func imageEnv() []string {
+	return []string{"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LANG=C.UTF-8"}
 }
 
 // key changes with all that decides what is built.
@@ -155,7 +154,7 @@ func (i *Images) Build(ctx context.Context, o BuildOptions) (Image, error) {
 // CacheDir is where built archives are kept: OPTIMUS_CACHE, else optimus/images below
 // XDG_CACHE_HOME, else below /var/cache for root and below ~/.cache for others. getenv is os.Getenv.
 func CacheDir(getenv func(string) string) (string, error) {
-	if dir := getenv("OPTIMUS_CACHE"); dir != "" {
+	if dir := getenv(EnvCache); dir != "" {
 		return absoluteDir(dir)
 	}
 	base := getenv("XDG_CACHE_HOME")

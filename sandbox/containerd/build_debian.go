@@ -1,7 +1,6 @@
 package containerd
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -45,7 +44,7 @@ func (b *imageBuild) debootstrap(ctx context.Context, work, archive string) erro
 	if err := b.runDebootstrap(ctx, binary, scratch, w); err != nil {
 		return err
 	}
-	config := ocispec.ImageConfig{Env: b.Recipe.environment(), WorkingDir: WorkDir, Cmd: []string{"/bin/sh"}}
+	config := ocispec.ImageConfig{Env: imageEnv(), WorkingDir: WorkDir, Cmd: []string{"/bin/sh"}}
 	if err := w.finish(b.ref, config); err != nil {
 		return err
 	}
@@ -63,37 +62,24 @@ func (b *imageBuild) runDebootstrap(ctx context.Context, binary, scratch string,
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGTERM) }
 	cmd.WaitDelay = stopTimeout
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return fmt.Errorf("run mmdebstrap: %w", err)
-	}
-	said, err := cmd.StderrPipe()
-	if err != nil {
-		return fmt.Errorf("run mmdebstrap: %w", err)
-	}
+	report := &buildReport{build: b, detail: "starting"}
+	files := &countingWriter{w: w, report: report}
+	cmd.Stdout, cmd.Stderr = files, report
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("run mmdebstrap: %w", err)
 	}
-	report := &buildReport{build: b, detail: "starting"}
 	stop := report.start()
-	var reading sync.WaitGroup
-	reading.Go(func() { report.read(said) })
-	_, copied := io.Copy(io.MultiWriter(w, report), out)
-	if copied != nil {
-		_, _ = io.Copy(io.Discard, out) // so that it ends rather than blocks
-	}
-	reading.Wait()
-	err = cmd.Wait()
+	err := cmd.Wait()
 	stop()
 	switch {
 	case ctx.Err() != nil:
 		// What did not hear SIGTERM must not outlive the work folder.
 		_ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL)
 		return context.Cause(ctx)
+	case files.err != nil:
+		return files.err
 	case err != nil:
 		return fmt.Errorf("mmdebstrap: %w: %s", err, report.complaint())
-	case copied != nil:
-		return copied //nolint:wrapcheck // the archive's writer wraps
 	}
 	return nil
 }
@@ -113,7 +99,7 @@ func (b *imageBuild) arguments(mirror string) []string {
 		// Some postinst scripts link manual pages and fail without the folder.
 		`--essential-hook=mkdir -p "$1/usr/share/man/man1"`,
 	}
-	for _, pattern := range append(unwantedPaths(), b.Recipe.Exclude...) {
+	for _, pattern := range unwantedPaths() {
 		args = append(args, "--dpkgopt=path-exclude="+pattern)
 	}
 	for _, hook := range b.Recipe.Hooks {
@@ -131,11 +117,14 @@ func (b *imageBuild) arguments(mirror string) []string {
 	return args
 }
 
-// unwantedPaths is what no program needs in order to be compiled and run.
+// unwantedPaths is what no program needs in order to be compiled and run, as dpkg's
+// patterns, whose * matches slashes too.
 func unwantedPaths() []string {
 	return []string{
 		"/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/lintian/*",
-		"/usr/share/locale/*", "/usr/share/bug/*", "/usr/share/bash-completion/*",
+		"/usr/share/locale/*", "/usr/share/bug/*", "/usr/share/bash-completion/*", "/usr/share/gdb/*",
+		"/usr/lib/jvm/*/jmods/*",   // 75 MB, for making other Java runtimes
+		"/usr/lib/gcc/*/lib*san.a", // sanitizers for static linking
 	}
 }
 
@@ -144,7 +133,7 @@ func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''
 // debianMirror is where packages come from; empty leaves it to mmdebstrap, which knows
 // Debian's own.
 func debianMirror(ctx context.Context, wanted string) string {
-	for _, m := range []string{wanted, os.Getenv("OPTIMUS_DEBIAN_MIRROR")} {
+	for _, m := range []string{wanted, os.Getenv(EnvMirror)} {
 		if m != "" {
 			return m
 		}
@@ -172,6 +161,22 @@ func aptMirror(targets string) string {
 	return slices.Min(sites)
 }
 
+// countingWriter passes the image's files on, and keeps what went wrong with that.
+type countingWriter struct {
+	w      io.Writer
+	report *buildReport
+	err    error
+}
+
+func (c *countingWriter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.err = err
+	c.report.mu.Lock()
+	defer c.report.mu.Unlock()
+	c.report.wrote += int64(n)
+	return n, err //nolint:wrapcheck // the archive's writer wraps
+}
+
 // buildReport turns what mmdebstrap says into progress, and keeps what it complains of.
 type buildReport struct {
 	build *imageBuild
@@ -179,15 +184,8 @@ type buildReport struct {
 	mu     sync.Mutex
 	detail string
 	wrote  int64
-	last   []string // the latest lines
-}
-
-// Write counts the bytes of the image.
-func (r *buildReport) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.wrote += int64(len(p))
-	return len(p), nil
+	line   []byte   // the current one so far
+	last   []string // the latest whole ones
 }
 
 // start tells each progressEvery until the function that it gives is called.
@@ -215,38 +213,46 @@ func (r *buildReport) start() (stop func()) {
 	}
 }
 
-// read takes in the lines of mmdebstrap's standard error to their end.
-func (r *buildReport) read(said io.Reader) {
-	const kept = 20
-	lines := bufio.NewScanner(said)
-	lines.Split(scanLines)
-	for lines.Scan() {
-		line := strings.TrimSpace(lines.Text())
-		if line == "" {
-			continue
+// Write takes in what mmdebstrap says. Lines end at carriage returns too, by which progress
+// bars overwrite themselves.
+func (r *buildReport) Write(p []byte) (int, error) {
+	const longest = 4096
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range p {
+		switch {
+		case c == '\n' || c == '\r':
+			r.say(strings.TrimSpace(string(r.line)))
+			r.line = r.line[:0]
+		case len(r.line) < longest:
+			r.line = append(r.line, c)
 		}
-		r.build.Log.Debug().Str("image", r.build.ref).Msg(line)
-		r.mu.Lock()
-		if step, ok := strings.CutPrefix(line, "I: "); ok {
-			r.detail = strings.TrimSuffix(step, "...")
-		}
-		r.last = append(r.last[max(0, len(r.last)-kept+1):], line)
-		r.mu.Unlock()
 	}
-	_, _ = io.Copy(io.Discard, said) // a line too long to scan must not block it
+	return len(p), nil
 }
 
-// scanLines splits at carriage returns too, by which progress bars overwrite themselves.
-func scanLines(data []byte, atEOF bool) (advance int, token []byte, err error) {
-	for i, c := range data {
-		if c == '\n' || c == '\r' {
-			return i + 1, data[:i], nil
-		}
+func (r *buildReport) say(line string) {
+	const kept = 20
+	if line == "" {
+		return
 	}
-	if atEOF && len(data) > 0 {
-		return len(data), data, nil
+	r.build.Log.Debug().Str("image", r.build.ref).Msg(line)
+	if step, ok := buildStep(line); ok {
+		r.detail = step
 	}
-	return 0, nil, nil
+	r.last = append(r.last[max(0, len(r.last)-kept+1):], line)
+}
+
+// buildStep tells what mmdebstrap is about to do, if the line says something of interest.
+func buildStep(line string) (step string, ok bool) {
+	step, ok = strings.CutPrefix(line, "I: ")
+	switch {
+	case !ok || strings.HasPrefix(step, "using ") || strings.HasPrefix(step, "removing "):
+		return "", false
+	case strings.HasPrefix(step, "running --customize-hook"):
+		return "running hooks", true
+	}
+	return strings.TrimSuffix(step, "..."), true
 }
 
 // complaint picks what explains a failure: errors first, else the last lines.

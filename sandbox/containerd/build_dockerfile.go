@@ -13,14 +13,13 @@ func RenderDockerfile(r Recipe) (string, error) {
 		return "", err
 	}
 	var b strings.Builder
-	quote := strings.NewReplacer(`\`, `\\`, `"`, `\"`, `$`, `\$`)
 	fmt.Fprintf(&b, "FROM debian:%s-slim\n", r.Suite)
-	for _, kv := range r.environment() {
+	for _, kv := range imageEnv() {
 		key, value, _ := strings.Cut(kv, "=")
-		fmt.Fprintf(&b, "ENV %s=\"%s\"\n", key, quote.Replace(value))
+		fmt.Fprintf(&b, "ENV %s=%q\n", key, value)
 	}
 	b.WriteString("RUN set -e; \\\n")
-	for _, pattern := range append(unwantedPaths(), r.Exclude...) {
+	for _, pattern := range unwantedPaths() {
 		fmt.Fprintf(&b, "    echo %s >> /etc/dpkg/dpkg.cfg.d/optimus; \\\n", shellQuote("path-exclude="+pattern))
 	}
 	b.WriteString("    mkdir -p /usr/share/man/man1; \\\n    apt-get update; \\\n")

@@ -1,12 +1,14 @@
 package containerd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,7 +16,7 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// Namespace is the containerd namespace of every object of Optimus.
+// Namespace is the containerd namespace of every object of Optimus, unless another is configured.
 const Namespace = "optimus"
 
 // The modes of [DaemonOptions] beside a socket's path.
@@ -42,7 +44,11 @@ type DaemonOptions struct {
 	// SystemSockets are where ModeAuto looks for a running containerd, in this order; nil
 	// stands for [SystemSockets].
 	SystemSockets []string
-	Log           zerolog.Logger
+	// Namespace is the containerd namespace; empty stands for the constant of that name.
+	Namespace string
+	// Snapshotter to use; empty stands for overlayfs where it works, else native.
+	Snapshotter string
+	Log         zerolog.Logger
 }
 
 // SystemSockets lists where distributions of containerd and Kubernetes listen.
@@ -76,7 +82,7 @@ func Connect(ctx context.Context, o DaemonOptions) (*Daemon, error) {
 	case o.Mode == ModePrivate:
 		return connectPrivate(ctx, o)
 	case filepath.IsAbs(o.Mode):
-		return dialDaemon(ctx, o.Mode)
+		return dialDaemon(ctx, o.Mode, o)
 	default:
 		return nil, fmt.Errorf("containerd %q: want %q, %q or the absolute path of its socket", o.Mode, ModeAuto, ModePrivate)
 	}
@@ -91,7 +97,7 @@ func connectAuto(ctx context.Context, o DaemonOptions) (*Daemon, error) {
 		if _, err := os.Stat(socket); errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		d, err := dialDaemon(ctx, socket)
+		d, err := dialDaemon(ctx, socket, o)
 		if err == nil {
 			o.Log.Debug().Str("socket", socket).Str("version", d.version).Msg("using the system's containerd")
 			return d, nil
@@ -102,16 +108,16 @@ func connectAuto(ctx context.Context, o DaemonOptions) (*Daemon, error) {
 }
 
 // dialDaemon connects to a daemon that is up already.
-func dialDaemon(ctx context.Context, socket string) (*Daemon, error) {
+func dialDaemon(ctx context.Context, socket string, o DaemonOptions) (*Daemon, error) {
 	if err := checkSocket(socket); err != nil {
 		return nil, err
 	}
-	c, err := client.New(socket, client.WithDefaultNamespace(Namespace), client.WithTimeout(answerTimeout))
+	c, err := client.New(socket, client.WithDefaultNamespace(cmp.Or(o.Namespace, Namespace)), client.WithTimeout(answerTimeout))
 	if err != nil {
 		return nil, fmt.Errorf("connect to containerd at %s: %w", socket, err)
 	}
 	d := &Daemon{client: c, address: socket}
-	if err := d.ask(ctx); err != nil {
+	if err := d.ask(ctx, o.Snapshotter); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return d, nil
@@ -138,7 +144,7 @@ func checkSocket(socket string) error {
 }
 
 // ask learns what the rest of the package needs to know of the daemon.
-func (d *Daemon) ask(ctx context.Context) error {
+func (d *Daemon) ask(ctx context.Context, snapshotter string) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	v, err := d.client.Version(ctx)
@@ -146,14 +152,14 @@ func (d *Daemon) ask(ctx context.Context) error {
 		return fmt.Errorf("containerd at %s does not answer: %w: is it running, and are you root?", d.address, err)
 	}
 	d.version = v.Version
-	d.snapshotter, err = chooseSnapshotter(ctx, d.client)
+	d.snapshotter, err = chooseSnapshotter(ctx, d.client, snapshotter)
 	if err != nil {
 		return fmt.Errorf("containerd at %s: %w", d.address, err)
 	}
 	return nil
 }
 
-// Client is the daemon's client, its default namespace being [Namespace]. It reconnects by
+// Client is the daemon's client, its default namespace being the configured one. It reconnects by
 // itself after a restart of the daemon. Close closes it.
 func (d *Daemon) Client() *client.Client { return d.client }
 
@@ -193,24 +199,29 @@ func (d *Daemon) Close(ctx context.Context) error {
 	return d.closeErr
 }
 
-// chooseSnapshotter prefers overlayfs and falls back on native, which copies, where the
-// file system below can't carry an overlay.
-func chooseSnapshotter(ctx context.Context, c *client.Client) (string, error) {
+// chooseSnapshotter gives the wanted one if it works. Where none is wanted it prefers
+// overlayfs and falls back on native, which copies, where the file system below can't carry
+// an overlay.
+func chooseSnapshotter(ctx context.Context, c *client.Client, wanted string) (string, error) {
+	candidates := []string{"overlayfs", "native"}
+	if wanted != "" {
+		candidates = []string{wanted}
+	}
 	resp, err := c.IntrospectionService().Plugins(ctx, "type==io.containerd.snapshotter.v1")
 	if err != nil {
 		return "", fmt.Errorf("list snapshotters: %w", err)
 	}
-	reasons := []error{}
-	for _, want := range []string{"overlayfs", "native"} {
+	var reasons []error
+	for _, name := range candidates {
 		for _, p := range resp.Plugins {
 			switch {
-			case p.ID != want:
+			case p.ID != name:
 			case p.InitErr == nil:
-				return want, nil
+				return name, nil
 			default:
-				reasons = append(reasons, fmt.Errorf("%s: %s", want, p.InitErr.Message))
+				reasons = append(reasons, fmt.Errorf("%s: %s", name, p.InitErr.Message))
 			}
 		}
 	}
-	return "", fmt.Errorf("neither snapshotter, overlayfs or native, works: %w", errors.Join(reasons...))
+	return "", fmt.Errorf("no snapshotter works of %s: %w", strings.Join(candidates, ", "), errors.Join(reasons...))
 }

@@ -37,6 +37,7 @@ type privateDaemon struct {
 	binary string
 	path   string // PATH for the daemon, which finds shim and runc by it
 	log    zerolog.Logger
+	dial   DaemonOptions
 
 	users   *os.File       // holds the shared lock of a user
 	proc    *daemonProcess // the daemon; owned by the supervisor once it runs
@@ -52,7 +53,7 @@ func connectPrivate(ctx context.Context, o DaemonOptions) (*Daemon, error) {
 	if err := p.join(ctx); err != nil {
 		return nil, err
 	}
-	d, err := dialDaemon(ctx, p.socket)
+	d, err := dialDaemon(ctx, p.socket, p.dial)
 	if err != nil {
 		return nil, errors.Join(err, p.leave(context.WithoutCancel(ctx), nil))
 	}
@@ -76,7 +77,7 @@ func newPrivateDaemon(o DaemonOptions) (*privateDaemon, error) {
 	if err != nil {
 		return nil, fmt.Errorf("private containerd: %w", err)
 	}
-	p := &privateDaemon{dir: dir, path: searchPath(os.Getenv("PATH")), log: o.Log}
+	p := &privateDaemon{dir: dir, path: searchPath(os.Getenv("PATH")), log: o.Log, dial: o}
 	for _, name := range []string{"runc", "containerd-shim-runc-v2", "containerd"} {
 		if p.binary, err = lookUp(p.path, name); err != nil {
 			return nil, fmt.Errorf("private containerd: %w: apt-get install containerd runc", err)
@@ -191,7 +192,7 @@ func (p *privateDaemon) find() (*daemonProcess, error) {
 }
 
 func (p *privateDaemon) answers(ctx context.Context) bool {
-	d, err := dialDaemon(ctx, p.socket)
+	d, err := dialDaemon(ctx, p.socket, p.dial)
 	if err != nil {
 		return false
 	}
@@ -305,7 +306,7 @@ func (p *privateDaemon) leave(ctx context.Context, c *client.Client) error {
 		return nil
 	}
 	if c != nil {
-		if err := endTasks(ctx, c); err != nil {
+		if err := endContainers(ctx, c); err != nil {
 			p.log.Warn().Err(err).Msg("containers could not be ended through containerd; ending their processes")
 		}
 	}

@@ -11,20 +11,28 @@ import (
 	"strings"
 
 	"github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/pkg/namespaces"
 	"github.com/containerd/errdefs"
 	"golang.org/x/sys/unix"
 )
 
-// endTasks kills and deletes every container of the namespace, with its snapshot.
-func endTasks(ctx context.Context, c *client.Client) error {
-	containers, err := c.Containers(ctx)
+// endContainers kills and deletes every container of every namespace, with its snapshot.
+func endContainers(ctx context.Context, c *client.Client) error {
+	spaces, err := c.NamespaceService().List(ctx)
 	if err != nil {
-		return fmt.Errorf("list containers: %w", err)
+		return fmt.Errorf("list namespaces: %w", err)
 	}
 	var errs []error
-	for _, container := range containers {
-		if err := endContainer(ctx, container); err != nil {
-			errs = append(errs, fmt.Errorf("end container %s: %w", container.ID(), err))
+	for _, space := range spaces {
+		ctx := namespaces.WithNamespace(ctx, space)
+		containers, err := c.Containers(ctx)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("list containers of %s: %w", space, err))
+		}
+		for _, container := range containers {
+			if err := endContainer(ctx, container); err != nil {
+				errs = append(errs, fmt.Errorf("end container %s of %s: %w", container.ID(), space, err))
+			}
 		}
 	}
 	return errors.Join(errs...)
@@ -72,20 +80,20 @@ func (p *privateDaemon) killShims(ctx context.Context) error {
 
 // deleteContainers ends the containers that runc still knows: a killed shim leaves its own.
 func (p *privateDaemon) deleteContainers(ctx context.Context) error {
-	root := filepath.Join(p.runcRoot(), Namespace)
-	left, err := os.ReadDir(root)
+	left, err := filepath.Glob(filepath.Join(p.runcRoot(), "*", "*")) // namespace, container
 	if err != nil {
-		return nil //nolint:nilerr // runc was never used
-	}
-	runc, err := lookUp(p.path, "runc")
-	if err != nil {
-		return err
+		return fmt.Errorf("list runc's containers: %w", err)
 	}
 	var errs []error
-	for _, entry := range left {
-		cmd := exec.CommandContext(ctx, runc, "--root", root, "delete", "--force", entry.Name())
+	for _, dir := range left {
+		root, id := filepath.Split(dir)
+		runc, err := lookUp(p.path, "runc")
+		if err != nil {
+			return err
+		}
+		cmd := exec.CommandContext(ctx, runc, "--root", root, "delete", "--force", id)
 		if out, err := cmd.CombinedOutput(); err != nil {
-			errs = append(errs, fmt.Errorf("runc delete %s: %w: %s", entry.Name(), err, strings.TrimSpace(string(out))))
+			errs = append(errs, fmt.Errorf("runc delete %s: %w: %s", id, err, strings.TrimSpace(string(out))))
 		}
 	}
 	return errors.Join(errs...)

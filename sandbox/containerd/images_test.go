@@ -18,12 +18,20 @@ import (
 	"optimus/sandbox"
 )
 
-// tinyProgram is the only file of the tests' image.
+// tinyProgram is the tests' image: it says hello and, with an argument, waits for its end.
 const tinyProgram = `package main
 
-import "os"
+import (
+	"os"
+	"time"
+)
 
-func main() { os.Stdout.WriteString("hello from a box\n") }
+func main() {
+	os.Stdout.WriteString("hello from a box\n")
+	if len(os.Args) > 1 {
+		time.Sleep(time.Hour)
+	}
+}
 `
 
 // tinyArchive makes an OCI archive whose image holds one static program, /hello, and a file
@@ -68,7 +76,7 @@ func programArchive(t *testing.T, ref, mark, program string) string {
 			t.Fatal(err)
 		}
 	}
-	config := ocispec.ImageConfig{Env: []string{"PATH=/", "MARK=" + mark}, Cmd: []string{"/hello"}, WorkingDir: "/"}
+	config := ocispec.ImageConfig{Env: []string{"PATH=/", "MARK=" + mark}, Entrypoint: []string{"/hello"}, WorkingDir: "/"}
 	if err := errors.Join(tw.Close(), w.finish(ref, config), f.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +123,7 @@ func TestImages(t *testing.T) {
 		t.Errorf("progress %+v never tells the whole file", seen)
 	}
 	config, err := images.Config(ctx, img)
-	if err != nil || !slices.Contains(config.Env, "MARK=one") || !slices.Equal(config.Cmd, []string{"/hello"}) {
+	if err != nil || !slices.Contains(config.Env, "MARK=one") || !slices.Equal(config.Entrypoint, []string{"/hello"}) {
 		t.Errorf("config %+v, error %v", config, err)
 	}
 	if label := img.Handle.Labels()[LabelOwner]; label != imageLabel {
