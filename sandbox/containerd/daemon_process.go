@@ -35,7 +35,7 @@ func openProcess(pid int) (*daemonProcess, error) {
 	go func() {
 		// The descriptor becomes readable when the process ends; Close ends the wait early.
 		err := conn.Read(func(fd uintptr) bool {
-			n, _ := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+			n, _ := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0) //nolint:gosec // descriptors are small
 			return n > 0
 		})
 		if err == nil {
