@@ -136,7 +136,7 @@ func (p *privateDaemon) join(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer start.Close() //nolint:errcheck // closing gives the lock back, and can't fail usefully
+	defer start.Close()
 	p.users, err = lockFile(ctx, filepath.Join(p.dir, "users.lock"), unix.LOCK_SH)
 	if err != nil {
 		return fmt.Errorf("private containerd: %w", err)
@@ -173,7 +173,7 @@ func (p *privateDaemon) ensure(ctx context.Context) error {
 			return nil
 		}
 		p.log.Info().Int("pid", old.pid).Msg("replacing a private containerd that is out of date or does not answer")
-		if err := old.stop(ctx, stopTimeout); err != nil {
+		if err := old.stop(ctx); err != nil {
 			return fmt.Errorf("private containerd: %w", err)
 		}
 	}
@@ -205,13 +205,13 @@ func (p *privateDaemon) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer logs.Close() //nolint:errcheck // the daemon has its own descriptor
+	defer logs.Close()
 	offset, err := logs.Seek(0, 2)
 	if err != nil {
 		return fmt.Errorf("private containerd: %w", err)
 	}
 	// The daemon outlives ctx: it is stopped by leave.
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), p.binary, "--config", p.configFile())
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), p.binary, "--config", p.configFile()) //nolint:gosec // the path of the installed containerd
 	cmd.Dir, cmd.Env = p.dir, p.environment(os.Environ())
 	cmd.Stdout, cmd.Stderr = logs, logs
 	// A session of its own, so that a Ctrl-C meant for us does not reach it before its containers are ended.
@@ -226,7 +226,7 @@ func (p *privateDaemon) start(ctx context.Context) error {
 	go cmd.Wait() //nolint:errcheck // only reaps: proc tells the end
 	if err := p.awaitAnswer(ctx, proc); err != nil {
 		err = fmt.Errorf("private containerd: %w: its log, %s, ends: %s", err, p.logFile(), p.logEnd(offset))
-		return errors.Join(err, proc.stop(context.WithoutCancel(ctx), stopTimeout))
+		return errors.Join(err, proc.stop(context.WithoutCancel(ctx)))
 	}
 	p.log.Debug().Int("pid", proc.pid).Str("socket", p.socket).Msg("private containerd is up")
 	p.proc = proc
@@ -298,10 +298,10 @@ func (p *privateDaemon) leave(ctx context.Context, c *client.Client) error {
 	if err != nil {
 		return errors.Join(err, p.users.Close())
 	}
-	defer start.Close()   //nolint:errcheck // closing gives the lock back, and can't fail usefully
-	defer p.users.Close() //nolint:errcheck // as above
+	defer start.Close()
+	defer p.users.Close()
 	p.proc.release()
-	if err := unix.Flock(int(p.users.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil { //nolint:gosec // descriptors are small
+	if err := unix.Flock(int(p.users.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		p.log.Debug().Msg("private containerd has other users: it stays")
 		return nil
 	}
@@ -313,7 +313,7 @@ func (p *privateDaemon) leave(ctx context.Context, c *client.Client) error {
 	// Found anew: the one that was watched may have died since.
 	proc, err := p.find()
 	if err == nil && proc != nil {
-		err = proc.stop(ctx, stopTimeout)
+		err = proc.stop(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("private containerd: %w", err)

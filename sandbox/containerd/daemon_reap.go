@@ -69,7 +69,7 @@ func (p *privateDaemon) killShims(ctx context.Context) error {
 	for _, pid := range pids {
 		shim, err := openProcess(pid)
 		if err == nil {
-			err = shim.stop(ctx, stopTimeout)
+			err = shim.stop(ctx)
 		}
 		if err != nil && !errors.Is(err, unix.ESRCH) {
 			errs = append(errs, fmt.Errorf("end a left-over shim: %w", err))
