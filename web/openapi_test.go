@@ -56,7 +56,7 @@ type (
 		Examples             []any              `json:"examples"`
 		Required             []string           `json:"required"`
 		MaxItems             *int               `json:"maxItems"`
-			}
+	}
 )
 
 func document(h *harness) openAPI {
