@@ -17,6 +17,7 @@ import (
 	"syscall"
 
 	"optimus/modes"
+	"optimus/sandbox/agent"
 )
 
 // version is stamped by the Makefile.
@@ -27,6 +28,10 @@ func main() {
 }
 
 func run() int {
+	// Inside a container this file is the agent, and must reach nothing else of itself.
+	if len(os.Args) > 1 && os.Args[1] == agent.Command {
+		return agent.Main(os.Args[2:])
+	}
 	ctx, hurry, release := listen(context.Background())
 	defer release()
 	err := modes.Run(ctx, modes.Process{

@@ -184,8 +184,6 @@ type Key struct {
 	Roles []string `toml:"roles" oneof:"submit read admin"`
 	// Rate bounds its requests per second; 0 means the server's rate.
 	Rate float64 `toml:"rate" min:"0" max:"1000000"`
-	// Tier is the isolation of its jobs where their language asks for no stricter one.
-	Tier string `toml:"tier" oneof:"shared dedicated"`
 }
 
 // The roles of a key.

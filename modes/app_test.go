@@ -27,7 +27,6 @@ func dry(t *testing.T) (*cli.App, *config.Config, *RunRequest, *bytes.Buffer) {
 }
 
 func TestServeFlags(t *testing.T) {
-	t.Parallel()
 	app, cfg, _, _ := dry(t)
 	err := app.RunContext(t.Context(), []string{
 		"optimus", "serve", "--listen", "127.0.0.1:9", "--data", "/tmp/x",
@@ -43,7 +42,6 @@ func TestServeFlags(t *testing.T) {
 }
 
 func TestRunFlags(t *testing.T) {
-	t.Parallel()
 	app, _, run, _ := dry(t)
 	args := []string{
 		"optimus", "admin", "run", "sum.py", "--lang", "python", "--test", `3 4:7\n`, "--test", "1,2:",
@@ -65,7 +63,6 @@ func TestRunFlags(t *testing.T) {
 }
 
 func TestRunWithInput(t *testing.T) {
-	t.Parallel()
 	app, _, run, _ := dry(t)
 	args := []string{"optimus", "admin", "run", "--lang=c", "a.c", "--stdin", "-"}
 	if err := app.RunContext(t.Context(), flagsFirst(app, args)); err != nil {
@@ -77,7 +74,6 @@ func TestRunWithInput(t *testing.T) {
 }
 
 func TestUsageErrors(t *testing.T) {
-	t.Parallel()
 	for _, args := range [][]string{
 		{"nonsense"},
 		{"serve", "--nonsense"},
@@ -102,7 +98,6 @@ func TestUsageErrors(t *testing.T) {
 }
 
 func TestExitCodes(t *testing.T) {
-	t.Parallel()
 	for _, c := range []struct {
 		err  error
 		want int
@@ -120,7 +115,6 @@ func TestExitCodes(t *testing.T) {
 
 // TestEveryCommandHasHelp walks the whole tree.
 func TestEveryCommandHasHelp(t *testing.T) {
-	t.Parallel()
 	app, _, _, _ := dry(t)
 	var walk func(path []string, commands []*cli.Command)
 	walk = func(path []string, commands []*cli.Command) {

@@ -19,9 +19,9 @@ import (
 type engine struct {
 	runner    sandbox.Runner
 	languages languages
-	// warm has a container of each language ready before its first job; it returns when they
-	// are, or with ctx.
-	warm func(ctx context.Context, langs []sandbox.Language) error
+	// warm has a container of each language ready before its first job, and gives the error of
+	// each language that could not be warmed.
+	warm func(ctx context.Context, langs ...sandbox.Language) map[string]error
 	// ready tells why nothing can be run, or nil.
 	ready func(ctx context.Context) error
 }
@@ -40,10 +40,51 @@ type engineOpener func(context.Context, *lifecycle, config.Config, zerolog.Logge
 const (
 	closeRunner = 30 * time.Second
 	closeDaemon = 30 * time.Second
+	closeIndex  = 5 * time.Second
 )
 
-// openEngine connects containerd, and opens a runner on it.
+// openEngine connects containerd and opens a runner on it, with the catalogue's languages.
 func openEngine(ctx context.Context, life *lifecycle, cfg config.Config, log zerolog.Logger) (*engine, error) {
+	stated, err := config.LoadCatalogue(cfg.CataloguePath())
+	if err != nil {
+		return nil, err
+	}
+	daemon, err := connect(ctx, life, cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	index, err := followImages(ctx, life, daemon, log)
+	if err != nil {
+		return nil, err
+	}
+	runner, err := containerd.NewRunner(ctx, containerd.RunnerOptions{
+		Daemon:       daemon,
+		Dir:          filepath.Join(cfg.Data, "runner"),
+		Slots:        slots(cfg.Worker.Slots),
+		UIDBase:      cfg.Sandbox.UIDBase,
+		CgroupParent: cfg.Sandbox.CgroupParent,
+		Pool:         cfg.Sandbox.DedicatedPool,
+		Log:          log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("prepare this machine for running programs: %w (`optimus admin doctor` examines it)", err)
+	}
+	life.onStop("containers", closeRunner, runner.Close)
+	return &engine{
+		runner:    runner,
+		languages: newCatalogue(stated, index.present),
+		warm:      runner.Warm,
+		ready: func(ctx context.Context) error {
+			if _, err := daemon.Client().Version(ctx); err != nil {
+				return fmt.Errorf("containerd does not answer: %w", err)
+			}
+			return nil
+		},
+	}, nil
+}
+
+// connect gives the containerd that the settings ask for.
+func connect(ctx context.Context, life *lifecycle, cfg config.Config, log zerolog.Logger) (*containerd.Daemon, error) {
 	daemon, err := containerd.Connect(ctx, containerd.DaemonOptions{
 		Mode: cfg.Sandbox.Containerd,
 		Dir:  filepath.Join(cfg.Data, "containerd"),
@@ -53,6 +94,7 @@ func openEngine(ctx context.Context, life *lifecycle, cfg config.Config, log zer
 		return nil, err
 	}
 	life.onStop("containerd", closeDaemon, daemon.Close)
-	log.Info().Str("socket", daemon.Address()).Str("version", daemon.Version()).Bool("private", daemon.Private()).Msg("containerd is there")
-	return nil, fmt.Errorf("to be wired")
+	log.Info().Str("socket", daemon.Address()).Str("version", daemon.Version()).Bool("private", daemon.Private()).
+		Msg("containerd is there")
+	return daemon, nil
 }

@@ -83,8 +83,11 @@ func newTestServer(t *testing.T, cfg config.Config) *testServer {
 		return &engine{
 			runner:    ts.fake,
 			languages: fakeLanguages{},
-			warm:      func(_ context.Context, l []sandbox.Language) error { ts.warmed <- l; return nil },
-			ready:     func(context.Context) error { return nil },
+			warm: func(_ context.Context, l ...sandbox.Language) map[string]error {
+				ts.warmed <- l
+				return nil
+			},
+			ready: func(context.Context) error { return nil },
 		}, nil
 	}
 	ts.server = newServer(Process{Version: "test", Hurry: ts.hurry}, cfg, zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.WarnLevel), open)

@@ -37,10 +37,9 @@ func warmUp(ctx context.Context, e *engine, names []string, log zerolog.Logger) 
 			log.Warn().Str("language", l.Name).Str("get_it_with", l.HowToGet).Msg("language is to be kept warm, but its image is missing")
 		}
 	}
-	if len(langs) == 0 {
-		return
-	}
-	if err := e.warm(ctx, langs); err != nil && ctx.Err() == nil {
-		log.Error().Err(err).Msg("warming the languages failed: their first job will try again")
+	for name, err := range e.warm(ctx, langs...) {
+		if ctx.Err() == nil {
+			log.Error().Err(err).Str("language", name).Msg("language could not be warmed: its first job will try again")
+		}
 	}
 }

@@ -17,10 +17,8 @@ func TestKeysAndRoles(t *testing.T) {
 	if a.faults(); a.Header.Get("Www-Authenticate") == "" {
 		t.Error("no WWW-Authenticate")
 	}
-	for _, key := range []string{"alice", "alice-key ", "Alice-key", hashOf("alice-key")} {
-		if key != "alice-key " {
-			h.as(key).do(http.MethodGet, "/v1/languages", "").want(http.StatusUnauthorized)
-		}
+	for _, key := range []string{"alice", "Alice-key", "alice-key-", hashOf("alice-key")} {
+		h.as(key).do(http.MethodGet, "/v1/languages", "").want(http.StatusUnauthorized)
 	}
 	h.do(http.MethodGet, "/v1/languages", "", "X-API-Key", "carol-key").want(http.StatusOK)
 	h.do(http.MethodGet, "/v1/languages", "", "Authorization", "bearer carol-key").want(http.StatusOK)

@@ -31,11 +31,6 @@ func (f *faults) add(pointer, format string, args ...any) {
 	f.list = append(f.list, Fault{Pointer: pointer, Detail: fmt.Sprintf(format, args...)})
 }
 
-// parameter notes a fault of a query, header or path parameter.
-func (f *faults) parameter(name, format string, args ...any) {
-	f.list = append(f.list, Fault{Parameter: name, Detail: fmt.Sprintf(format, args...)})
-}
-
 // problem is nil without faults.
 func (f *faults) problem() *Problem {
 	if len(f.list) == 0 {

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -188,13 +187,6 @@ func (h *harness) listen() string {
 		}
 	})
 	return "http://" + l.Addr().String()
-}
-
-func readAll(t *testing.T, r io.Reader) string {
-	t.Helper()
-	b, err := io.ReadAll(r)
-	must(t, err)
-	return string(b)
 }
 
 const hello = `{"language":"python","source_code":"print(input())","tests":[{"input":"7\n","expected_output":"7\n"}]}`

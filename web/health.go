@@ -23,21 +23,21 @@ var errStopping = errors.New("the server is stopping")
 
 func (s *Server) routeHealth() {
 	started := s.opts.Now()
-	s.route(http.MethodGet, "/health", rolePublic, func(w http.ResponseWriter, r *http.Request) {
+	s.get("/health", rolePublic, func(w http.ResponseWriter, r *http.Request) {
 		s.health(w, started, "healthy", "unhealthy", s.pingStore(r.Context()))
 	})
-	s.route(http.MethodGet, "/ready", rolePublic, func(w http.ResponseWriter, r *http.Request) {
+	s.get("/ready", rolePublic, func(w http.ResponseWriter, r *http.Request) {
 		err := s.pingStore(r.Context())
 		s.health(w, started, "ready", "not_ready", err, s.notReady(r.Context()))
 	})
-	s.route(http.MethodGet, "/version", rolePublic, func(w http.ResponseWriter, _ *http.Request) {
+	s.get("/version", rolePublic, func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, "application/json", map[string]string{"name": "optimus", "version": s.opts.Version})
 	})
 	role := RoleRead
 	if s.opts.PublicMetrics {
 		role = rolePublic
 	}
-	s.route(http.MethodGet, "/metrics", role, s.opts.Metrics.handler().ServeHTTP)
+	s.get("/metrics", role, s.opts.Metrics.handler().ServeHTTP)
 }
 
 func (s *Server) pingStore(ctx context.Context) error {

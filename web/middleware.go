@@ -5,10 +5,12 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"maps"
 	"net/http"
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/rs/zerolog"
@@ -58,13 +60,13 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		s.opts.Metrics.requests.WithLabelValues(endpoint, method, strconv.Itoa(c.Response().Status)).Inc()
 		s.opts.Metrics.latency.WithLabelValues(endpoint, method).Observe(took.Seconds())
-		s.access(c, r, routed && role == rolePublic).Str("method", method).Str("endpoint", endpoint).Dur("took", took).Msg("request")
+		s.access(c, r, endpoint, took, routed && role == rolePublic)
 		return nil
 	}
 }
 
-// access starts the access log's line; a quiet request is one of a probe or a scrape.
-func (s *Server) access(c echo.Context, r *request, quiet bool) *zerolog.Event {
+// access writes the access log's line; a quiet request is one of a probe or a scrape.
+func (s *Server) access(c echo.Context, r *request, endpoint string, took time.Duration, quiet bool) {
 	status := c.Response().Status
 	level := zerolog.InfoLevel
 	switch {
@@ -73,28 +75,33 @@ func (s *Server) access(c echo.Context, r *request, quiet bool) *zerolog.Event {
 	case quiet && status < http.StatusBadRequest:
 		level = zerolog.DebugLevel
 	}
-	e := s.opts.Log.WithLevel(level).
-		Str("request_id", r.id).
-		Int("status", status).Int64("bytes", c.Response().Size).Str("remote", c.RealIP())
-	if r.who != nil && r.who.name != "" {
-		e = e.Str("tenant", r.who.name)
+	var tenant string
+	if r.who != nil {
+		tenant = r.who.name
 	}
-	if r.job != "" {
-		e = e.Str("job", r.job)
+	s.opts.Log.WithLevel(level).
+		Str("request_id", r.id).Str("method", knownMethod(c.Request().Method)).Str("endpoint", endpoint).
+		Int("status", status).Int64("bytes", c.Response().Size).Dur("took", took).Str("remote", c.RealIP()).
+		Func(func(e *zerolog.Event) { stated(e, "tenant", tenant) }).
+		Func(func(e *zerolog.Event) { stated(e, "job", r.job) }).
+		AnErr("cause", r.cause).
+		Msg("request")
+}
+
+// stated adds a field that has a value.
+func stated(e *zerolog.Event, key, value string) {
+	if value != "" {
+		e.Str(key, value)
 	}
-	if r.cause != nil {
-		e = e.AnErr("cause", r.cause)
-	}
-	return e
 }
 
 // recovered turns a panic of next into an error, which carries the stack to the log.
 func (s *Server) recovered(next echo.HandlerFunc, c echo.Context) (err error) {
 	defer func() {
 		v := recover()
-		switch {
-		case v == nil:
-		case v == http.ErrAbortHandler: //nolint:errorlint // net/http compares it so
+		switch v {
+		case nil:
+		case http.ErrAbortHandler:
 			panic(v)
 		default:
 			s.opts.Log.Error().Interface("panic", v).Bytes("stack", debug.Stack()).Msg("handler panicked")
@@ -113,9 +120,7 @@ func (s *Server) answerError(c echo.Context, r *request, err error) {
 	if c.Response().Committed {
 		return
 	}
-	for key, values := range p.header {
-		c.Response().Header()[key] = values
-	}
+	maps.Copy(c.Response().Header(), p.header)
 	if write, ok := s.dialects[c.Path()]; ok {
 		write(c.Response(), p.Status, p.Code, p.Detail)
 		return

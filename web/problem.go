@@ -17,7 +17,7 @@ import (
 
 // Problem is the body of every error answer: RFC 9457, with a code for machines and, for a
 // request that is not valid, all of its faults.
-type Problem struct {
+type Problem struct { //nolint:errname // its name in the OpenAPI document
 	Type      string  `json:"type" doc:"URI that names the kind of problem." example:"urn:optimus:problem:invalid_request"`
 	Title     string  `json:"title" doc:"The kind of problem in words; the same for each problem of the kind." example:"The request is not valid"`
 	Status    int     `json:"status" doc:"The HTTP status." example:"422"`

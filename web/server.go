@@ -117,10 +117,10 @@ func (s *Server) stopped() bool {
 	}
 }
 
-// route adds a route that huma does not know.
-func (s *Server) route(method, path string, role Role, h http.HandlerFunc) {
-	s.roles[routeKey(method, path)] = role
-	s.echo.Add(method, path, echo.WrapHandler(h))
+// get adds a route that the OpenAPI document does not show.
+func (s *Server) get(path string, role Role, h http.HandlerFunc) {
+	s.roles[routeKey(http.MethodGet, path)] = role
+	s.echo.GET(path, echo.WrapHandler(h))
 }
 
 // queues lists the queues that a submission may name.

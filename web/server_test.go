@@ -23,18 +23,22 @@ import (
 // event is one server-sent event as a client reads it.
 type event struct{ id, typ, data string }
 
-// open makes a GET request to a running server.
-func (h *harness) open(ctx context.Context, url string, headers ...string) *http.Response {
+// stream is an answer that is still being written.
+type stream struct {
+	status      int
+	contentType string
+	body        io.Reader
+}
+
+// open makes a GET request to a running server; its answer is closed with the test.
+func (h *harness) open(url string) stream {
 	h.t.Helper()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	req, err := http.NewRequestWithContext(h.t.Context(), http.MethodGet, url, http.NoBody)
 	must(h.t, err)
-	for i := 0; i+1 < len(headers); i += 2 {
-		req.Header.Set(headers[i], headers[i+1])
-	}
 	res, err := http.DefaultClient.Do(req)
 	must(h.t, err)
 	h.t.Cleanup(func() { _ = res.Body.Close() })
-	return res
+	return stream{status: res.StatusCode, contentType: res.Header.Get("Content-Type"), body: res.Body}
 }
 
 // readEvents reads a stream to its end, or until stop says so.
@@ -77,11 +81,11 @@ func TestEvents(t *testing.T) {
 	h := setup(t)
 	base := h.listen()
 	id := h.submit(hello)
-	res := h.open(t.Context(), base+"/v1/jobs/"+id.String()+"/events")
-	if res.Header.Get("Content-Type") != "text/event-stream" {
-		t.Fatalf("content type %q", res.Header.Get("Content-Type"))
+	res := h.open(base+"/v1/jobs/"+id.String()+"/events")
+	if res.contentType != "text/event-stream" {
+		t.Fatalf("content type %q", res.contentType)
 	}
-	first := readEvents(res.Body, func(event) bool { return true })
+	first := readEvents(res.body, func(event) bool { return true })
 	if first[0].data != `{"state":"queued"}` || first[0].id != "1" {
 		t.Fatalf("first event: %+v", first)
 	}
@@ -90,7 +94,7 @@ func TestEvents(t *testing.T) {
 	must(t, h.store.Emit(id, store.EventOutput, store.OutputData{Test: "1", Stream: sandbox.Stdout, Data: []byte("\xff")}))
 	must(t, h.store.Emit(id, store.EventTest, accepted().Tests[0]))
 	must(t, h.store.Finish(id, accepted()))
-	rest := readEvents(res.Body, never)
+	rest := readEvents(res.body, never)
 	if got := types(rest); !slices.Equal(got, []string{"state", "compiled", "output", "test", "state"}) {
 		t.Fatalf("events: %v", got)
 	}
@@ -154,15 +158,15 @@ func TestHeartbeatAndTimeouts(t *testing.T) {
 	})
 	base := h.listen()
 	id := h.submit(hello)
-	res := h.open(t.Context(), base+"/v1/jobs/"+id.String()+"/events")
+	res := h.open(base+"/v1/jobs/"+id.String()+"/events")
 	waited := make(chan string, 1)
 	go func() {
-		res := h.open(t.Context(), base+"/v1/jobs/"+id.String()+"?wait=30s")
-		b, _ := io.ReadAll(res.Body)
+		res := h.open(base+"/v1/jobs/"+id.String()+"?wait=30s")
+		b, _ := io.ReadAll(res.body)
 		waited <- string(b)
 	}()
 	beats := 0
-	lines := bufio.NewScanner(res.Body)
+	lines := bufio.NewScanner(res.body)
 	for lines.Scan() {
 		if lines.Text() == ": still here" {
 			if beats++; beats == 8 {
@@ -175,7 +179,7 @@ func TestHeartbeatAndTimeouts(t *testing.T) {
 	}
 	must(t, h.store.Start(id))
 	must(t, h.store.Finish(id, accepted()))
-	if events := readEvents(res.Body, never); len(events) != 2 {
+	if events := readEvents(res.body, never); len(events) != 2 {
 		t.Errorf("events: %+v", events)
 	}
 	if got := <-waited; !strings.Contains(got, `"state":"completed"`) {
@@ -194,14 +198,14 @@ func TestShutdown(t *testing.T) {
 	go func() { served <- h.srv.Serve(ctx, l) }()
 	base := "http://" + l.Addr().String()
 	id := h.submit(hello)
-	stream := h.open(t.Context(), base+"/v1/jobs/"+id.String()+"/events")
-	readEvents(stream.Body, func(event) bool { return true })
+	stream := h.open(base+"/v1/jobs/"+id.String()+"/events")
+	readEvents(stream.body, func(event) bool { return true })
 	waited := make(chan int, 1)
-	go func() { waited <- h.open(t.Context(), base+"/v1/jobs/"+id.String()+"?wait=30s").StatusCode }()
+	go func() { waited <- h.open(base+"/v1/jobs/"+id.String()+"?wait=30s").status }()
 	eventually(t, func() bool { return h.store.Watchers(id) == 2 })
 	stop()
 	must(t, <-served)
-	if readEvents(stream.Body, never) != nil {
+	if readEvents(stream.body, never) != nil {
 		t.Error("events after the stop")
 	}
 	if status := <-waited; status != http.StatusOK {
@@ -309,8 +313,8 @@ func TestManyStreams(t *testing.T) {
 	const clients = 200
 	done := make(chan int, clients)
 	for range clients {
-		res := h.open(t.Context(), base+"/v1/jobs/"+id.String()+"/events")
-		go func() { done <- len(readEvents(res.Body, never)) }()
+		res := h.open(base+"/v1/jobs/"+id.String()+"/events")
+		go func() { done <- len(readEvents(res.body, never)) }()
 	}
 	must(t, h.store.Finish(id, accepted()))
 	for range clients {

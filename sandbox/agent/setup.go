@@ -173,21 +173,19 @@ func newNetwork() (*os.File, error) {
 	return r.f, r.err
 }
 
-// findMasks lists what of a fresh /proc tells an unprivileged user of the machine or of what else
-// runs on it. The container runtime hides the like in the container's own /proc; a box mounts a
-// new one. What only root may read needs no mask: a box's user never is.
+// findMasks lists what a container runtime hides of a container's /proc (runc's masked paths), as
+// far as it is there: a box mounts a new one. What only root may read needs no mask, and what only
+// root may write needs not be read-only: a box's user never is.
 func (s *shared) findMasks() {
-	for _, name := range []string{"acpi", "asound", "bus", "driver", "dynamic_debug", "fs", "irq", "scsi"} {
-		if i, err := os.Stat("/proc/" + name); err == nil && i.IsDir() {
-			s.maskDirs = append(s.maskDirs, "/proc/"+name)
-		}
-	}
 	for _, name := range []string{
-		"interrupts", "kallsyms", "kcore", "key-users", "keys", "latency_stats", "sched_debug", "softirqs",
-		"sysrq-trigger", "timer_list", "timer_stats",
+		"acpi", "asound", "interrupts", "kcore", "keys", "latency_stats", "sched_debug", "scsi", "timer_list", "timer_stats",
 	} {
 		const othersRead = 0o004
-		if i, err := os.Stat("/proc/" + name); err == nil && i.Mode().Perm()&othersRead != 0 {
+		switch i, err := os.Stat("/proc/" + name); {
+		case err != nil || i.Mode().Perm()&othersRead == 0:
+		case i.IsDir():
+			s.maskDirs = append(s.maskDirs, "/proc/"+name)
+		default:
 			s.maskFiles = append(s.maskFiles, "/proc/"+name)
 		}
 	}

@@ -50,6 +50,8 @@ type Case struct {
 type Want struct {
 	// NotCompiled: the compile must fail, with the outcome that the other fields speak of.
 	NotCompiled bool
+	// Bad takes any verdict but Accepted; the three below are then not looked at.
+	Bad bool
 	// Verdict is the outcome's; empty is Accepted, or RuntimeError where ExitCode or Signal is set.
 	Verdict sandbox.Verdict
 	// ExitCode and Signal are compared where Verdict is a runtime error and one of them is set.
@@ -158,7 +160,11 @@ func (w Want) compare(o sandbox.Outcome) error {
 			verdict = sandbox.RuntimeError
 		}
 	}
-	if got := o.Verdict(); got != verdict {
+	if got := o.Verdict(); w.Bad {
+		if got == sandbox.Accepted {
+			fault("it ended well")
+		}
+	} else if got != verdict {
 		fault("verdict %s, want %s", got, verdict)
 	} else if w.ExitCode != 0 && o.ExitCode != w.ExitCode || w.Signal != o.Signal && (w.Signal != 0 || w.ExitCode != 0) {
 		fault("status %d and signal %d, want %d and %d", o.ExitCode, o.Signal, w.ExitCode, w.Signal)
@@ -199,7 +205,7 @@ func (w Want) compare(o sandbox.Outcome) error {
 
 // show tells of an outcome in a few lines.
 func show(o sandbox.Outcome) string {
-	return fmt.Sprintf("verdict %s, limit %q, status %d, signal %d, CPU %s, wall %s, memory %d, processes %d, cut %t %t, message %q\nstdout (%d bytes): %.2000q\nstderr (%d bytes): %.2000q",
+	return fmt.Sprintf("verdict %s, limit %q, status %d, signal %d, CPU %s, wall %s, memory %d, processes %d, cut %t %t, message %q\nstdout (%d bytes): %.300q\nstderr (%d bytes): %.300q",
 		o.Verdict(), o.Exceeded, o.ExitCode, o.Signal, o.CPU, o.Wall, o.Memory, o.Processes, o.StdoutTruncated, o.StderrTruncated,
 		o.Message, len(o.Stdout), o.Stdout, len(o.Stderr), o.Stderr)
 }

@@ -57,11 +57,6 @@ func leftoverCases() []Case {
 			Source: "import os\nprint(sorted(os.listdir('.')) == [os.path.basename(__file__)] and os.access('.', os.W_OK))\nopen('x', 'w').write('y')\nprint(open('x').read())",
 			Want:   says("True\ny\n"), Why: "a run starts in a folder that holds its source alone and may be written to",
 		},
-		{
-			Name: "leftovers/queues and timers", Language: python, Times: 2,
-			Source: "import signal\nsignal.setitimer(signal.ITIMER_REAL, 0.05)\nprint('done')", Want: says("done\n"),
-			Why: "a timer must not go off in the next run",
-		},
 	}
 }
 
@@ -112,7 +107,7 @@ for folder in '/bin', '/sbin', '/usr/bin', '/usr/sbin', '/usr/lib', '/usr/local/
             except OSError: continue
             if not stat.S_ISREG(mode) or not mode & (stat.S_ISUID | stat.S_ISGID): continue
             for args in [file, '-c', 'id -u'], [file]:
-                try: out = subprocess.run(args, stdin=subprocess.DEVNULL, capture_output=True, timeout=5).stdout
+                try: out = subprocess.run(args, stdin=subprocess.DEVNULL, capture_output=True, timeout=1).stdout
                 except (OSError, subprocess.TimeoutExpired): continue
                 if out.strip() == b'0': print(file, 'gives root')
 try:
@@ -182,14 +177,16 @@ import os
 me = os.getpid()
 others = [p for p in os.listdir('/proc') if p.isdigit() and int(p) not in (1, me)]
 if others: print('other processes are seen:', others)
-def denied(what, call):
-    try: call(); print(what, 'worked')
+def denied(path, text=b'1'):
+    try:
+        with open(path, 'wb', 0) as f: f.write(text)
+        print('writing', path, 'worked')
     except OSError: pass
 for path in '/proc/sys/kernel/hostname', '/proc/sys/kernel/core_pattern', '/proc/sys/vm/drop_caches', '/proc/sysrq-trigger', '/proc/irq/0/smp_affinity', '/proc/1/oom_score_adj', '/proc/self/gid_map', '/sys/kernel/uevent_helper', '/sys/power/state':
-    denied('writing ' + path, lambda: open(path, 'w').write('1'))
+    denied(path)
 for path, folders, files in os.walk('/sys/fs/cgroup'):
     for name in 'cgroup.procs', 'tasks', 'memory.max', 'memory.limit_in_bytes', 'release_agent':
-        if name in files: denied('writing ' + path + '/' + name, lambda: open(os.path.join(path, name), 'w').write('0'))
+        if name in files: denied(os.path.join(path, name), b'0')
 try:
     os.kill(1, 9)
     os.kill(1, 19)

@@ -73,22 +73,17 @@ func (s *Store) run() {
 }
 
 // gather takes the operations that wait. Whoever was answered by the last commit is about to
-// ask for more: it yields while that brings any, so that they share this commit.
+// ask for more: it yields for as long as that brings any, so that they share this commit.
 func (s *Store) gather(first *op) []*op {
 	ops := []*op{first}
-	for n := 0; n < len(ops) && len(ops) < maxBatch; {
-		n = len(ops)
-		for len(ops) < maxBatch && len(s.ops) > 0 {
-			o, ok := <-s.ops
-			if !ok {
-				return ops
-			}
-			ops = append(ops, o)
-		}
-		if n == len(ops) {
-			break
-		}
+	for before := 0; before < len(ops) && len(ops) < maxBatch; {
+		before = len(ops)
 		runtime.Gosched()
+		for len(ops) < maxBatch && len(s.ops) > 0 {
+			if o, ok := <-s.ops; ok {
+				ops = append(ops, o)
+			}
+		}
 	}
 	return ops
 }

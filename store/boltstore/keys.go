@@ -97,7 +97,9 @@ func eventKey(id store.ID, seq uint64) []byte {
 }
 
 // phaseKey: queue, phase, id.
-func phaseKey(p phase, id store.ID) []byte { return append(append(number(id.Queue()), byte(p)), id[:]...) }
+func phaseKey(p phase, id store.ID) []byte {
+	return append(append(number(id.Queue()), byte(p)), id[:]...)
+}
 
 // tenantPrefix: queue, tenant. It is also the whole key of shares.
 func tenantPrefix(queue uint16, tenant string) []byte { return appendText(number(queue), tenant) }

@@ -174,7 +174,7 @@ func (e *env) hears(ch <-chan struct{}, what string) {
 		if !ok {
 			e.Fatalf("%s: the channel is closed", what)
 		}
-	case <-time.After(patience):
+	case <-time.After(e.patience):
 		e.Fatalf("%s: nothing came", what)
 	}
 }
@@ -250,7 +250,7 @@ func checkWatchCancel(e *env) {
 // closes waits for a channel's end.
 func (e *env) closes(ch <-chan struct{}, what string) {
 	e.Helper()
-	end := time.After(patience)
+	end := time.After(e.patience)
 	for {
 		select {
 		case _, ok := <-ch:
@@ -294,7 +294,7 @@ func (e *env) wake(ctx context.Context, lanes ...store.Lane) <-chan struct{} {
 func (e *env) woken(chs []<-chan struct{}) int {
 	e.Helper()
 	n := 0
-	end := time.Now().Add(patience)
+	end := time.Now().Add(e.patience)
 	for n == 0 && time.Now().Before(end) {
 		for _, ch := range chs {
 			select {
@@ -320,7 +320,7 @@ func checkWakeOne(e *env) {
 	for range 10 {
 		e.submitted("a")
 		if n := e.woken(chs); n != 1 {
-			e.Errorf("one submission woke %d workers", n)
+			e.Fatalf("one submission woke %d workers", n)
 		}
 	}
 	for range 3 {
@@ -412,7 +412,7 @@ func checkWakeLoop(e *env) {
 		case <-left:
 		case err := <-done:
 			e.Fatalf("a worker ended: %v", err)
-		case <-time.After(patience):
+		case <-time.After(e.patience):
 			e.Fatalf("after %d of %d jobs the workers sleep", i, jobs)
 		}
 	}

@@ -261,8 +261,8 @@ func (s *Store) List(_ context.Context, f store.Filter) (store.Page, error) {
 		limit = 100
 	}
 	var page store.Page
-	for i := len(s.order) - 1; i >= 0; i-- {
-		e, ok := s.jobs[s.order[i]]
+	for _, id := range slices.Backward(s.order) {
+		e, ok := s.jobs[id]
 		if !ok || !matches(f, e.job) {
 			continue
 		}
