@@ -10,10 +10,11 @@ import (
 const leavesTraces = `
 import os, socket, subprocess
 name = 'optimus-suite-left'
-for folder in '.', '/tmp', '/dev/shm', '/var/tmp', '/run', '/run/lock', '/dev/mqueue', '/var/lock', os.path.expanduser('~'):
-    path = os.path.join(folder, name)
-    if os.path.lexists(path): print('found', path)
-    try: open(path, 'w').close()
+folders = '.', '/tmp', '/dev/shm', '/var/tmp', '/run', '/run/lock', '/dev/mqueue', '/var/lock', os.path.expanduser('~')
+for folder in folders:
+    if os.path.lexists(os.path.join(folder, name)): print('found', folder)
+for folder in folders:
+    try: open(os.path.join(folder, name), 'w').close()
     except OSError: pass
 for folder in '/tmp', '/dev/shm', '/var/tmp':
     try: left = os.listdir(folder)
