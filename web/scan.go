@@ -19,6 +19,10 @@ const maxFaults = 100
 // errSyntax is wrapped by every error of a text that is not JSON as RFC 8259 and RFC 7493 want it.
 var errSyntax = errors.New("not valid JSON")
 
+// errTooMany is returned once an array has more items than its schema allows: what follows is
+// neither read nor decoded, so that a small body cannot make a large list.
+var errTooMany = errors.New("too many items")
+
 // scanner checks, in one pass and without building a tree, that a text is I-JSON (RFC 7493: UTF-8,
 // no duplicate names, no lone surrogates), no deeper than a bound, and what a schema allows. Where
 // it finds no fault, decoding into the schema's Go type cannot fail.
@@ -39,7 +43,7 @@ type segment struct {
 }
 
 // scanJSON adds to f what data has that schema does not allow. The error, which wraps errSyntax,
-// is about a text that is no JSON at all; then the faults are not complete.
+// is about a text that is no JSON at all, or is errTooMany; then the faults are not complete.
 func scanJSON(data []byte, schema *huma.Schema, schemas huma.Registry, maxDepth int, f *faults) error {
 	s := scanner{data: data, maxDepth: maxDepth, schemas: schemas, faults: f, path: make([]segment, 0, 8)}
 	if s.space(); s.pos < len(s.data) && s.data[s.pos] == 'n' {
@@ -174,8 +178,7 @@ func (s *scanner) literal(schema *huma.Schema, word, typ string) error {
 }
 
 func (s *scanner) object(schema *huma.Schema) error {
-	names := make([]string, 0, 16)
-	var given []string // names whose value is not null
+	var names, given []string // given are those whose value is not null
 	for s.space(); ; s.space() {
 		if s.pos < len(s.data) && s.data[s.pos] == '}' && len(names) == 0 {
 			s.pos++
@@ -185,19 +188,20 @@ func (s *scanner) object(schema *huma.Schema) error {
 		if err != nil {
 			return err
 		}
-		if slices.Contains(names, string(name)) {
+		text := string(name)
+		if slices.Contains(names, text) {
 			return s.syntax("the name %.80q appears twice in one object", name)
 		}
-		names = append(names, string(name))
+		names = append(names, text)
 		if len(names) > maxNames {
 			return s.syntax("over %d names in one object", maxNames)
 		}
 		s.path = append(s.path, segment{name: name})
 		s.space()
 		if s.pos < len(s.data) && s.data[s.pos] != 'n' {
-			given = append(given, string(name))
+			given = append(given, text)
 		}
-		err = s.value(s.property(schema, string(name)))
+		err = s.value(s.property(schema, text))
 		s.path = s.path[:len(s.path)-1]
 		if err != nil {
 			return err
@@ -310,6 +314,10 @@ func (s *scanner) array(schema *huma.Schema) error {
 		if s.pos < len(s.data) && s.data[s.pos] == ']' && count == 0 {
 			s.pos++
 			break
+		}
+		if schema != nil && schema.MaxItems != nil && count == *schema.MaxItems {
+			s.fault("has over %d items; allowed are at most %d", count, *schema.MaxItems)
+			return errTooMany
 		}
 		s.path = append(s.path, segment{index: count})
 		s.space()
