@@ -57,7 +57,7 @@ type Language struct {
 	// OutOfMemoryExit lists exit statuses with which the runtime ends itself when its heap is
 	// spent.
 	OutOfMemoryExit []int `json:"out_of_memory_exit,omitempty" min:"1" max:"255"`
-	// Concurrency bounds what runs at once.
+	// Concurrency bounds what of its jobs runs at once.
 	Concurrency Concurrency `json:"concurrency,omitzero"`
 	// Queue that its jobs go to; not stated it is "default".
 	Queue string `json:"queue,omitempty" is:"name"`
@@ -104,11 +104,9 @@ type RunLimits struct {
 	Disk  Size `json:"disk,omitempty" min:"64KiB" max:"1TiB"`
 }
 
-// Concurrency bounds what runs at once; 0 is no bound but the worker's slots.
+// Concurrency bounds what runs at once.
 type Concurrency struct {
-	// MaxParallelJobs bounds the language's jobs on one worker.
-	MaxParallelJobs int `json:"max_parallel_jobs,omitempty" min:"1" max:"4096"`
-	// MaxParallelTests bounds the tests of one job.
+	// MaxParallelTests bounds the tests of one job; not stated, only the worker's slots do.
 	MaxParallelTests int `json:"max_parallel_tests,omitempty" min:"1" max:"4096"`
 }
 
@@ -165,10 +163,10 @@ func (l RunLimits) Or(base RunLimits) RunLimits {
 }
 
 //go:embed languages.json
-var embeddedCatalogue []byte //nolint:gochecknoglobals // go:embed asks for a variable
+var embeddedCatalogue []byte
 
 //go:embed optimus.toml
-var example string //nolint:gochecknoglobals // go:embed asks for a variable
+var example string
 
 // Example gives an optimus.toml that states and explains every default.
 func Example() string { return example }
@@ -210,12 +208,13 @@ func ParseCatalogue(source string, data []byte) (Catalogue, error) {
 // resources and concurrency are as they were.
 func originalKeys() map[string]string {
 	return map[string]string{
-		"*.queue_name":      "the original's: write queue",
-		"*.memory_limit_mb": `the original's: write limits.memory, such as "256MiB"`,
-		"*.cpu_limit":       "the original's: write resources.limits.cpu for a pod's processors, limits.cpu for a run's time",
-		"*.dockerfile_path": "the original's: any OCI image will do as image; build holds a Debian recipe",
-		"*.execution":       "the original's: write run and compile as argument lists, and source_file",
-		"*.parallel_tests":  "write concurrency.max_parallel_tests",
+		"*.queue_name":        "the original's: write queue",
+		"*.memory_limit_mb":   `the original's: write limits.memory, such as "256MiB"`,
+		"*.cpu_limit":         "the original's: write resources.limits.cpu for a pod's processors, limits.cpu for a run's time",
+		"*.dockerfile_path":   "the original's: any OCI image will do as image; build holds a Debian recipe",
+		"*.execution":         "the original's: write run and compile as argument lists, and source_file",
+		"*.parallel_tests":    "write concurrency.max_parallel_tests",
+		"*.max_parallel_jobs": "the original's, where it had no effect: the worker's slots bound what runs at once",
 	}
 }
 
@@ -266,5 +265,5 @@ func writeAll(f *os.File, data []byte) error {
 	if closed := f.Close(); err == nil {
 		err = closed
 	}
-	return err //nolint:wrapcheck // Save says what it means
+	return err
 }

@@ -48,8 +48,6 @@ type Server struct {
 	// Rate bounds the requests per second of an API key that states no rate of its own, or,
 	// without keys, of a client's address; 0 is no bound.
 	Rate float64 `toml:"rate" min:"0" max:"1000000"`
-	// Burst is how many requests over the rate are let through at once.
-	Burst int `toml:"burst" min:"1" max:"1000000"`
 }
 
 // Store is the queue and the memory of jobs.
@@ -57,8 +55,6 @@ type Store struct {
 	// RedisURL names a server that speaks the Redis protocol: redis://, rediss:// or unix://.
 	// Empty means a file in the data folder.
 	RedisURL Secret `toml:"redis_url" is:"redis-url"`
-	// OpenTimeout is how long to wait for the store's file, which one process may have open.
-	OpenTimeout time.Duration `toml:"open_timeout" min:"10ms" max:"1m"`
 	// MaxAttempts is how often a job is tried where Optimus itself fails.
 	MaxAttempts int `toml:"max_attempts" min:"1" max:"100"`
 	// Backoff is the delay of the first retry; it doubles with each, up to BackoffMax.
@@ -184,8 +180,6 @@ type Key struct {
 	Roles []string `toml:"roles" oneof:"submit read admin"`
 	// Rate bounds its requests per second; 0 means the server's rate.
 	Rate float64 `toml:"rate" min:"0" max:"1000000"`
-	// Tier is the isolation of its jobs where their language asks for no stricter one.
-	Tier string `toml:"tier" oneof:"shared dedicated"`
 }
 
 // The roles of a key.
@@ -208,10 +202,8 @@ func Default() Config {
 			MaxBody:           32 * MiB,
 			MaxWait:           time.Minute,
 			MaxBatch:          100,
-			Burst:             100,
 		},
 		Store: Store{
-			OpenTimeout:     2 * time.Second,
 			MaxAttempts:     3,
 			Backoff:         time.Second,
 			BackoffMax:      time.Minute,

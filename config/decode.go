@@ -142,15 +142,13 @@ func (d *decoder) texts(n node, path string, f reflect.StructField, v reflect.Va
 // list sets a slice; a word is a comma-separated list.
 func (d *decoder) list(n node, path string, f reflect.StructField, v reflect.Value) {
 	items, element := n.list, elementOf(f)
-	switch n.kind {
-	case kindList:
-	case kindWord:
+	if n.kind == kindWord {
 		for s := range strings.SplitSeq(n.text, ",") {
 			if s = strings.TrimSpace(s); s != "" {
 				items = append(items, node{kind: kindWord, at: n.at, text: s})
 			}
 		}
-	default:
+	} else if n.kind != kindList {
 		d.wrongType(n, path, allowed(f))
 		return
 	}
@@ -177,16 +175,16 @@ func (d *decoder) list(n node, path string, f reflect.StructField, v reflect.Val
 // elementOf gives the field that one member of a list is held against: the list's tags hold for
 // it, and it may be empty only where any text will do.
 func elementOf(f reflect.StructField) reflect.StructField {
-	var tag string
+	var tag strings.Builder
 	for _, name := range []string{"is", "oneof", "min", "max"} {
 		if value, ok := f.Tag.Lookup(name); ok {
-			tag += name + ":" + strconv.Quote(value) + " "
+			tag.WriteString(name + ":" + strconv.Quote(value) + " ")
 		}
 	}
 	if f.Tag.Get("is") != "" || f.Tag.Get("oneof") != "" {
-		tag += `required:"true"`
+		tag.WriteString(`required:"true"`)
 	}
-	return reflect.StructField{Name: f.Name, Type: f.Type.Elem(), Tag: reflect.StructTag(tag)}
+	return reflect.StructField{Name: f.Name, Type: f.Type.Elem(), Tag: reflect.StructTag(tag.String())}
 }
 
 func (d *decoder) repeated(before []node, item node, path string) {

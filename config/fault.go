@@ -72,11 +72,11 @@ func (f *faults) add(at place, field, value, problem, allowed string) {
 
 // err gives one error of all faults: those of a file in the order of its lines, the others in the
 // order found; nil for none.
-func (f faults) err(what string) error {
-	if len(f) == 0 {
+func (f *faults) err(what string) error {
+	if len(*f) == 0 {
 		return nil
 	}
-	sorted := slices.Clone(f)
+	sorted := slices.Clone(*f)
 	slices.SortStableFunc(sorted, func(a, b Fault) int {
 		if a.line == 0 || b.line == 0 {
 			return cmp.Compare(min(b.line, 1), min(a.line, 1)) // files before what has no lines

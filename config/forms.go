@@ -34,8 +34,8 @@ func forms() []form {
 		{"redis-url", "a URL that begins with redis://, rediss:// or unix://", isRedisURL},
 		{"http-url", "a URL that begins with http:// or https://", isHTTPURL},
 		{"containerd", `"auto", "private" or the absolute path of a socket`, isContainerd},
-		{"name", "1 to 63 lower-case letters, digits and any of . _ + - after the first", isName},
-		{"label", "1 to 63 letters, digits and any of . _ -", matches(`^[A-Za-z0-9._-]{1,63}$`)},
+		{"name", "a lower-case name of at most 63 letters, digits and . _ + -", isName},
+		{"label", "a name of at most 63 letters, digits and . _ -", matches(`^[A-Za-z0-9._-]{1,63}$`)},
 		{"cgroup", `a plain path of names, such as "optimus" or "/system.slice/optimus"`, isCgroup},
 		{"sha256", "64 hexadecimal digits", matches(`^[0-9a-f]{64}$`)},
 		{"image", `an image reference with its registry, such as "docker.io/library/python:3.13"`, isImage},
@@ -48,7 +48,10 @@ func forms() []form {
 	}
 }
 
-func matches(pattern string) func(string) bool { return regexp.MustCompile(pattern).MatchString }
+// matches compiles the pattern only when it is asked for: most are not, in most runs.
+func matches(pattern string) func(string) bool {
+	return func(s string) bool { return regexp.MustCompile(pattern).MatchString(s) }
+}
 
 func isName(s string) bool { return matches(`^[a-z0-9][a-z0-9._+-]{0,62}$`)(s) }
 

@@ -8,7 +8,6 @@ import (
 	"testing"
 )
 
-//nolint:gochecknoglobals // a flag of the test binary
 var update = flag.Bool("update", false, "write the expected errors in testdata anew")
 
 // Each file in testdata holds one mistake, which its name says, in the form that its extension
@@ -68,7 +67,7 @@ func golden(t *testing.T, path, got string) {
 		t.Errorf("the error gives a secret away:\n%s", got)
 	}
 	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

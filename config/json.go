@@ -23,8 +23,7 @@ func parseJSON(source string, data []byte, f *faults) node {
 		}
 	}
 	if err != nil {
-		var syntax *json.SyntaxError
-		if errors.As(err, &syntax) {
+		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 			p.advance(syntax.Offset)
 		} else {
 			p.advance(p.dec.InputOffset())

@@ -109,7 +109,7 @@ func (l *loader) file() {
 
 // readFile reads a file of at most maxFile bytes.
 func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path) //nolint:gosec // the operator names it
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("open configuration: %w", err)
 	}
@@ -126,8 +126,7 @@ func readFile(path string) ([]byte, error) {
 
 // reason gives what the system said, without the path, which the fault names already.
 func reason(err error) string {
-	var p *fs.PathError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return p.Err.Error()
 	}
 	return err.Error()
@@ -149,9 +148,9 @@ func (l *loader) set(kind, source, path, value string) {
 }
 
 func fieldOf(t reflect.Type, name string) reflect.StructField {
-	for i := range t.NumField() {
-		if key(t.Field(i), "toml") == name {
-			return t.Field(i)
+	for f := range t.Fields() {
+		if key(f, "toml") == name {
+			return f
 		}
 	}
 	return reflect.StructField{} // not reached: paths come from the type

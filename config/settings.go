@@ -112,8 +112,7 @@ func text(v reflect.Value) string {
 // keysBelow lists the keys that the tables below a type have.
 func keysBelow(t reflect.Type, tag, path string) []string {
 	var keys []string
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		at := join(path, key(f, tag))
 		if f.Type.Kind() == reflect.Pointer {
 			f.Type = f.Type.Elem()

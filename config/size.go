@@ -72,12 +72,15 @@ func (s Size) String() string {
 	if s == 0 {
 		return "0"
 	}
-	shortest := strconv.FormatInt(int64(s), 10)
+	shortest := ""
 	for _, u := range sizeUnits() {
 		text := strconv.FormatInt(int64(s/u.bytes), 10) + u.name
-		if s%u.bytes == 0 && len(text) < len(shortest) {
+		if s%u.bytes == 0 && u.bytes > 1 && (shortest == "" || len(text) < len(shortest)) {
 			shortest = text
 		}
+	}
+	if shortest == "" {
+		return strconv.FormatInt(int64(s), 10)
 	}
 	return shortest
 }

@@ -17,8 +17,7 @@ func parseTOML(source string, data []byte, f *faults) node {
 	var values map[string]any
 	if err := toml.Unmarshal(data, &values); err != nil {
 		at := root.at
-		var syntax *toml.DecodeError
-		if errors.As(err, &syntax) {
+		if syntax, ok := errors.AsType[*toml.DecodeError](err); ok {
 			at.line, _ = syntax.Position()
 		}
 		// The message alone: the longer form quotes the line, in which a secret may stand.
@@ -85,20 +84,25 @@ func tomlLines(data []byte) map[string]int {
 	var table string
 	for x.p.NextExpression() {
 		e := x.p.Expression()
-		switch e.Kind {
-		case unstable.Table:
-			table = x.key(e.Key(), "", false)
-		case unstable.ArrayTable:
-			array := x.key(e.Key(), "", true)
-			x.elements[array]++
-			table = x.latest(array)
-			x.lines[table] = x.p.Shape(e.Child().Raw).Start.Line
-		case unstable.KeyValue:
+		if e.Kind == unstable.KeyValue {
 			x.keyValue(e, table)
-		default: // comments
+		} else if array := e.Kind == unstable.ArrayTable; array || e.Kind == unstable.Table {
+			table = x.header(e, array)
 		}
 	}
 	return x.lines
+}
+
+// header notes the lines of a table's header and gives its path; array tells that it begins a
+// new element of an array of tables.
+func (x *tomlIndex) header(e *unstable.Node, array bool) string {
+	path := x.key(e.Key(), "", array)
+	if array {
+		x.elements[path]++
+		path = x.latest(path)
+		x.lines[path] = x.p.Shape(e.Child().Raw).Start.Line
+	}
+	return path
 }
 
 func (x *tomlIndex) keyValue(kv *unstable.Node, table string) {
@@ -107,16 +111,12 @@ func (x *tomlIndex) keyValue(kv *unstable.Node, table string) {
 
 func (x *tomlIndex) value(v *unstable.Node, path string) {
 	children := v.Children()
-	switch v.Kind {
-	case unstable.InlineTable:
-		for children.Next() {
+	for i := 0; children.Next(); i++ { // a scalar has none
+		if v.Kind == unstable.InlineTable {
 			x.keyValue(children.Node(), path)
-		}
-	case unstable.Array:
-		for i := 0; children.Next(); i++ {
+		} else {
 			x.value(children.Node(), path+"\x00#"+strconv.Itoa(i))
 		}
-	default: // scalars
 	}
 }
 

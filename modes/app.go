@@ -31,6 +31,7 @@ func Run(ctx context.Context, p Process, args []string) error {
 	app := App(p, Actions{
 		Serve: func(ctx context.Context, cfg config.Config) error { return serve(ctx, p, cfg) },
 		Run:   func(ctx context.Context, cfg config.Config, r RunRequest) error { return runLocal(ctx, p, cfg, r) },
+		Demo:  func(ctx context.Context, cfg config.Config, r DemoRequest) error { return runDemo(ctx, p, cfg, r) },
 	})
 	return app.RunContext(ctx, flagsFirst(app, args)) //nolint:wrapcheck // the command's own error
 }
@@ -39,6 +40,7 @@ func Run(ctx context.Context, p Process, args []string) error {
 type Actions struct {
 	Serve func(context.Context, config.Config) error
 	Run   func(context.Context, config.Config, RunRequest) error
+	Demo  func(context.Context, config.Config, DemoRequest) error
 }
 
 // App gives the command tree over the actions.
@@ -103,6 +105,7 @@ func helpOrUnknown(c *cli.Context) error {
 func adminCommands(p Process, a Actions) []*cli.Command {
 	return []*cli.Command{
 		runCommand(p, a.Run),
+		demoCommand(a.Demo),
 		jobsCommand(p),
 		queuesCommand(p),
 		deadLetterCommand(p),

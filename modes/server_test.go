@@ -87,7 +87,7 @@ func newTestServer(t *testing.T, cfg config.Config) *testServer {
 				ts.warmed <- l
 				return nil
 			},
-			ready:     func(context.Context) error { return nil },
+			ready: func(context.Context) error { return nil },
 		}, nil
 	}
 	ts.server = newServer(Process{Version: "test", Hurry: ts.hurry}, cfg, zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.WarnLevel), open)

@@ -6,6 +6,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"optimus/config"
+	"optimus/sandbox/containerd"
 )
 
 // settingFlags are the settings that the command line may state, by flag.
@@ -29,20 +30,13 @@ func configFlags() []cli.Flag {
 	}
 }
 
-// The variables that others read, beside the settings' own: where built images are kept, and where
-// Debian packages come from.
-const (
-	envCache  = "OPTIMUS_CACHE"
-	envMirror = "OPTIMUS_DEBIAN_MIRROR"
-)
-
 // loadConfig reads the configuration, with what the command line states over the rest.
 func loadConfig(c *cli.Context) (config.Config, error) {
 	o := config.LoadOptions{
 		Path:      c.String("config"),
 		System:    config.SystemPath,
 		Env:       os.Environ(),
-		EnvKnown:  []string{envKey, envCache, envMirror},
+		EnvKnown:  []string{envKey, containerd.EnvCache, containerd.EnvMirror},
 		Flags:     map[string]string{},
 		FlagNames: map[string]string{},
 		Root:      os.Geteuid() == 0,

@@ -10,6 +10,11 @@
 //     Progress fail with [ErrLeaseLost] and change nothing.
 //   - An expired lease puts the job back with its attempt counted; after the attempts are spent
 //     the job is failed (dead letter), listed, and can be re-driven.
+//   - Leases run out by the queue's own clock, which no jump of the wall clock and no freeze
+//     moves by more than [MaxClockStep]: an operation in which the wall clock has made more
+//     progress ends an outage, after which leases begin anew. An expiry after an outage since
+//     the last renewal, or beside a current heartbeat of the worker that holds the lease, is
+//     not counted, at most as often as the job has attempts.
 //   - Cancellation reaches a running job: Renew says so.
 //   - Idempotency keys are atomic, and belong to a tenant.
 //   - A full queue answers [ErrQueueFull] instead of growing.

@@ -4,10 +4,9 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"time"
-
-	"github.com/google/uuid"
 )
 
 // ID is a job's id: a UUID of version 8 (RFC 9562, section 5.8) whose 122 free bits carry, so
@@ -64,14 +63,27 @@ func ParseID(s string) (ID, error) {
 	if len(s) != 36 {
 		return ID{}, fmt.Errorf("%w: %.40q", ErrInvalidID, s)
 	}
-	u, err := uuid.Parse(s)
-	if err != nil || u.Version() != 8 || u.Variant() != uuid.RFC4122 {
+	var id ID
+	digits := s[:8] + s[9:13] + s[14:18] + s[19:23] + s[24:]
+	_, err := hex.Decode(id[:], []byte(digits))
+	dashes := s[8] == '-' && s[13] == '-' && s[18] == '-' && s[23] == '-'
+	if version, variant := id[6]>>4, id[8]>>6; err != nil || !dashes || version != 8 || variant != 2 {
 		return ID{}, fmt.Errorf("%w: %q", ErrInvalidID, s)
 	}
-	return ID(u), nil
+	return id, nil
 }
 
-func (id ID) String() string { return uuid.UUID(id).String() }
+func (id ID) String() string {
+	var text [36]byte
+	for i, part := range [][]byte{id[:4], id[4:6], id[6:8], id[8:10], id[10:]} {
+		at := []int{0, 9, 14, 19, 24}[i]
+		if i > 0 {
+			text[at-1] = '-'
+		}
+		hex.Encode(text[at:], part)
+	}
+	return string(text[:])
+}
 
 // Time is when the id was made, to the millisecond, UTC.
 func (id ID) Time() time.Time {
@@ -79,7 +91,7 @@ func (id ID) Time() time.Time {
 }
 
 // Queue is the number of the job's queue.
-func (id ID) Queue() uint16 { return uint16(binary.BigEndian.Uint64(id[8:]) >> 46) }
+func (id ID) Queue() uint16 { return uint16(binary.BigEndian.Uint64(id[8:]) >> 46 & MaxQueueNumber) }
 
 // Shard is the shard that holds the job.
 func (id ID) Shard() uint16 { return binary.BigEndian.Uint16(id[6:8]) & MaxShard }

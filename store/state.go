@@ -1,6 +1,9 @@
 package store
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // State is where a job is in its life.
 type State string
@@ -80,4 +83,18 @@ func Next(s State, t Transition) (State, error) {
 		}
 	}
 	return s, fmt.Errorf("%w: %s of a job that is %q", ErrTransition, t, s)
+}
+
+// TransitionTable is the table in Markdown, as the documentation shows it.
+func TransitionTable() string {
+	var b strings.Builder
+	b.WriteString("| transition | from | to |\n|---|---|---|\n")
+	for _, e := range Transitions() {
+		from := "–"
+		if e.From != "" {
+			from = "`" + string(e.From) + "`"
+		}
+		fmt.Fprintf(&b, "| %s | %s | `%s` |\n", e.Transition, from, e.To)
+	}
+	return b.String()
 }

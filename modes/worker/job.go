@@ -147,7 +147,9 @@ func (j *job) abandon(err error) {
 	j.log.Error().Err(err).Msg("the store takes no report; the job is left to the expiry of its lease")
 }
 
-func lost(err error) bool { return errors.Is(err, store.ErrLeaseLost) || errors.Is(err, store.ErrNotFound) }
+func lost(err error) bool {
+	return errors.Is(err, store.ErrLeaseLost) || errors.Is(err, store.ErrNotFound)
+}
 
 // deliver writes to the store, whatever has ended the job, with a fresh timeout for each try, and
 // tries again through an outage until the lease is lost, the worker must end or ReportFor is over.

@@ -30,6 +30,14 @@ const (
 	WorkDir = "/work"
 )
 
+// Variables of the environment that [Build] heeds.
+const (
+	// EnvCache names the folder that keeps built archives: see [CacheDir].
+	EnvCache = "OPTIMUS_CACHE"
+	// EnvMirror names the Debian mirror of recipes that state none.
+	EnvMirror = "OPTIMUS_DEBIAN_MIRROR"
+)
+
 // Recipe says what an image is made of: packages of a Debian suite.
 type Recipe struct {
 	// Suite is Debian's, such as "trixie".
@@ -77,9 +85,9 @@ func imageEnv() []string {
 func (r Recipe) key() (string, error) {
 	r.Packages = slices.Sorted(slices.Values(r.Packages))
 	text, err := json.Marshal(struct {
-		Recipe
-		Format int
-		Arch   string
+		Recipe Recipe `json:"recipe"`
+		Format int    `json:"format"`
+		Arch   string `json:"arch"`
 	}{r, recipeFormat, runtime.GOARCH})
 	if err != nil {
 		return "", fmt.Errorf("recipe: %w", err)
@@ -146,7 +154,7 @@ func (i *Images) Build(ctx context.Context, o BuildOptions) (Image, error) {
 // CacheDir is where built archives are kept: OPTIMUS_CACHE, else optimus/images below
 // XDG_CACHE_HOME, else below /var/cache for root and below ~/.cache for others. getenv is os.Getenv.
 func CacheDir(getenv func(string) string) (string, error) {
-	if dir := getenv("OPTIMUS_CACHE"); dir != "" {
+	if dir := getenv(EnvCache); dir != "" {
 		return absoluteDir(dir)
 	}
 	base := getenv("XDG_CACHE_HOME")
@@ -217,7 +225,7 @@ func (b *imageBuild) cached() (Archive, error) {
 	if err != nil {
 		return Archive{}, err //nolint:wrapcheck // only asked whether it is there
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
 		return Archive{}, err //nolint:wrapcheck // as above
@@ -241,7 +249,7 @@ func (b *imageBuild) run(ctx context.Context) (_ Archive, err error) {
 	if err != nil {
 		return Archive{}, err
 	}
-	defer lock.Close() //nolint:errcheck // closing gives the lock back, and can't fail usefully
+	defer lock.Close()
 	if !b.Rebuild {
 		if a, err := b.cached(); err == nil {
 			return a, nil // another process was waited for, and built it
@@ -274,7 +282,7 @@ func (b *imageBuild) lock(ctx context.Context) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cache folder: %w", err)
 	}
-	if unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil { //nolint:gosec // descriptors are small
+	if unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
 		return dir, nil
 	}
 	b.Progress.tell(Progress{Stage: "wait", Detail: "another build is using " + b.dir})

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 
 	"optimus/store"
 )
@@ -52,7 +53,7 @@ func (s *Store) writeEarly(ctx context.Context, do func(*batch) error) error {
 
 func (s *Store) enqueue(o *op) error {
 	if err := o.ctx.Err(); err != nil {
-		return err
+		return fmt.Errorf("write to store: %w", err)
 	}
 	s.closing.RLock()
 	if s.closed {
@@ -73,22 +74,17 @@ func (s *Store) run() {
 }
 
 // gather takes the operations that wait. Whoever was answered by the last commit is about to
-// ask for more: it yields while that brings any, so that they share this commit.
+// ask for more: it yields for as long as that brings any, so that they share this commit.
 func (s *Store) gather(first *op) []*op {
 	ops := []*op{first}
-	for n := 0; n < len(ops) && len(ops) < maxBatch; {
-		n = len(ops)
-		for len(ops) < maxBatch && len(s.ops) > 0 {
-			o, ok := <-s.ops
-			if !ok {
-				return ops
-			}
-			ops = append(ops, o)
-		}
-		if n == len(ops) {
-			break
-		}
+	for before := 0; before < len(ops) && len(ops) < maxBatch; {
+		before = len(ops)
 		runtime.Gosched()
+		for len(ops) < maxBatch && len(s.ops) > 0 {
+			if o, ok := <-s.ops; ok {
+				ops = append(ops, o)
+			}
+		}
 	}
 	return ops
 }
@@ -311,7 +307,7 @@ func (b *batch) save(r *record) {
 // read runs do on the last commit.
 func (s *Store) read(ctx context.Context, do func(view) error) (err error) {
 	if err := ctx.Err(); err != nil {
-		return err
+		return fmt.Errorf("read store: %w", err)
 	}
 	defer s.recovered(&err)
 	s.visible.RLock()
@@ -333,7 +329,7 @@ func (s *Store) recovered(err *error) {
 
 // foreign wraps an error of bbolt.
 func (s *Store) foreign(doing string, err error) error {
-	if errors.Is(err, bolt.ErrDatabaseNotOpen) {
+	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
 		return store.ErrClosed
 	}
 	return fmt.Errorf("%s %s: %w: %w", doing, s.path, store.ErrUnavailable, err)

@@ -11,35 +11,42 @@ import (
 	"optimus/store"
 )
 
-// RunBroken breaks the backend in several ways, and fails for each that the suite does not see.
+// RunBroken breaks the backend in several ways, each a lie that could pass unseen, and fails
+// for each that the checks of that promise do not see.
 func RunBroken(t *testing.T, open func(t *testing.T, o store.Options) store.Store) {
 	t.Helper()
-	for name, breakIt := range broken() {
-		t.Run(name, func(t *testing.T) {
+	for _, b := range broken() {
+		t.Run(b.name, func(t *testing.T) {
 			t.Parallel()
 			h := Harness{Open: func(t *testing.T, o store.Options) store.Store {
 				t.Helper()
-				return breakIt(open(t, o))
+				return b.wrap(open(t, o))
 			}}
-			failure := h.failure(t)
+			failure := h.failure(t, b.area)
 			if failure == "" {
-				t.Fatal("the suite does not see it")
+				t.Fatalf("no check of %q sees it", b.area)
 			}
 			t.Log(failure)
 		})
 	}
 }
 
-// broken gives the ways to break a store.
-func broken() map[string]func(store.Store) store.Store {
-	return map[string]func(store.Store) store.Store{
-		"loses a submission":               func(s store.Store) store.Store { return &losesSubmission{Store: s} },
-		"claims a job twice":               func(s store.Store) store.Store { return &claimsTwice{Store: s} },
-		"accepts a late finish":            func(s store.Store) store.Store { return lateFinish{s} },
-		"forgets idempotency":              func(s store.Store) store.Store { return forgetsKeys{s} },
-		"keeps a cancellation from worker": func(s store.Store) store.Store { return deafRenewal{s} },
-		"ignores priority":                 func(s store.Store) store.Store { return ignoresPriority{s} },
-		"counts what is not to be counted": func(s store.Store) store.Store { return countsAll{s} },
+// breakage is a way to break a store, with the beginning of the checks that must see it.
+type breakage struct {
+	name, area string
+	wrap       func(store.Store) store.Store
+}
+
+func broken() []breakage {
+	return []breakage{
+		{"loses a submission", "order/", func(s store.Store) store.Store { return &losesSubmission{Store: s} }},
+		{"claims a job twice", "concurrent/", func(s store.Store) store.Store { return &claimsTwice{Store: s} }},
+		{"accepts a late finish", "lease/", func(s store.Store) store.Store { return lateFinish{s} }},
+		{"forgets idempotency", "key/a repeated", func(s store.Store) store.Store { return forgetsKeys{s} }},
+		{"keeps a cancellation from its worker", "cancel/", func(s store.Store) store.Store { return deafRenewal{s} }},
+		{"ignores priority", "order/", func(s store.Store) store.Store { return ignoresPriority{s} }},
+		{"counts what is not to be counted", "retry/", func(s store.Store) store.Store { return countsAll{s} }},
+		{"wakes nobody", "wake/", func(s store.Store) store.Store { return wakesNobody{s} }},
 	}
 }
 
@@ -55,14 +62,13 @@ func (s *losesSubmission) Submit(ctx context.Context, n store.NewJob) (store.Job
 	s.n++
 	lost := s.n == 3
 	s.mu.Unlock()
-	j, replayed, err := s.Store.Submit(ctx, n)
-	if err == nil && lost && !replayed {
-		if _, err := s.Cancel(ctx, j.ID); err != nil {
-			return j, false, err
-		}
-		err = s.Delete(ctx, j.ID)
+	if !lost {
+		return s.Store.Submit(ctx, n)
 	}
-	return j, replayed, err
+	return store.Job{
+		ID: store.NewID(NewClock().Now(), 1, 0), Tenant: n.Tenant, Queue: n.Queue, Lane: n.Lane(),
+		State: store.Queued, Submission: &n.Submission,
+	}, false, nil
 }
 
 // claimsTwice gives the last job claimed to the next who finds none.
@@ -128,4 +134,11 @@ type countsAll struct{ store.Store }
 func (s countsAll) GiveBack(ctx context.Context, l store.Lease, g store.GiveBack) error {
 	g.Counted = true
 	return s.Store.GiveBack(ctx, l, g)
+}
+
+// wakesNobody lets waiting workers sleep.
+type wakesNobody struct{ store.Store }
+
+func (s wakesNobody) Wake(ctx context.Context, _ []store.Lane) (<-chan struct{}, error) {
+	return s.Store.Wake(ctx, nil)
 }

@@ -38,7 +38,7 @@ func checkCrossfire(e *env) {
 			}
 		})
 	}
-	until := time.Now().Add(6 * patience)
+	until := time.Now().Add(6 * e.patience)
 	for i := range workers {
 		wg.Go(func() {
 			for n := 0; left.Load() > 0 && time.Now().Before(until); n++ {

@@ -14,8 +14,6 @@ const (
 	queueName  = "main"
 	workerName = "worker-1"
 	lease      = 30 * time.Second
-	// patience is how long the suite waits for what should come at once.
-	patience = 10 * time.Second
 )
 
 func python() store.Lane { return store.Lane{Language: "python", Tier: sandbox.Shared} }
@@ -30,20 +28,23 @@ type env struct {
 	clock *Clock
 	o     store.Options
 	// redriven counts successful re-drives.
-	redriven int
+	redriven uint64
 	began    time.Time
+	// patience is how long to wait for what should come at once.
+	patience time.Duration
 	// closed: there is nothing left to look at.
 	closed bool
 }
 
-func (h Harness) env(test *testing.T, t T, change func(*store.Options)) *env {
+func (h Harness) env(t *testing.T, as T, change func(*store.Options)) *env {
+	t.Helper()
 	clock := NewClock()
 	o := store.DefaultOptions()
 	o.Now = clock.Now
 	if change != nil {
 		change(&o)
 	}
-	return &env{T: t, test: test, h: h, s: h.Open(test, o), clock: clock, o: o, began: clock.Now()}
+	return &env{T: as, test: t, h: h, s: h.Open(t, o), clock: clock, o: o, began: clock.Now(), patience: 10 * time.Second}
 }
 
 func (e *env) close() {

@@ -80,7 +80,8 @@ func checkProgress(e *env) {
 	e.clock.Move(time.Second)
 	sent := []store.Event{
 		{Type: store.EventCompiled, Data: []byte(`{"exit_code":0}`), Seq: 77, Time: time.Unix(0, 0)},
-		output("hello"), {Type: store.EventTest, Data: []byte(`{"id":"1"}`)},
+		output("hello"),
+		{Type: store.EventTest, Data: []byte(`{"id":"1"}`)},
 	}
 	e.progress(c, sent[:1]...)
 	e.progress(c, sent[1:]...)
@@ -174,7 +175,7 @@ func (e *env) hears(ch <-chan struct{}, what string) {
 		if !ok {
 			e.Fatalf("%s: the channel is closed", what)
 		}
-	case <-time.After(patience):
+	case <-time.After(e.patience):
 		e.Fatalf("%s: nothing came", what)
 	}
 }
@@ -250,7 +251,7 @@ func checkWatchCancel(e *env) {
 // closes waits for a channel's end.
 func (e *env) closes(ch <-chan struct{}, what string) {
 	e.Helper()
-	end := time.After(patience)
+	end := time.After(e.patience)
 	for {
 		select {
 		case _, ok := <-ch:
@@ -294,7 +295,7 @@ func (e *env) wake(ctx context.Context, lanes ...store.Lane) <-chan struct{} {
 func (e *env) woken(chs []<-chan struct{}) int {
 	e.Helper()
 	n := 0
-	end := time.Now().Add(patience)
+	end := time.Now().Add(e.patience)
 	for n == 0 && time.Now().Before(end) {
 		for _, ch := range chs {
 			select {
@@ -320,7 +321,7 @@ func checkWakeOne(e *env) {
 	for range 10 {
 		e.submitted("a")
 		if n := e.woken(chs); n != 1 {
-			e.Errorf("one submission woke %d workers", n)
+			e.Fatalf("one submission woke %d workers", n)
 		}
 	}
 	for range 3 {
@@ -402,7 +403,7 @@ func checkWakeLoop(e *env) {
 	left := make(chan struct{}, jobs)
 	for range 2 {
 		ch := e.wake(ctx, python())
-		go func() { done <- e.workUntil(ctx, ch, left) }()
+		go func() { done <- e.workUntil(context.WithoutCancel(ctx), ch, left) }()
 	}
 	for range jobs {
 		e.submitted("a")
@@ -412,7 +413,7 @@ func checkWakeLoop(e *env) {
 		case <-left:
 		case err := <-done:
 			e.Fatalf("a worker ended: %v", err)
-		case <-time.After(patience):
+		case <-time.After(e.patience):
 			e.Fatalf("after %d of %d jobs the workers sleep", i, jobs)
 		}
 	}
@@ -425,7 +426,7 @@ func checkWakeLoop(e *env) {
 func (e *env) workUntil(ctx context.Context, ch <-chan struct{}, finished chan<- struct{}) error {
 	for range ch {
 		for {
-			cs, err := e.s.Claim(e.ctx(), store.ClaimRequest{Worker: workerName, Lanes: []store.Lane{python()}, Max: 2, Lease: lease})
+			cs, err := e.s.Claim(ctx, store.ClaimRequest{Worker: workerName, Lanes: []store.Lane{python()}, Max: 2, Lease: lease})
 			if err != nil {
 				return err
 			}
@@ -433,7 +434,7 @@ func (e *env) workUntil(ctx context.Context, ch <-chan struct{}, finished chan<-
 				break
 			}
 			for _, c := range cs {
-				if err := e.s.Finish(context.WithoutCancel(ctx), c.Lease, accepted()); err != nil {
+				if err := e.s.Finish(ctx, c.Lease, accepted()); err != nil {
 					return err
 				}
 				finished <- struct{}{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -76,16 +77,17 @@ func checks() []check {
 	return all
 }
 
-// failure runs the checks until one fails, and gives its name and what it said first.
-func (h Harness) failure(t *testing.T) string {
+// failure runs the checks of an area until one fails, and gives its name and what it said first.
+func (h Harness) failure(t *testing.T, area string) string {
 	t.Helper()
 	for _, c := range checks() {
-		if c.reopens {
+		if c.reopens || !strings.HasPrefix(c.name, area) {
 			continue
 		}
 		r := &recorder{ctx: t.Context()}
 		r.do(func() {
 			e := h.env(t, r, c.options)
+			e.patience = time.Second
 			defer e.close()
 			c.run(e)
 			e.checkInvariants()

@@ -1,0 +1,4 @@
+int main() {
+    int *volatile nowhere = nullptr;
+    return *nowhere;
+}

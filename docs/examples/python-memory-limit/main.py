@@ -1,0 +1,3 @@
+kept = []
+while True:
+    kept.append(bytes([len(kept) % 255 + 1]) * 1_000_000)

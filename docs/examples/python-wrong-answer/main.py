@@ -1,0 +1,3 @@
+n = int(input())
+numbers = list(map(int, input().split())) if n else []
+print(sum(numbers[:-1]))

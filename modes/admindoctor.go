@@ -1,0 +1,82 @@
+package modes
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"optimus/config"
+	"optimus/sandbox/containerd"
+)
+
+// doctorCommand is `optimus admin doctor`: what this machine lacks, and how to mend it.
+func doctorCommand(p Process) *cli.Command {
+	return &cli.Command{
+		Name:  "doctor",
+		Usage: "examine this machine: kernel, cgroups, containerd, images, disk; say how to mend what is wrong",
+		Flags: append(configFlags(), &cli.BoolFlag{Name: "json", Usage: "print JSON"}),
+		Action: func(c *cli.Context) error {
+			return examine(c, p, containerd.Doctor)
+		},
+	}
+}
+
+// examine prints every check, and fails where one does.
+func examine(c *cli.Context, p Process, doctor func(context.Context, containerd.DoctorOptions) []containerd.Check) error {
+	cfg, err := loadConfig(c)
+	if err != nil {
+		return err
+	}
+	log, err := newLogger(p.Stderr, cfg.Logging)
+	if err != nil {
+		return err
+	}
+	languages, err := config.LoadCatalogue(cfg.CataloguePath())
+	if err != nil {
+		return err
+	}
+	o := containerd.DoctorOptions{DataDir: cfg.Data, Daemon: daemonOptions(cfg, log)}
+	for _, e := range newCatalogue(languages, nil).entries {
+		image := containerd.LanguageImage{Language: e.config.Name, Ref: e.config.Image}
+		if !slices.Contains(o.Images, image) {
+			o.Images = append(o.Images, image)
+		}
+	}
+	checks := doctor(c.Context, o)
+	if c.Bool("json") {
+		err = writeJSON(p.Stdout, checks)
+	} else {
+		err = checkTable(checks).writeTo(p.Stdout)
+	}
+	if err != nil {
+		return err
+	}
+	if failed := countChecks(checks, containerd.StatusFail); failed > 0 {
+		return fmt.Errorf("%d of %d checks failed: mend them as it says beside each", failed, len(checks))
+	}
+	return nil
+}
+
+// checkTable shows below each check that is not well what mends it.
+func checkTable(checks []containerd.Check) *table {
+	t := newTable("", "CHECK", "FOUND")
+	for _, c := range checks {
+		t.add(string(c.Status), c.Name, c.Detail)
+		if c.Fix != "" {
+			t.add("", "", "→ "+c.Fix)
+		}
+	}
+	return t
+}
+
+func countChecks(checks []containerd.Check, status containerd.Status) int {
+	n := 0
+	for _, c := range checks {
+		if c.Status == status {
+			n++
+		}
+	}
+	return n
+}
