@@ -194,8 +194,8 @@ func (s *Server) submit(ctx context.Context, body []byte, key, prefix string) (j
 // newJob checks a body and builds its job; the error lists every fault.
 func (s *Server) newJob(body []byte, prefix string) (store.NewJob, error) {
 	f := &faults{prefix: prefix}
-	if err := scanJSON(body, s.schemas.job, s.schemas.registry, s.opts.Limits.Depth, f); err != nil {
-		return store.NewJob{}, newProblem(codeInvalidJSON, "%v", err)
+	if err := s.scan(body, s.schemas.job, f); err != nil {
+		return store.NewJob{}, err
 	}
 	var req JobRequest
 	if err := json.Unmarshal(body, &req); err != nil && f.problem() == nil {
@@ -208,6 +208,18 @@ func (s *Server) newJob(body []byte, prefix string) (store.NewJob, error) {
 		return store.NewJob{}, p
 	}
 	return n, nil
+}
+
+// scan checks a body against a schema. Its error ends the check: the rest must not be decoded.
+func (s *Server) scan(body []byte, schema *huma.Schema, f *faults) error {
+	err := scanJSON(body, schema, s.schemas.registry, s.opts.Limits.Depth, f)
+	switch {
+	case errors.Is(err, errTooMany):
+		return f.problem()
+	case err != nil:
+		return newProblem(codeInvalidJSON, "%v", err)
+	}
+	return nil
 }
 
 func (s *Server) resolve(name, version string, f *faults) sandbox.Language {
