@@ -221,7 +221,7 @@ func pullImages(c *cli.Context, s *imageSession) error {
 		}
 		img, err := s.images.Pull(c.Context, ref, s.progress.of(name))
 		if err != nil {
-			if _, builds := s.all.recipe(ref, ""); builds && c.Context.Err() == nil {
+			if _, builds := s.all.recipe(ref, ""); builds && c.Err() == nil {
 				err = fmt.Errorf("%w, or build it here: optimus admin images build %s", err, name)
 			}
 			return err
@@ -284,7 +284,7 @@ func writeWhole(file string, write func(io.Writer) error) (err error) {
 			err = errors.Join(err, os.Remove(f.Name()))
 		}
 	}()
-	if err := errors.Join(write(f), f.Chmod(0o644), f.Close()); err != nil { //nolint:gosec // images are no secret
+	if err := errors.Join(write(f), f.Chmod(0o644), f.Close()); err != nil {
 		return fmt.Errorf("write %s: %w", file, err)
 	}
 	if err := os.Rename(f.Name(), file); err != nil {

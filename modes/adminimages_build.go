@@ -60,7 +60,7 @@ func buildImages(c *cli.Context, s *imageSession) error {
 		})
 		if err != nil {
 			errs = append(errs, err)
-			if c.Context.Err() != nil {
+			if c.Err() != nil {
 				break
 			}
 			continue // one that can't be built holds up no other

@@ -41,14 +41,14 @@ func (l *progressLine) show(name string, p containerd.Progress, took time.Durati
 	defer l.mu.Unlock()
 	text := progressText(name, p, took)
 	if l.terminal {
-		fmt.Fprintf(l.w, "\r\x1b[K%s", text) //nolint:errcheck // nothing is to be done about it
+		fmt.Fprintf(l.w, "\r\x1b[K%s", text)
 		l.shown = true
 		return
 	}
 	step := name + "\x00" + p.Stage + "\x00" + p.Detail
 	if now := l.now(); step != l.step || now.Sub(l.at) >= progressEvery {
 		l.step, l.at = step, now
-		fmt.Fprintln(l.w, text) //nolint:errcheck // as above
+		fmt.Fprintln(l.w, text)
 	}
 }
 
@@ -57,7 +57,7 @@ func (l *progressLine) clear() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.shown {
-		io.WriteString(l.w, "\r\x1b[K") //nolint:errcheck,gosec // as above
+		io.WriteString(l.w, "\r\x1b[K") //nolint:errcheck // a terminal that is gone needs no clearing
 		l.shown = false
 	}
 }

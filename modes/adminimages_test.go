@@ -41,7 +41,7 @@ func imageCommands(t *testing.T) func(args ...string) (stdout, stderr string, er
 		"bin/mmdebstrap": "#!/bin/sh\necho 'I: extracting archives...' >&2\ncat " + filepath.Join(dir, "files.tar") + "\n",
 	} {
 		file := filepath.Join(dir, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte(text), 0o700)); err != nil {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte(text), 0o700)); err != nil { //nolint:gosec // one is a program
 			t.Fatal(err)
 		}
 	}

@@ -91,7 +91,7 @@ func (id ID) Time() time.Time {
 }
 
 // Queue is the number of the job's queue.
-func (id ID) Queue() uint16 { return uint16(binary.BigEndian.Uint64(id[8:]) >> 46) }
+func (id ID) Queue() uint16 { return uint16(binary.BigEndian.Uint64(id[8:]) >> 46 & MaxQueueNumber) }
 
 // Shard is the shard that holds the job.
 func (id ID) Shard() uint16 { return binary.BigEndian.Uint16(id[6:8]) & MaxShard }

@@ -12,13 +12,16 @@ const MaxClockStep = 5 * time.Second
 
 // Bounds of what a store takes; what is outside is [ErrInvalid].
 const (
-	MinPriority, MaxPriority = -100, 100
+	MinPriority = -100
+	MaxPriority = 100
 	// MaxName, in bytes, bounds the names of queues, tenants, languages, tiers and workers.
 	MaxName = 255
 	// MaxKey, in bytes, bounds an idempotency key.
 	MaxKey = 1024
-	// MaxListLimit bounds Filter.Limit, and DefaultListLimit stands for 0.
-	MaxListLimit, DefaultListLimit = 1000, 100
+	// MaxListLimit bounds Filter.Limit.
+	MaxListLimit = 1000
+	// DefaultListLimit is what a Filter.Limit of 0 means.
+	DefaultListLimit = 100
 )
 
 // WithDefaults fills from [DefaultOptions] the fields that are zero, but for those whose zero

@@ -98,7 +98,8 @@ func FuzzParseID(f *testing.F) {
 // nothing, ends are left by a re-drive alone, and the table decides each pair in one way.
 func TestTransitions(t *testing.T) {
 	t.Parallel()
-	reached := map[store.State]bool{"": true}
+	reached := make(map[store.State]bool)
+	reached[""] = true
 	for range store.Transitions() {
 		for _, e := range store.Transitions() {
 			reached[e.To] = reached[e.To] || reached[e.From]
@@ -113,7 +114,7 @@ func TestTransitions(t *testing.T) {
 			t.Errorf("%s is never reached", s)
 		}
 	}
-	seen := map[store.Transition]bool{}
+	seen := make(map[store.Transition]bool)
 	for _, e := range store.Transitions() {
 		if seen[e.Transition] {
 			t.Errorf("%s is there twice", e.Transition)

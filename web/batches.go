@@ -72,7 +72,7 @@ func (s *Server) submitItem(ctx context.Context, raw []byte, key string, i int, 
 	}
 	job, replayed, err := s.submit(ctx, raw, key, "/jobs/"+strconv.Itoa(i))
 	if err == nil && replayed {
-		job, err = s.opts.Store.Get(ctx, job.ID)
+		job, err = s.replay(ctx, job.ID)
 	}
 	if err != nil {
 		return err

@@ -118,16 +118,26 @@ func (s *Server) submitJob(ctx context.Context, in *submitInput) (*jobOutput, er
 		return nil, s.rejected(problemOf(err))
 	}
 	r.job = job.ID.String()
-	if wait > 0 {
-		if job, err = s.await(ctx, job, replayed, wait); err != nil {
+	if replayed {
+		if job, err = s.replay(ctx, job.ID); err != nil {
 			return nil, err
 		}
-	} else if replayed {
-		if job, err = s.opts.Store.Get(ctx, job.ID); err != nil {
+	}
+	if wait > 0 && !job.State.Terminal() {
+		if job, err = s.await(ctx, job, replayed, wait); err != nil {
 			return nil, err
 		}
 	}
 	return answerJob(&job, in.Include, replayed), nil
+}
+
+// replay gives the job that an idempotency key was used for.
+func (s *Server) replay(ctx context.Context, id store.ID) (store.Job, error) {
+	job, err := s.opts.Store.Get(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return job, newProblem(codeConflict, "the job of this Idempotency-Key, %s, was deleted; use a new key", id)
+	}
+	return job, err
 }
 
 func answerJob(job *store.Job, include string, replayed bool) *jobOutput {

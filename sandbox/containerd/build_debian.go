@@ -28,7 +28,7 @@ func (b *imageBuild) debootstrap(ctx context.Context, work, archive string) erro
 	if err != nil {
 		return fmt.Errorf("write archive: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // closed below where it counts
+	defer f.Close()
 	w, err := newArchiveWriter(f)
 	if err != nil {
 		return err
@@ -55,7 +55,8 @@ func (b *imageBuild) debootstrap(ctx context.Context, work, archive string) erro
 }
 
 func (b *imageBuild) runDebootstrap(ctx context.Context, binary, scratch string, w *archiveWriter) error {
-	cmd := exec.CommandContext(ctx, binary, b.arguments(debianMirror(ctx, b.Recipe.Mirror))...)
+	args := b.arguments(debianMirror(ctx, b.Recipe.Mirror))
+	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Env = append(os.Environ(), "TMPDIR="+scratch, "LC_ALL=C.UTF-8",
 		"SOURCE_DATE_EPOCH="+strconv.Itoa(epoch), "PATH="+searchPath(os.Getenv("PATH")))
 	// A group of its own, so that one signal reaches apt and dpkg too, and Ctrl-C comes from us alone.

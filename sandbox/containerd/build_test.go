@@ -28,7 +28,7 @@ func fakeDebootstrap(t *testing.T, script string) (dir string) {
 		second(tw.Write([]byte("hello\n"))),
 		tw.Close(),
 		os.WriteFile(filepath.Join(dir, "files.tar"), files.Bytes(), 0o600),
-		os.WriteFile(filepath.Join(dir, "mmdebstrap"), []byte("#!/bin/sh\nDIR="+dir+"; FILES=$DIR/files.tar\n"+script), 0o700),
+		os.WriteFile(filepath.Join(dir, "mmdebstrap"), []byte("#!/bin/sh\nDIR="+dir+"; FILES=$DIR/files.tar\n"+script), 0o700), //nolint:gosec // a program
 	)
 	if err != nil {
 		t.Fatal(err)

@@ -83,14 +83,23 @@ func newPrivateDaemon(o DaemonOptions) (*privateDaemon, error) {
 			return nil, fmt.Errorf("private containerd: %w: apt-get install containerd runc", err)
 		}
 	}
-	p.socket = socketPath(dir)
-	for _, folder := range []string{dir, filepath.Dir(p.socket)} {
-		// Not 0700: a container in a user namespace must be able to walk through.
-		if err := os.MkdirAll(folder, 0o711); err != nil { //nolint:gosec // see above
-			return nil, fmt.Errorf("private containerd: %w", err)
-		}
+	if err := makeFolder(dir); err != nil {
+		return nil, err
 	}
-	return p, nil
+	// One name for one folder: the daemon is known by it.
+	if p.dir, err = filepath.EvalSymlinks(dir); err != nil {
+		return nil, fmt.Errorf("private containerd: %w", err)
+	}
+	p.socket = socketPath(p.dir)
+	return p, makeFolder(filepath.Dir(p.socket))
+}
+
+// makeFolder makes one that is not 0700: a container in a user namespace must be able to walk through.
+func makeFolder(dir string) error {
+	if err := os.MkdirAll(dir, 0o711); err != nil { //nolint:gosec // see above
+		return fmt.Errorf("private containerd: %w: is the data folder on a disk that can be written to?", err)
+	}
+	return nil
 }
 
 // socketPath is below dir, or below /run where dir's path is too long for a socket.
@@ -136,7 +145,7 @@ func (p *privateDaemon) join(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer start.Close() //nolint:errcheck // closing gives the lock back, and can't fail usefully
+	defer start.Close()
 	p.users, err = lockFile(ctx, filepath.Join(p.dir, "users.lock"), unix.LOCK_SH)
 	if err != nil {
 		return fmt.Errorf("private containerd: %w", err)
@@ -173,7 +182,7 @@ func (p *privateDaemon) ensure(ctx context.Context) error {
 			return nil
 		}
 		p.log.Info().Int("pid", old.pid).Msg("replacing a private containerd that is out of date or does not answer")
-		if err := old.stop(ctx, stopTimeout); err != nil {
+		if err := old.stop(ctx); err != nil {
 			return fmt.Errorf("private containerd: %w", err)
 		}
 	}
@@ -182,13 +191,17 @@ func (p *privateDaemon) ensure(ctx context.Context) error {
 
 // find gives the daemon of this folder, whoever started it; nil where none runs.
 func (p *privateDaemon) find() (*daemonProcess, error) {
-	pids, err := findProcesses(func(args []string) bool {
+	pids, err := findProcesses(p.dir, func(args []string) bool {
 		return filepath.Base(args[0]) == "containerd" && slices.Contains(args, p.configFile())
 	})
 	if err != nil || len(pids) == 0 {
 		return nil, err
 	}
-	return openProcess(pids[0])
+	proc, err := openProcess(pids[0])
+	if errors.Is(err, unix.ESRCH) {
+		return nil, nil //nolint:nilnil // it ended meanwhile
+	}
+	return proc, err
 }
 
 func (p *privateDaemon) answers(ctx context.Context) bool {
@@ -205,13 +218,13 @@ func (p *privateDaemon) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer logs.Close() //nolint:errcheck // the daemon has its own descriptor
+	defer logs.Close()
 	offset, err := logs.Seek(0, 2)
 	if err != nil {
 		return fmt.Errorf("private containerd: %w", err)
 	}
 	// The daemon outlives ctx: it is stopped by leave.
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), p.binary, "--config", p.configFile())
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), p.binary, "--config", p.configFile()) //nolint:gosec // the path of the installed containerd
 	cmd.Dir, cmd.Env = p.dir, p.environment(os.Environ())
 	cmd.Stdout, cmd.Stderr = logs, logs
 	// A session of its own, so that a Ctrl-C meant for us does not reach it before its containers are ended.
@@ -226,7 +239,7 @@ func (p *privateDaemon) start(ctx context.Context) error {
 	go cmd.Wait() //nolint:errcheck // only reaps: proc tells the end
 	if err := p.awaitAnswer(ctx, proc); err != nil {
 		err = fmt.Errorf("private containerd: %w: its log, %s, ends: %s", err, p.logFile(), p.logEnd(offset))
-		return errors.Join(err, proc.stop(context.WithoutCancel(ctx), stopTimeout))
+		return errors.Join(err, proc.stop(context.WithoutCancel(ctx)))
 	}
 	p.log.Debug().Int("pid", proc.pid).Str("socket", p.socket).Msg("private containerd is up")
 	p.proc = proc
@@ -298,10 +311,10 @@ func (p *privateDaemon) leave(ctx context.Context, c *client.Client) error {
 	if err != nil {
 		return errors.Join(err, p.users.Close())
 	}
-	defer start.Close()   //nolint:errcheck // closing gives the lock back, and can't fail usefully
-	defer p.users.Close() //nolint:errcheck // as above
+	defer start.Close()
+	defer p.users.Close()
 	p.proc.release()
-	if err := unix.Flock(int(p.users.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil { //nolint:gosec // descriptors are small
+	if err := unix.Flock(int(p.users.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		p.log.Debug().Msg("private containerd has other users: it stays")
 		return nil
 	}
@@ -313,7 +326,7 @@ func (p *privateDaemon) leave(ctx context.Context, c *client.Client) error {
 	// Found anew: the one that was watched may have died since.
 	proc, err := p.find()
 	if err == nil && proc != nil {
-		err = proc.stop(ctx, stopTimeout)
+		err = proc.stop(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("private containerd: %w", err)

@@ -47,14 +47,14 @@ func openProcess(pid int) (*daemonProcess, error) {
 
 // release gives the descriptor back; the process is left as it is.
 func (p *daemonProcess) release() {
-	p.fd.Close() //nolint:errcheck,gosec // nothing was written
+	p.fd.Close()
 }
 
-// stop ends the process, by SIGKILL where SIGTERM was not enough within grace or ctx, and
+// stop ends the process, by SIGKILL where SIGTERM was not enough within stopTimeout or ctx, and
 // releases it.
-func (p *daemonProcess) stop(ctx context.Context, grace time.Duration) error {
+func (p *daemonProcess) stop(ctx context.Context) error {
 	defer p.release()
-	ctx, cancel := context.WithTimeout(ctx, grace)
+	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
 	if err := p.signal(unix.SIGTERM); err != nil {
 		return err
@@ -70,7 +70,7 @@ func (p *daemonProcess) stop(ctx context.Context, grace time.Duration) error {
 	select {
 	case <-p.exited:
 		return nil
-	case <-time.After(grace):
+	case <-time.After(stopTimeout):
 		return fmt.Errorf("process %d does not end after SIGKILL", p.pid)
 	}
 }
@@ -83,7 +83,7 @@ func (p *daemonProcess) signal(sig unix.Signal) error {
 	}
 	var sent error
 	err = conn.Control(func(fd uintptr) {
-		sent = unix.PidfdSendSignal(int(fd), sig, nil, 0) //nolint:gosec // descriptors are small
+		sent = unix.PidfdSendSignal(int(fd), sig, nil, 0)
 	})
 	if err := errors.Join(err, sent); err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("send %s to process %d: %w", unix.SignalName(sig), p.pid, err)
@@ -91,9 +91,15 @@ func (p *daemonProcess) signal(sig unix.Signal) error {
 	return nil
 }
 
-// findProcesses lists the processes whose arguments, at least one, match.
-func findProcesses(match func(args []string) bool) ([]int, error) {
+// findProcesses lists the processes whose arguments, at least one, match, and which see the
+// same folder under the path dir as this process does: another container's processes, with
+// the same arguments, do not.
+func findProcesses(dir string, match func(args []string) bool) ([]int, error) {
 	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		return nil, fmt.Errorf("list processes: %w", err)
+	}
+	own, err := os.Stat(dir)
 	if err != nil {
 		return nil, fmt.Errorf("list processes: %w", err)
 	}
@@ -103,7 +109,11 @@ func findProcesses(match func(args []string) bool) ([]int, error) {
 		if err != nil || len(text) == 0 {
 			continue // ended meanwhile, a zombie or a thread of the kernel
 		}
-		if match(strings.Split(strings.TrimRight(string(text), "\x00"), "\x00")) {
+		if !match(strings.Split(strings.TrimRight(string(text), "\x00"), "\x00")) {
+			continue
+		}
+		seen, err := os.Stat(filepath.Join(filepath.Dir(file), "root", dir))
+		if err == nil && os.SameFile(own, seen) {
 			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
 			if err != nil {
 				return nil, fmt.Errorf("list processes: %w", err)
@@ -129,7 +139,7 @@ func lockOpen(ctx context.Context, f *os.File, how int) error {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB) //nolint:gosec // descriptors are small
+		err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
 		if err == nil {
 			return nil
 		}

@@ -62,14 +62,14 @@ func (p *privateDaemon) cleanUp(ctx context.Context) error {
 
 // killShims ends the shims that serve this daemon, which are known by its socket.
 func (p *privateDaemon) killShims(ctx context.Context) error {
-	pids, err := findProcesses(func(args []string) bool {
+	pids, err := findProcesses(p.dir, func(args []string) bool {
 		return strings.HasPrefix(filepath.Base(args[0]), "containerd-shim") && slices.Contains(args, p.socket)
 	})
 	errs := []error{err}
 	for _, pid := range pids {
 		shim, err := openProcess(pid)
 		if err == nil {
-			err = shim.stop(ctx, stopTimeout)
+			err = shim.stop(ctx)
 		}
 		if err != nil && !errors.Is(err, unix.ESRCH) {
 			errs = append(errs, fmt.Errorf("end a left-over shim: %w", err))

@@ -79,6 +79,6 @@ func (p *privateDaemon) ensureLocked(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer start.Close() //nolint:errcheck // closing gives the lock back, and can't fail usefully
+	defer start.Close()
 	return p.ensure(ctx)
 }

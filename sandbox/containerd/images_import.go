@@ -35,7 +35,7 @@ func (i *Images) ImportFile(ctx context.Context, name string, progress ProgressF
 	if err != nil {
 		return nil, fmt.Errorf("import images: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
 		return nil, fmt.Errorf("import images: %w", err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 
 	"optimus/store"
 )
@@ -52,7 +53,7 @@ func (s *Store) writeEarly(ctx context.Context, do func(*batch) error) error {
 
 func (s *Store) enqueue(o *op) error {
 	if err := o.ctx.Err(); err != nil {
-		return err
+		return fmt.Errorf("write to store: %w", err)
 	}
 	s.closing.RLock()
 	if s.closed {
@@ -306,7 +307,7 @@ func (b *batch) save(r *record) {
 // read runs do on the last commit.
 func (s *Store) read(ctx context.Context, do func(view) error) (err error) {
 	if err := ctx.Err(); err != nil {
-		return err
+		return fmt.Errorf("read store: %w", err)
 	}
 	defer s.recovered(&err)
 	s.visible.RLock()
@@ -328,7 +329,7 @@ func (s *Store) recovered(err *error) {
 
 // foreign wraps an error of bbolt.
 func (s *Store) foreign(doing string, err error) error {
-	if errors.Is(err, bolt.ErrDatabaseNotOpen) {
+	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
 		return store.ErrClosed
 	}
 	return fmt.Errorf("%s %s: %w: %w", doing, s.path, store.ErrUnavailable, err)

@@ -51,7 +51,7 @@ func (b *batch) stateEvent(r *record, reason string) {
 // event appends to the job's stream, within its bounds. The caller saves the record.
 func (b *batch) event(r *record, t store.EventType, data []byte) {
 	r.Seq++
-	val := binary.BigEndian.AppendUint64([]byte{eventCode(t)}, uint64(max(b.now.UnixNano(), 0))) //nolint:gosec // not negative
+	val := binary.BigEndian.AppendUint64([]byte{eventCode(t)}, uint64(max(b.now.UnixNano(), 0)))
 	b.put(bucketEvents, eventKey(r.ID, r.Seq), append(val, data...))
 	r.Events++
 	r.EventBytes += int64(len(data))

@@ -79,7 +79,7 @@ func TestKill(t *testing.T) {
 	acknowledged := map[store.ID]bool{} // whether it was finished
 	for round := range 3 {
 		killAfter(t, path, 150*(round+1), acknowledged)
-		s := openTest(t, path, store.Options{})
+		s := openTest(t, path)
 		for id, finished := range acknowledged {
 			j, err := s.Get(t.Context(), id)
 			if err != nil || finished && (j.State != store.Completed || j.Report == nil) {
@@ -126,7 +126,7 @@ func killAfter(t *testing.T, path string, lines int, acknowledged map[store.ID]b
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "jobs.db")
-	s := openTest(t, path, store.Options{})
+	s := openTest(t, path)
 	first := submitTest(t, s, store.NewJob{Queue: "q"})
 	large := store.NewJob{Queue: "q", Submission: sandbox.Submission{Source: sandbox.Source{
 		Files: []sandbox.File{{Name: "main", Content: make([]byte, 1<<20)}},
@@ -163,7 +163,7 @@ func TestFullDisk(t *testing.T) {
 // TestOneFaultSpoilsNoOther has operations that fail in every way share a transaction with good ones.
 func TestOneFaultSpoilsNoOther(t *testing.T) {
 	t.Parallel()
-	s := openTest(t, filepath.Join(t.TempDir(), "jobs.db"), store.Options{})
+	s := openTest(t, filepath.Join(t.TempDir(), "jobs.db"))
 	refusal := errors.New("refused")
 	var ops []*op
 	add := func(do func(*batch) error) *op {
@@ -223,7 +223,7 @@ func (s *Store) together(t *testing.T, ops []*op) map[*op]error {
 // submission shares the transaction; and a reader sees what was answered.
 func TestEarlyAnswers(t *testing.T) {
 	t.Parallel()
-	s := openTest(t, filepath.Join(t.TempDir(), "jobs.db"), store.Options{})
+	s := openTest(t, filepath.Join(t.TempDir(), "jobs.db"))
 	claim := func(early *bool) *op {
 		o := &op{ctx: t.Context(), done: make(chan error, 1), early: true}
 		o.do = func(b *batch) error {

@@ -130,7 +130,7 @@ func headKey(lane []byte, priority int, start uint64, id store.ID) []byte {
 
 // timeKey: queue, time, id, for delayed (wall clock) and leases (the queue's own clock).
 func timeKey(t int64, id store.ID) []byte {
-	k := binary.BigEndian.AppendUint64(number(id.Queue()), uint64(max(t, 0))) //nolint:gosec // not negative
+	k := binary.BigEndian.AppendUint64(number(id.Queue()), uint64(max(t, 0)))
 	return append(k, id[:]...)
 }
 
@@ -140,13 +140,13 @@ func endedKey(deadLetter bool, t int64, id store.ID) []byte {
 	if deadLetter {
 		k[2] = 1
 	}
-	k = binary.BigEndian.AppendUint64(k, uint64(max(t, 0))) //nolint:gosec // not negative
+	k = binary.BigEndian.AppendUint64(k, uint64(max(t, 0)))
 	return append(k, id[:]...)
 }
 
 // minuteKey: queue, minutes since 1970.
 func minuteKey(queue uint16, minute int64) []byte {
-	return binary.BigEndian.AppendUint64(number(queue), uint64(max(minute, 0))) //nolint:gosec // not negative
+	return binary.BigEndian.AppendUint64(number(queue), uint64(max(minute, 0)))
 }
 
 // idemKey: tenant, key.
@@ -154,7 +154,7 @@ func idemKey(tenant, key string) []byte { return append(appendText(nil, tenant),
 
 // idemEndKey: time, tenant, key.
 func idemEndKey(t int64, tenant, key string) []byte {
-	k := binary.BigEndian.AppendUint64(nil, uint64(max(t, 0))) //nolint:gosec // not negative
+	k := binary.BigEndian.AppendUint64(nil, uint64(max(t, 0)))
 	return append(k, idemKey(tenant, key)...)
 }
 

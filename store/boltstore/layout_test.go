@@ -102,7 +102,7 @@ func TestTheDrawingIsTheFile(t *testing.T) {
 // lively makes a file in which no bucket is empty.
 func lively(t *testing.T, path string) {
 	t.Helper()
-	s := openTest(t, path, store.Options{})
+	s := openTest(t, path)
 	ctx := t.Context()
 	for _, tenant := range []string{"", "a", "long name"} {
 		for i := range 4 {
@@ -123,9 +123,9 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func openTest(t *testing.T, path string, o store.Options) *Store {
+func openTest(t *testing.T, path string) *Store {
 	t.Helper()
-	s, err := Open(path, o)
+	s, err := Open(path, store.Options{})
 	must(t, err)
 	t.Cleanup(func() { _ = s.Close() })
 	return s
@@ -155,7 +155,7 @@ func claimTest(t *testing.T, s *Store, n int) []store.Claim {
 func checkIndexes(t *testing.T, s *Store) {
 	t.Helper()
 	must(t, s.read(t.Context(), func(v view) error {
-		want := map[bucket]map[string]bool{}
+		want := make(map[bucket]map[string]bool)
 		add := func(n bucket, k []byte) {
 			if want[n] == nil {
 				want[n] = map[string]bool{}
@@ -172,15 +172,15 @@ func checkIndexes(t *testing.T, s *Store) {
 			add(bucketPhases, phaseKey(p, r.ID))
 			add(bucketTenants, tenantKey(r.Tenant, p, r.ID))
 			add(bucketPayloads, jobKey(r.ID))
-			switch {
-			case p == ready:
+			switch p {
+			case ready:
 				add(bucketBacklog, append(groupKey(r.ID.Queue(), r.Tenant, r.Lane, r.Priority), r.ID[:]...))
-			case p == delayed:
+			case delayed:
 				add(bucketDelayed, timeKey(r.NotBefore.UnixNano(), r.ID))
-			case p == running:
+			case running:
 				add(bucketLeases, timeKey(r.LeaseEnds, r.ID))
 				runs[string(tenantPrefix(r.ID.Queue(), r.Tenant))]++
-			default:
+			case completed, failed, cancelled, phaseCount:
 				add(bucketEnded, endedKey(p == failed, r.Finished.UnixNano(), r.ID))
 				add(bucketReports, jobKey(r.ID))
 			}

@@ -61,7 +61,7 @@ func idAt(t time.Time) (id store.ID) {
 	if t.Nanosecond()%int(time.Millisecond) != 0 {
 		ms++ // a job's time is a whole millisecond
 	}
-	binary.BigEndian.PutUint64(id[:8], uint64(max(ms, 0))<<16) //nolint:gosec // not negative
+	binary.BigEndian.PutUint64(id[:8], uint64(max(ms, 0))<<16)
 	return id
 }
 
@@ -121,7 +121,7 @@ func prefixes(queue uint16, f store.Filter) []prefix {
 		states = store.States()
 	}
 	var all []prefix
-	done := map[phase]bool{}
+	done := make(map[phase]bool)
 	for _, s := range states {
 		for _, p := range phasesOf(s) {
 			if done[p] {

@@ -23,7 +23,7 @@ type entry struct {
 }
 
 func (e entry) encode() []byte {
-	b := binary.BigEndian.AppendUint64(nil, uint64(max(e.since, 0))) //nolint:gosec // not negative
+	b := binary.BigEndian.AppendUint64(nil, uint64(max(e.since, 0)))
 	if e.head {
 		b = binary.BigEndian.AppendUint64(b, e.start)
 	}

@@ -134,7 +134,10 @@ func loadCatalogue(v view, before *catalogue) (*catalogue, error) {
 		c.add(q)
 		return nil
 	})
-	return c, err
+	if err != nil {
+		return nil, fmt.Errorf("read queues: %w", err)
+	}
+	return c, nil
 }
 
 func loadQueue(v view, k, raw []byte) (*queue, error) {

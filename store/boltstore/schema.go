@@ -11,6 +11,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 
 	"optimus/store"
 )
@@ -70,8 +71,7 @@ func openFile(path string) (db *bolt.DB, err error) {
 		return nil, explain(path, err)
 	}
 	if err := db.Update(func(tx *bolt.Tx) error { return prepare(path, tx) }); err != nil {
-		_ = db.Close()
-		return nil, err
+		return nil, errors.Join(fmt.Errorf("open store: %w", err), db.Close())
 	}
 	return db, nil
 }
@@ -83,7 +83,7 @@ func options(file **os.File) *bolt.Options {
 		NoFreelistSync: true, FreelistType: bolt.FreelistMapType,
 		NoStatistics: true,
 		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
-			f, err := os.OpenFile(name, flag, mode) //nolint:gosec // the operator's path
+			f, err := os.OpenFile(name, flag, mode)
 			*file = f
 			return f, err //nolint:wrapcheck // explain does
 		},
@@ -93,7 +93,7 @@ func options(file **os.File) *bolt.Options {
 // inspect reads an existing file from end to end, without the right to write: bbolt itself
 // meets a damaged page with a panic, in part in goroutines where nobody can recover from it.
 func inspect(path string) (err error) {
-	info, err := os.Stat(path)
+	info, err := os.Stat(path) //nolint:gosec // the operator names it
 	if errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 {
 		return nil
 	}
@@ -181,7 +181,7 @@ func prepare(path string, tx *bolt.Tx) error {
 func explain(path string, err error) error {
 	var ours *os.PathError
 	switch {
-	case errors.Is(err, bolt.ErrTimeout):
+	case errors.Is(err, berrors.ErrTimeout):
 		return fmt.Errorf("open %s: %w: another process holds the file; stop that one, or give another data folder",
 			path, store.ErrUnavailable)
 	case errors.As(err, &ours):

@@ -100,13 +100,13 @@ func TestNewerFile(t *testing.T) {
 func TestOneProcessAtATime(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "jobs.db")
-	s := openTest(t, path, store.Options{})
+	s := openTest(t, path)
 	_, err := Open(path, store.Options{})
 	if !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "another process") || !strings.Contains(err.Error(), path) {
 		t.Errorf("a second open gave %v", err)
 	}
 	must(t, s.Close())
-	must(t, openTest(t, path, store.Options{}).Close())
+	must(t, openTest(t, path).Close())
 }
 
 func TestNoFolder(t *testing.T) {
@@ -139,7 +139,7 @@ func TestDamage(t *testing.T) {
 				clear(damaged[at : at+page])
 			case "noise":
 				for i := range page {
-					damaged[at+i] ^= byte(i*31 + 7)
+					damaged[at+i] ^= byte(i)*31 + 7
 				}
 			}
 			if !survives(t, damaged) {
@@ -159,7 +159,7 @@ func survives(t *testing.T, content []byte) bool {
 		return true // an empty file is a new one
 	}
 	path := filepath.Join(t.TempDir(), "jobs.db")
-	must(t, os.WriteFile(path, content, 0o600))
+	must(t, os.WriteFile(path, content, 0o600)) //nolint:gosec // in the test's own folder
 	s, err := Open(path, store.Options{})
 	if err == nil {
 		err = errors.Join(use(t, s), s.Close())
@@ -192,7 +192,7 @@ func TestMigrations(t *testing.T) {
 			t.Helper()
 			path := filepath.Join(t.TempDir(), "jobs.db")
 			must(t, os.WriteFile(path, nil, 0o600))
-			must(t, openTest(t, path, store.Options{}).Close())
+			must(t, openTest(t, path).Close())
 			edit(t, path, func(tx *bolt.Tx) error {
 				meta := tx.Bucket([]byte("meta"))
 				for k, want := range map[string]string{metaFormat: formatName, metaWritten: "1", metaMinReader: "1"} {
@@ -216,7 +216,7 @@ func TestMigrations(t *testing.T) {
 func TestUnknownFieldsSurvive(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "jobs.db")
-	s := openTest(t, path, store.Options{})
+	s := openTest(t, path)
 	id := submitTest(t, s, store.NewJob{Queue: "q"}).ID
 	must(t, s.Close())
 	edit(t, path, func(tx *bolt.Tx) error {
@@ -228,7 +228,7 @@ func TestUnknownFieldsSurvive(t *testing.T) {
 		must(t, err)
 		return b.Put(jobKey(id), raw)
 	})
-	s = openTest(t, path, store.Options{})
+	s = openTest(t, path)
 	c := claimTest(t, s, 1)[0]
 	must(t, s.GiveBack(t.Context(), c.Lease, store.GiveBack{Reason: "x"}))
 	must(t, s.Close())

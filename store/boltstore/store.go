@@ -75,7 +75,7 @@ func (b *batch) reopened() {
 	for _, k := range b.keys(bucketWorkers, nil, store.MaxQueueNumber) {
 		b.delete(bucketWorkers, k)
 	}
-	limit := binary.BigEndian.AppendUint64(nil, uint64(max(b.s.o.TenantRunning, 0))) //nolint:gosec // not negative
+	limit := binary.BigEndian.AppendUint64(nil, uint64(max(b.s.o.TenantRunning, 0)))
 	if string(b.get(bucketMeta, []byte(metaTenantLimit))) == string(limit) {
 		return
 	}
@@ -112,7 +112,7 @@ func (s *Store) now() time.Time { return s.o.Now().UTC().Round(0) }
 // Ping writes and waits for the disk, as a submission would.
 func (s *Store) Ping(ctx context.Context) error {
 	return s.write(ctx, func(b *batch) error {
-		b.put(bucketMeta, []byte(metaProbe), binary.BigEndian.AppendUint64(nil, uint64(max(b.now.UnixNano(), 0)))) //nolint:gosec // not negative
+		b.put(bucketMeta, []byte(metaProbe), binary.BigEndian.AppendUint64(nil, uint64(max(b.now.UnixNano(), 0))))
 		return nil
 	})
 }

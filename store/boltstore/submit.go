@@ -150,7 +150,7 @@ func (b *batch) retryAfter(q *queue) time.Duration {
 	if ended == 0 {
 		return time.Minute
 	}
-	return max(time.Second, time.Duration(minutes)*time.Minute/time.Duration(ended)) //nolint:gosec // at most 5
+	return max(time.Second, time.Duration(minutes)*time.Minute/time.Duration(ended))
 }
 
 // An idempotency key's value is a job's id, the payload's hash and when it is forgotten.
@@ -185,7 +185,7 @@ func (b *batch) remember(r *record, hash [32]byte) {
 	b.forgetKey(r.Tenant, r.Key)
 	end := b.now.Add(b.s.o.KeyTTL).UnixNano()
 	val := append(append(make([]byte, 0, idemValue), r.ID[:]...), hash[:]...)
-	val = binary.BigEndian.AppendUint64(val, uint64(max(end, 0))) //nolint:gosec // not negative
+	val = binary.BigEndian.AppendUint64(val, uint64(max(end, 0)))
 	b.put(bucketKeys, idemKey(r.Tenant, r.Key), val)
 	b.put(bucketKeyEnds, idemEndKey(end, r.Tenant, r.Key), nil)
 }

@@ -28,7 +28,7 @@ type env struct {
 	clock *Clock
 	o     store.Options
 	// redriven counts successful re-drives.
-	redriven int
+	redriven uint64
 	began    time.Time
 	// patience is how long to wait for what should come at once.
 	patience time.Duration
@@ -36,14 +36,15 @@ type env struct {
 	closed bool
 }
 
-func (h Harness) env(test *testing.T, t T, change func(*store.Options)) *env {
+func (h Harness) env(t *testing.T, as T, change func(*store.Options)) *env {
+	t.Helper()
 	clock := NewClock()
 	o := store.DefaultOptions()
 	o.Now = clock.Now
 	if change != nil {
 		change(&o)
 	}
-	return &env{T: t, test: test, h: h, s: h.Open(test, o), clock: clock, o: o, began: clock.Now(), patience: 10 * time.Second}
+	return &env{T: as, test: t, h: h, s: h.Open(t, o), clock: clock, o: o, began: clock.Now(), patience: 10 * time.Second}
 }
 
 func (e *env) close() {

@@ -80,7 +80,8 @@ func checkProgress(e *env) {
 	e.clock.Move(time.Second)
 	sent := []store.Event{
 		{Type: store.EventCompiled, Data: []byte(`{"exit_code":0}`), Seq: 77, Time: time.Unix(0, 0)},
-		output("hello"), {Type: store.EventTest, Data: []byte(`{"id":"1"}`)},
+		output("hello"),
+		{Type: store.EventTest, Data: []byte(`{"id":"1"}`)},
 	}
 	e.progress(c, sent[:1]...)
 	e.progress(c, sent[1:]...)
@@ -402,7 +403,7 @@ func checkWakeLoop(e *env) {
 	left := make(chan struct{}, jobs)
 	for range 2 {
 		ch := e.wake(ctx, python())
-		go func() { done <- e.workUntil(ctx, ch, left) }()
+		go func() { done <- e.workUntil(context.WithoutCancel(ctx), ch, left) }()
 	}
 	for range jobs {
 		e.submitted("a")
@@ -425,7 +426,7 @@ func checkWakeLoop(e *env) {
 func (e *env) workUntil(ctx context.Context, ch <-chan struct{}, finished chan<- struct{}) error {
 	for range ch {
 		for {
-			cs, err := e.s.Claim(e.ctx(), store.ClaimRequest{Worker: workerName, Lanes: []store.Lane{python()}, Max: 2, Lease: lease})
+			cs, err := e.s.Claim(ctx, store.ClaimRequest{Worker: workerName, Lanes: []store.Lane{python()}, Max: 2, Lease: lease})
 			if err != nil {
 				return err
 			}
@@ -433,7 +434,7 @@ func (e *env) workUntil(ctx context.Context, ch <-chan struct{}, finished chan<-
 				break
 			}
 			for _, c := range cs {
-				if err := e.s.Finish(context.WithoutCancel(ctx), c.Lease, accepted()); err != nil {
+				if err := e.s.Finish(ctx, c.Lease, accepted()); err != nil {
 					return err
 				}
 				finished <- struct{}{}

@@ -22,9 +22,9 @@ func (e *env) checkInvariants() {
 		t := q.Totals
 		entered += t.Submitted
 		left += t.Completed + t.Failed + t.Cancelled
-		left += uint64(q.Unfinished)
+		left += uint64(max(q.Unfinished, 0))
 	}
-	if entered+uint64(e.redriven) != left {
+	if entered+e.redriven != left {
 		e.Errorf("%d jobs were submitted and %d re-driven, but %d are unfinished or have ended", entered, e.redriven, left)
 	}
 	e.checkJobs()

@@ -55,10 +55,23 @@ func checkFilters(e *env) {
 	a, nobody, anonymous := "a", "nobody", ""
 	half := e.began.Add(30 * time.Minute)
 	for i, f := range []store.Filter{
-		{}, {Tenant: &a}, {Tenant: &anonymous}, {Tenant: &nobody}, {Queue: "other"}, {Queue: "nowhere"},
-		{States: []store.State{store.Failed}}, {States: []store.State{store.Queued, store.Running, store.Queued}},
-		{States: []store.State{"odd"}}, {Since: half}, {Until: half}, {Since: half, Until: half}, {Since: half.Add(1)},
-		{Until: half.Add(1)}, {Since: half, Until: half.Add(time.Minute)}, {Until: e.began}, {Since: e.began},
+		{},
+		{Tenant: &a},
+		{Tenant: &anonymous},
+		{Tenant: &nobody},
+		{Queue: "other"},
+		{Queue: "nowhere"},
+		{States: []store.State{store.Failed}},
+		{States: []store.State{store.Queued, store.Running, store.Queued}},
+		{States: []store.State{"odd"}},
+		{Since: half},
+		{Until: half},
+		{Since: half, Until: half},
+		{Since: half.Add(1)},
+		{Until: half.Add(1)},
+		{Since: half, Until: half.Add(time.Minute)},
+		{Until: e.began},
+		{Since: e.began},
 		{Tenant: &a, States: []store.State{store.Completed, store.Cancelled}, Queue: queueName, Since: e.began.Add(time.Minute), Until: half},
 	} {
 		var want []store.ID

@@ -105,7 +105,7 @@ func (m *model) submit(t *rapid.T) {
 	n := newJob(rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "tenant"), rapid.SampledFrom([]store.Lane{python(), rust()}).Draw(t, "lane"))
 	n.Priority = rapid.IntRange(-1, 1).Draw(t, "priority")
 	n.Key = rapid.SampledFrom([]string{"", "", "k1", "k2"}).Draw(t, "key")
-	n.PayloadHash = [32]byte{byte(rapid.IntRange(0, 1).Draw(t, "payload"))}
+	n.PayloadHash = [32]byte{rapid.ByteRange(0, 1).Draw(t, "payload")}
 	j, replayed, err := m.e.s.Submit(m.e.ctx(), n)
 	known := m.keys[n.Tenant+"/"+n.Key]
 	var want error
