@@ -35,6 +35,9 @@ func (s *session) job(c store.Claim, started bool) {
 		return
 	}
 	j.log.Debug().Stringer("lane", c.Job.Lane).Int("attempt", len(c.Job.Attempts)).Dur("waited", c.Waited).Msg("job claimed")
+	if c.Job.CancelRequested {
+		stop(judge.ErrCancelled)
+	}
 	begun := time.Now()
 	report, err := j.judge(ctx)
 	j.end(ctx, report, err, time.Since(begun))
@@ -147,7 +150,9 @@ func (j *job) abandon(err error) {
 	j.log.Error().Err(err).Msg("the store takes no report; the job is left to the expiry of its lease")
 }
 
-func lost(err error) bool { return errors.Is(err, store.ErrLeaseLost) || errors.Is(err, store.ErrNotFound) }
+func lost(err error) bool {
+	return errors.Is(err, store.ErrLeaseLost) || errors.Is(err, store.ErrNotFound)
+}
 
 // deliver writes to the store, whatever has ended the job, with a fresh timeout for each try, and
 // tries again through an outage until the lease is lost, the worker must end or ReportFor is over.

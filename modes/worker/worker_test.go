@@ -148,6 +148,19 @@ func TestClaimsUpToItsSlots(t *testing.T) {
 	}
 }
 
+// A store may wake a waiter for a moment after its wait was ended. That wake-up is lost to all.
+func TestLosesNoWakeUpToAnEndedWait(t *testing.T) {
+	t.Parallel()
+	b := setup(nil)
+	b.q.lag = 3 * time.Millisecond
+	b.start(t)
+	for i := range 50 {
+		id := b.q.submit("print ok")
+		b.q.untilState(t, id, store.Completed)
+		<-time.After(time.Duration(i%5) * time.Millisecond) // the next one comes at another moment each time
+	}
+}
+
 func TestClaimsOnlyWhenItHasLanes(t *testing.T) {
 	t.Parallel()
 	var (
