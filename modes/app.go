@@ -110,6 +110,8 @@ func adminCommands(p Process, a Actions) []*cli.Command {
 		queuesCommand(p),
 		deadLetterCommand(p),
 		languagesCommand(p),
+		imagesCommand(p),
 		configCommand(p),
+		doctorCommand(p),
 	}
 }
