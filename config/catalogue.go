@@ -213,7 +213,6 @@ func originalKeys() map[string]string {
 		"*.cpu_limit":         "the original's: write resources.limits.cpu for a pod's processors, limits.cpu for a run's time",
 		"*.dockerfile_path":   "the original's: any OCI image will do as image; build holds a Debian recipe",
 		"*.execution":         "the original's: write run and compile as argument lists, and source_file",
-		"*.parallel_tests":    "write concurrency.max_parallel_tests",
 		"*.max_parallel_jobs": "the original's, where it had no effect: the worker's slots bound what runs at once",
 	}
 }

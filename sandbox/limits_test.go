@@ -12,8 +12,8 @@ import (
 func every(n int64) sandbox.Limits {
 	var l sandbox.Limits
 	v := reflect.ValueOf(&l).Elem()
-	for i := range v.NumField() {
-		v.Field(i).SetInt(n)
+	for _, field := range v.Fields() {
+		field.SetInt(n)
 	}
 	return l
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"golang.org/x/time/rate"
+
+	"optimus/store"
 )
 
 // Role is what an API key may do.
@@ -98,8 +100,8 @@ func newPrincipal(k Key) (*principal, error) {
 	p := &principal{name: k.Name, roles: k.Roles}
 	digest, err := hex.DecodeString(k.Hash)
 	switch {
-	case k.Name == "":
-		return nil, errors.New("has no name")
+	case k.Name == "" || len(k.Name) > store.MaxName:
+		return nil, fmt.Errorf("has no name of 1 to %d bytes", store.MaxName)
 	case err != nil || len(digest) != sha256.Size:
 		return nil, errors.New("its hash is not a SHA-256 in 64 hexadecimal digits")
 	case len(k.Roles) == 0:
@@ -166,6 +168,11 @@ func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
 				withHeader("Www-Authenticate", `Bearer realm="optimus"`)
 		}
 		r.who = who
+		if err := s.origin.Check(c.Request()); err != nil && who == s.keys.open {
+			// Without keys, being on this machine is the right to act; a web page that its user
+			// happens to visit must not borrow it. A key cannot be borrowed so.
+			return newProblem(codeForbidden, "a web page of another origin may not do this; configure an API key for it")
+		}
 		if wait := s.reserve(who); wait > 0 {
 			return newProblem(codeRateLimited, "this key may make %d requests a minute; try again in %s",
 				who.limiter.Burst(), wait.Round(time.Millisecond)).retryAfter(wait)

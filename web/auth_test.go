@@ -145,7 +145,20 @@ func TestCheckListen(t *testing.T) {
 	if err := web.CheckListen("0.0.0.0:80", 1); err != nil {
 		t.Error(err)
 	}
-	if err := web.CheckListen("0.0.0.0:80", 0); !strings.Contains(err.Error(), "web.keys") {
+	if err := web.CheckListen("0.0.0.0:80", 0); !strings.Contains(err.Error(), "[[keys]]") {
 		t.Errorf("does not say what to configure: %v", err)
 	}
+}
+
+func TestWebPagesOfOtherOrigins(t *testing.T) {
+	t.Parallel()
+	for _, header := range [][]string{{"Sec-Fetch-Site", "cross-site"}, {"Origin", "https://evil.example"}} {
+		h := setup(t)
+		h.do(http.MethodPost, "/v1/jobs", hello, header...).want(http.StatusForbidden).faults()
+		h.do(http.MethodPost, "/v1/queues/default/pause", "", header...).want(http.StatusForbidden).faults()
+		h.do(http.MethodPost, "/execute", hello, header...).want(http.StatusForbidden)
+		h.do(http.MethodGet, "/v1/jobs", "", header...).want(http.StatusOK) // the browser shows it to nobody
+		setup(t, keyed).as("alice-key").do(http.MethodPost, "/v1/jobs", hello, header...).want(http.StatusAccepted)
+	}
+	setup(t).do(http.MethodPost, "/v1/jobs", hello, "Sec-Fetch-Site", "same-origin").want(http.StatusAccepted)
 }

@@ -72,7 +72,7 @@ func (s *Server) submitItem(ctx context.Context, raw []byte, key string, i int, 
 	}
 	job, replayed, err := s.submit(ctx, raw, key, "/jobs/"+strconv.Itoa(i))
 	if err == nil && replayed {
-		job, err = s.opts.Store.Get(ctx, job.ID)
+		job, err = s.replay(ctx, job.ID)
 	}
 	if err != nil {
 		return err
@@ -84,8 +84,8 @@ func (s *Server) submitItem(ctx context.Context, raw []byte, key string, i int, 
 // splitBatch checks the batch but not the jobs in it, and gives these as they were sent.
 func (s *Server) splitBatch(body []byte) ([]json.RawMessage, error) {
 	f := &faults{}
-	if err := scanJSON(body, s.schemas.outer, s.schemas.registry, s.opts.Limits.Depth, f); err != nil {
-		return nil, newProblem(codeInvalidJSON, "%v", err)
+	if err := s.scan(body, s.schemas.outer, f); err != nil {
+		return nil, err
 	}
 	if p := f.problem(); p != nil {
 		return nil, p

@@ -1,15 +1,18 @@
 package web
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"os"
 	"strings"
 	"time"
 )
+
+// firstRoom is how many bytes of memory a body gets before it has come.
+const firstRoom = 64 << 10
 
 // readBody reads a JSON request's body, bounded by most bytes.
 func readBody(r *request, most int64) ([]byte, *Problem) {
@@ -22,15 +25,11 @@ func readBody(r *request, most int64) ([]byte, *Problem) {
 	if r.http.ContentLength > most {
 		return nil, tooLarge()
 	}
-	var body []byte
-	var err error
-	reader := http.MaxBytesReader(r.w, r.http.Body, most)
-	if n := r.http.ContentLength; n > 0 {
-		body = make([]byte, n)
-		_, err = io.ReadFull(reader, body)
-	} else {
-		body, err = io.ReadAll(reader)
-	}
+	// Room is made as the body comes, not as it is announced: else a few headers take much memory.
+	var buf bytes.Buffer
+	buf.Grow(int(min(max(r.http.ContentLength, 0), firstRoom)) + bytes.MinRead)
+	_, err := buf.ReadFrom(http.MaxBytesReader(r.w, r.http.Body, most))
+	body := buf.Bytes()
 	var over *http.MaxBytesError
 	switch {
 	case err == nil && len(body) == 0:

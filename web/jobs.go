@@ -118,16 +118,26 @@ func (s *Server) submitJob(ctx context.Context, in *submitInput) (*jobOutput, er
 		return nil, s.rejected(problemOf(err))
 	}
 	r.job = job.ID.String()
-	if wait > 0 {
-		if job, err = s.await(ctx, job, replayed, wait); err != nil {
+	if replayed {
+		if job, err = s.replay(ctx, job.ID); err != nil {
 			return nil, err
 		}
-	} else if replayed {
-		if job, err = s.opts.Store.Get(ctx, job.ID); err != nil {
+	}
+	if wait > 0 && !job.State.Terminal() {
+		if job, err = s.await(ctx, job, replayed, wait); err != nil {
 			return nil, err
 		}
 	}
 	return answerJob(&job, in.Include, replayed), nil
+}
+
+// replay gives the job that an idempotency key was used for.
+func (s *Server) replay(ctx context.Context, id store.ID) (store.Job, error) {
+	job, err := s.opts.Store.Get(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return job, newProblem(codeConflict, "the job of this Idempotency-Key, %s, was deleted; use a new key", id)
+	}
+	return job, err
 }
 
 func answerJob(job *store.Job, include string, replayed bool) *jobOutput {
@@ -184,8 +194,8 @@ func (s *Server) submit(ctx context.Context, body []byte, key, prefix string) (j
 // newJob checks a body and builds its job; the error lists every fault.
 func (s *Server) newJob(body []byte, prefix string) (store.NewJob, error) {
 	f := &faults{prefix: prefix}
-	if err := scanJSON(body, s.schemas.job, s.schemas.registry, s.opts.Limits.Depth, f); err != nil {
-		return store.NewJob{}, newProblem(codeInvalidJSON, "%v", err)
+	if err := s.scan(body, s.schemas.job, f); err != nil {
+		return store.NewJob{}, err
 	}
 	var req JobRequest
 	if err := json.Unmarshal(body, &req); err != nil && f.problem() == nil {
@@ -198,6 +208,18 @@ func (s *Server) newJob(body []byte, prefix string) (store.NewJob, error) {
 		return store.NewJob{}, p
 	}
 	return n, nil
+}
+
+// scan checks a body against a schema. Its error ends the check: the rest must not be decoded.
+func (s *Server) scan(body []byte, schema *huma.Schema, f *faults) error {
+	err := scanJSON(body, schema, s.schemas.registry, s.opts.Limits.Depth, f)
+	switch {
+	case errors.Is(err, errTooMany):
+		return f.problem()
+	case err != nil:
+		return newProblem(codeInvalidJSON, "%v", err)
+	}
+	return nil
 }
 
 func (s *Server) resolve(name, version string, f *faults) sandbox.Language {

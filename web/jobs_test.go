@@ -146,6 +146,8 @@ func TestIdempotency(t *testing.T) {
 	if h.store.Jobs() != 1 {
 		t.Errorf("%d jobs", h.store.Jobs())
 	}
+	h.do(http.MethodDelete, "/v1/jobs/"+first.ID, "").want(http.StatusNoContent)
+	h.do(http.MethodPost, "/v1/jobs", hello, "Idempotency-Key", "k1").want(http.StatusConflict).faults()
 	f := h.do(http.MethodPost, "/v1/jobs", hello, "Idempotency-Key", strings.Repeat("x", 256)).want(http.StatusUnprocessableEntity).faults()
 	if f["header.Idempotency-Key"] == "" {
 		t.Errorf("faults: %v", f)

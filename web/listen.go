@@ -24,7 +24,7 @@ func CheckListen(addr string, keys int) error {
 		return nil
 	}
 	return fmt.Errorf("%w: %q is reachable from other machines; listen on 127.0.0.1, "+
-		"or configure a key under [[web.keys]] (`optimus admin config example` shows how)", ErrNotLoopback, addr)
+		"or configure a key under [[keys]] (`optimus admin config example` shows how)", ErrNotLoopback, addr)
 }
 
 func isLoopback(host string) bool {

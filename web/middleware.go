@@ -104,7 +104,7 @@ func (s *Server) recovered(next echo.HandlerFunc, c echo.Context) (err error) {
 		case http.ErrAbortHandler:
 			panic(v)
 		default:
-			s.opts.Log.Error().Interface("panic", v).Bytes("stack", debug.Stack()).Msg("handler panicked")
+			s.opts.Log.Error().Str("request_id", requestOf(c.Request().Context()).id).Interface("panic", v).Bytes("stack", debug.Stack()).Msg("handler panicked")
 			err = newProblem(codeInternal, "the server failed; its log has the cause under this request_id")
 		}
 	}()

@@ -247,7 +247,7 @@ func mustUnescape(path string) string {
 func TestRandomRequestsGetAnAnswer(t *testing.T) {
 	t.Parallel()
 	h := setup(t)
-	rounds, seed := 300, uint64(time.Now().UnixNano())
+	rounds, seed := 100, uint64(time.Now().UnixNano())
 	if text := os.Getenv("OPTIMUS_TEST_SEED"); text != "" {
 		n, err := strconv.ParseUint(text, 10, 64)
 		must(t, err)

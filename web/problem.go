@@ -72,7 +72,7 @@ func kindOf(code string) (status int, title string) {
 	case codeUnauthorized:
 		return http.StatusUnauthorized, "A valid API key is needed"
 	case codeForbidden:
-		return http.StatusForbidden, "The API key does not allow this"
+		return http.StatusForbidden, "This is not allowed"
 	case codeNotFound:
 		return http.StatusNotFound, "There is no such thing"
 	case codeMethod:
@@ -214,6 +214,8 @@ func problemOf(err error) *Problem {
 		p = invalid([]Fault{{Parameter: "query.cursor", Detail: "not a cursor of this server; use next_cursor of a page, or leave it out for the first page"}})
 	case errors.Is(err, store.ErrInvalidID):
 		p = invalid([]Fault{{Parameter: "path.id", Detail: "not a job id; an id looks like 0190a6d2-7f3c-8000-8000-5b2d1c0e9a47"}})
+	case errors.Is(err, store.ErrInvalid):
+		p = newProblem(codeInvalidRequest, "%v", err)
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrClosed):
 		p = newProblem(codeUnavailable, "the store does not answer for now; try again").retryAfter(retryWhenUnavailable)
 	case errors.Is(err, context.Canceled):

@@ -2,9 +2,8 @@ package web
 
 import (
 	"embed"
-	"fmt"
-	"io/fs"
 	"net/http"
+	"sync"
 )
 
 //go:embed reference
@@ -16,34 +15,31 @@ const referencePolicy = "default-src 'none'; script-src 'self'; style-src 'self'
 
 // routeReference serves the OpenAPI document, which must be complete by now, and the page that
 // shows it. Both are public: they say nothing that the source does not.
-func (s *Server) routeReference() error {
+func (s *Server) routeReference() {
 	doc := s.api.OpenAPI()
-	asJSON, err := doc.MarshalJSON()
-	if err != nil {
-		return fmt.Errorf("OpenAPI document: %w", err)
-	}
-	asYAML, err := doc.YAML()
-	if err != nil {
-		return fmt.Errorf("OpenAPI document: %w", err)
-	}
-	s.static("/openapi.json", "application/openapi+json", asJSON)
-	s.static("/openapi.yaml", "application/openapi+yaml", asYAML)
+	s.static("/openapi.json", "application/openapi+json", doc.MarshalJSON)
+	s.static("/openapi.yaml", "application/openapi+yaml", doc.YAML)
 	for path, file := range map[string][2]string{
 		"/docs":           {"index.html", "text/html; charset=utf-8"},
 		"/docs/style.css": {"style.css", "text/css; charset=utf-8"},
 		"/docs/page.js":   {"page.js", "text/javascript; charset=utf-8"},
 	} {
-		data, err := fs.ReadFile(referenceFiles, "reference/"+file[0])
-		if err != nil {
-			return fmt.Errorf("reference page: %w", err)
-		}
-		s.static(path, file[1], data)
+		s.static(path, file[1], func() ([]byte, error) { return referenceFiles.ReadFile("reference/" + file[0]) })
 	}
-	return nil
 }
 
-func (s *Server) static(path, contentType string, data []byte) {
-	s.get(path, rolePublic, func(w http.ResponseWriter, _ *http.Request) {
+// static serves what content gives; it is asked once, when it is needed first: rendering the
+// document is most of the time that a server takes to start.
+func (s *Server) static(path, contentType string, content func() ([]byte, error)) {
+	once := sync.OnceValues(content)
+	s.get(path, rolePublic, func(w http.ResponseWriter, r *http.Request) {
+		data, err := once()
+		if err != nil {
+			p := problemOf(err)
+			requestOf(r.Context()).cause = err
+			writeJSON(w, p.Status, p.ContentType(""), p)
+			return
+		}
 		h := w.Header()
 		h.Set("Content-Type", contentType)
 		h.Set("Content-Security-Policy", referencePolicy)

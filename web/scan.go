@@ -2,13 +2,11 @@ package web
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -18,6 +16,10 @@ const maxFaults = 100
 
 // errSyntax is wrapped by every error of a text that is not JSON as RFC 8259 and RFC 7493 want it.
 var errSyntax = errors.New("not valid JSON")
+
+// errTooMany is returned once an array has more items than its schema allows: what follows is
+// neither read nor decoded, so that a small body cannot make a large list.
+var errTooMany = errors.New("too many items")
 
 // scanner checks, in one pass and without building a tree, that a text is I-JSON (RFC 7493: UTF-8,
 // no duplicate names, no lone surrogates), no deeper than a bound, and what a schema allows. Where
@@ -39,7 +41,7 @@ type segment struct {
 }
 
 // scanJSON adds to f what data has that schema does not allow. The error, which wraps errSyntax,
-// is about a text that is no JSON at all; then the faults are not complete.
+// is about a text that is no JSON at all, or is errTooMany; then the faults are not complete.
 func scanJSON(data []byte, schema *huma.Schema, schemas huma.Registry, maxDepth int, f *faults) error {
 	s := scanner{data: data, maxDepth: maxDepth, schemas: schemas, faults: f, path: make([]segment, 0, 8)}
 	if s.space(); s.pos < len(s.data) && s.data[s.pos] == 'n' {
@@ -174,8 +176,7 @@ func (s *scanner) literal(schema *huma.Schema, word, typ string) error {
 }
 
 func (s *scanner) object(schema *huma.Schema) error {
-	names := make([]string, 0, 16)
-	var given []string // names whose value is not null
+	var names, given []string // given are those whose value is not null
 	for s.space(); ; s.space() {
 		if s.pos < len(s.data) && s.data[s.pos] == '}' && len(names) == 0 {
 			s.pos++
@@ -185,19 +186,20 @@ func (s *scanner) object(schema *huma.Schema) error {
 		if err != nil {
 			return err
 		}
-		if slices.Contains(names, string(name)) {
+		text := string(name)
+		if slices.Contains(names, text) {
 			return s.syntax("the name %.80q appears twice in one object", name)
 		}
-		names = append(names, string(name))
+		names = append(names, text)
 		if len(names) > maxNames {
 			return s.syntax("over %d names in one object", maxNames)
 		}
 		s.path = append(s.path, segment{name: name})
 		s.space()
 		if s.pos < len(s.data) && s.data[s.pos] != 'n' {
-			given = append(given, string(name))
+			given = append(given, text)
 		}
-		err = s.value(s.property(schema, string(name)))
+		err = s.value(s.property(schema, text))
 		s.path = s.path[:len(s.path)-1]
 		if err != nil {
 			return err
@@ -311,6 +313,10 @@ func (s *scanner) array(schema *huma.Schema) error {
 			s.pos++
 			break
 		}
+		if schema != nil && schema.MaxItems != nil && count == *schema.MaxItems {
+			s.fault("has over %d items; allowed are at most %d", count, *schema.MaxItems)
+			return errTooMany
+		}
 		s.path = append(s.path, segment{index: count})
 		s.space()
 		if items != nil && s.pos < len(s.data) && s.data[s.pos] == 'n' {
@@ -344,192 +350,6 @@ func (s *scanner) between(what string, n int, least, most *int) {
 		s.fault("has %d %s; allowed are at least %d", n, what, *least)
 	case most != nil && n > *most:
 		s.fault("has %d %s; allowed are at most %d", n, what, *most)
-	}
-}
-
-func (s *scanner) stringValue(schema *huma.Schema) error {
-	text, escaped, err := s.text()
-	if err != nil || !s.expect(schema, huma.TypeString) {
-		return err
-	}
-	if schema.MinLength == nil && schema.MaxLength == nil && len(schema.Enum) == 0 {
-		return nil
-	}
-	value := string(text[1 : len(text)-1])
-	if escaped {
-		value = unquote(text)
-	}
-	s.between("characters", utf8.RuneCountInString(value), schema.MinLength, schema.MaxLength)
-	if len(schema.Enum) > 0 && !slices.Contains(schema.Enum, any(value)) {
-		s.fault("%.40q is not allowed; allowed are: %s", value, enumText(schema.Enum))
-	}
-	return nil
-}
-
-func enumText(values []any) string {
-	words := make([]string, len(values))
-	for i, v := range values {
-		words[i] = fmt.Sprint(v)
-	}
-	return strings.Join(words, ", ")
-}
-
-// text reads a string and gives it with its quotes.
-func (s *scanner) text() (text []byte, escaped bool, err error) {
-	start := s.pos
-	for s.pos++; s.pos < len(s.data); s.pos++ {
-		switch c := s.data[s.pos]; {
-		case c == '"':
-			s.pos++
-			text = s.data[start:s.pos]
-			if !utf8.Valid(text) {
-				s.pos = start
-				return nil, false, s.syntax("text is not valid UTF-8; send binary data as base64")
-			}
-			return text, escaped, nil
-		case c == '\\':
-			escaped = true
-			if err := s.escape(); err != nil {
-				return nil, false, err
-			}
-		case c < ' ':
-			return nil, false, s.syntax("control character %#02x in a string; write it as \\u%04x", c, c)
-		}
-	}
-	return nil, false, s.syntax("the text ends within a string")
-}
-
-// escape reads an escape sequence and leaves pos at its last byte.
-func (s *scanner) escape() error {
-	s.pos++
-	if s.pos == len(s.data) {
-		return s.syntax("the text ends within a string")
-	}
-	switch s.data[s.pos] {
-	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-		return nil
-	case 'u':
-		return s.unicode()
-	default:
-		return s.syntax("unknown escape \\%c", s.data[s.pos])
-	}
-}
-
-func (s *scanner) unicode() error {
-	r, ok := s.hex4(s.pos + 1)
-	if !ok {
-		return s.syntax("\\u must be followed by four hexadecimal digits")
-	}
-	s.pos += 4
-	switch {
-	case 0xdc00 <= r && r < 0xe000:
-		return s.syntax("lone surrogate \\u%04x", r)
-	case 0xd800 <= r && r < 0xdc00:
-		low, ok := s.hex4(s.pos + 3)
-		if !ok || s.data[s.pos+1] != '\\' || s.data[s.pos+2] != 'u' || low < 0xdc00 || low > 0xdfff {
-			return s.syntax("lone surrogate \\u%04x", r)
-		}
-		s.pos += 6
-	}
-	return nil
-}
-
-func (s *scanner) hex4(at int) (uint64, bool) {
-	if at+4 > len(s.data) {
-		return 0, false
-	}
-	for _, c := range s.data[at : at+4] {
-		if !strings.ContainsRune("0123456789abcdefABCDEF", rune(c)) {
-			return 0, false
-		}
-	}
-	r, err := strconv.ParseUint(string(s.data[at:at+4]), 16, 32)
-	return r, err == nil
-}
-
-// unquote decodes a string that text has checked.
-func unquote(text []byte) string {
-	var v string
-	_ = json.Unmarshal(text, &v) // cannot fail: the scanner has checked it
-	return v
-}
-
-func (s *scanner) number(schema *huma.Schema) error {
-	start := s.pos
-	if s.data[s.pos] == '-' {
-		s.pos++
-	}
-	leading := s.pos
-	if s.digits() == 0 {
-		return s.syntax("a digit is due")
-	}
-	if s.data[leading] == '0' && s.pos > leading+1 {
-		return s.syntax("a number must not begin with 0")
-	}
-	whole := true
-	if s.pos < len(s.data) && s.data[s.pos] == '.' {
-		whole = false
-		s.pos++
-		if s.digits() == 0 {
-			return s.syntax("a digit is due after the decimal point")
-		}
-	}
-	if s.pos < len(s.data) && (s.data[s.pos] == 'e' || s.data[s.pos] == 'E') {
-		whole = false
-		s.pos++
-		if s.pos < len(s.data) && (s.data[s.pos] == '+' || s.data[s.pos] == '-') {
-			s.pos++
-		}
-		if s.digits() == 0 {
-			return s.syntax("a digit is due in the exponent")
-		}
-	}
-	s.numberValue(schema, string(s.data[start:s.pos]), whole)
-	return nil
-}
-
-func (s *scanner) digits() (n int) {
-	for s.pos < len(s.data) && '0' <= s.data[s.pos] && s.data[s.pos] <= '9' {
-		s.pos++
-		n++
-	}
-	return n
-}
-
-func (s *scanner) numberValue(schema *huma.Schema, text string, whole bool) {
-	if schema == nil || schema.Type == "" {
-		return
-	}
-	if schema.Type != huma.TypeInteger && !s.expect(schema, huma.TypeNumber) {
-		return
-	}
-	v, err := strconv.ParseFloat(text, 64)
-	if schema.Type == huma.TypeInteger && err == nil {
-		if !whole {
-			s.fault("must be a whole number, not %.40s", text)
-			return
-		}
-		_, err = strconv.ParseInt(text, 10, 64)
-	}
-	switch {
-	case err != nil:
-		s.fault("%.40s is out of range%s", text, rangeText(schema))
-	case schema.Minimum != nil && v < *schema.Minimum, schema.Maximum != nil && v > *schema.Maximum:
-		s.fault("%.40s is out of range%s", text, rangeText(schema))
-	}
-}
-
-func rangeText(schema *huma.Schema) string {
-	number := func(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
-	switch {
-	case schema.Minimum != nil && schema.Maximum != nil:
-		return "; allowed are " + number(*schema.Minimum) + " to " + number(*schema.Maximum)
-	case schema.Minimum != nil:
-		return "; allowed are " + number(*schema.Minimum) + " and more"
-	case schema.Maximum != nil:
-		return "; allowed are at most " + number(*schema.Maximum)
-	default:
-		return ""
 	}
 }
 

@@ -28,6 +28,7 @@ type Server struct {
 	keys    *keyring
 	schemas schemas
 	label   *regexp.Regexp
+	origin  *http.CrossOriginProtection
 	// roles has the role of each route, by [routeKey]; every route of ours is in it.
 	roles map[string]Role
 	// dialects has the error writer of each route whose errors are not ours.
@@ -54,6 +55,7 @@ func New(o Options) (*Server, error) {
 		roles:    map[string]Role{},
 		dialects: map[string]errorWriter{},
 		label:    labelPattern(),
+		origin:   http.NewCrossOriginProtection(),
 		stopping: make(chan struct{}),
 	}
 	s.echo.HideBanner, s.echo.HidePort = true, true
@@ -67,9 +69,7 @@ func New(o Options) (*Server, error) {
 	s.routeOperator()
 	s.routeHealth()
 	s.routeOriginal()
-	if err := s.routeReference(); err != nil {
-		return nil, err
-	}
+	s.routeReference()
 	o.Metrics.register(newQueueDepth(o.Store, o.Catalogue, o.Timeouts.Store))
 	return s, nil
 }

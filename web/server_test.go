@@ -310,7 +310,7 @@ func TestManyStreams(t *testing.T) {
 	h := setup(t)
 	base := h.listen()
 	id := h.submit(hello)
-	const clients = 200
+	const clients = 100
 	done := make(chan int, clients)
 	for range clients {
 		res := h.open(base + "/v1/jobs/" + id.String() + "/events")

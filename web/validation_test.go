@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -137,6 +138,26 @@ func TestFaultsAreBounded(t *testing.T) {
 	a := h.do(http.MethodPost, "/v1/jobs", body).want(http.StatusUnprocessableEntity)
 	if p := into[web.Problem](a); len(p.Errors) != 100 || !strings.Contains(p.Detail, "more") {
 		t.Errorf("%d faults: %s", len(p.Errors), p.Detail)
+	}
+}
+
+// A body of a few megabytes holds a million items: none of them may be decoded. This test counts
+// allocated bytes, so it runs alone.
+func TestManySmallItemsTakeLittleMemory(t *testing.T) { //nolint:paralleltest // see above
+	h := setup(t)
+	items := strings.Repeat(`{},`, 1<<20) + `{}]}`
+	for _, c := range [][2]string{
+		{"/v1/jobs", `{"language":"python","source_code":"","tests":[` + items},
+		{"/v1/jobs", `{"language":"python","files":[` + items},
+		{"/v1/batches", `{"jobs":[` + items},
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		h.do(http.MethodPost, c[0], c[1]).want(http.StatusUnprocessableEntity).faults()
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; n > 32<<20 {
+			t.Errorf("%.50s: %d MiB allocated", c[1], n>>20)
+		}
 	}
 }
 

@@ -118,6 +118,7 @@ type waiter struct {
 	woken  <-chan struct{} // nil: none
 	lanes  []store.Lane
 	cancel context.CancelFunc
+	ending <-chan struct{} // of the wait before this one, until it is closed; nil: none
 }
 
 // start begins to wait for these lanes and tells whether it did anew.
@@ -126,6 +127,7 @@ func (w *waiter) start(ctx context.Context, q Queue, lanes []store.Lane) bool {
 		return false
 	}
 	w.stop()
+	w.settle(ctx)
 	ctx, cancel := context.WithCancel(ctx)
 	woken, err := q.Wake(ctx, lanes)
 	if err != nil {
@@ -136,11 +138,35 @@ func (w *waiter) start(ctx context.Context, q Queue, lanes []store.Lane) bool {
 	return true
 }
 
+// stop ends the wait, which may take the store a moment.
 func (w *waiter) stop() {
-	if w.cancel != nil {
-		w.cancel()
+	if w.cancel == nil {
+		return
 	}
-	*w = waiter{}
+	w.cancel()
+	*w = waiter{ending: w.woken}
+}
+
+// settleWithin bounds the wait for a store that does not close what it has been told to end.
+const settleWithin = time.Second
+
+// settle waits until the wait before is really over: a submission that woke it by mistake would
+// wake nobody else.
+func (w *waiter) settle(ctx context.Context) {
+	timer := time.NewTimer(settleWithin)
+	defer timer.Stop()
+	for w.ending != nil {
+		select {
+		case _, open := <-w.ending:
+			if !open {
+				w.ending = nil
+			}
+		case <-timer.C:
+			w.ending = nil
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // brake slows claiming while the runner fails at one job after the other, so that a broken

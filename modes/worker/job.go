@@ -35,6 +35,9 @@ func (s *session) job(c store.Claim, started bool) {
 		return
 	}
 	j.log.Debug().Stringer("lane", c.Job.Lane).Int("attempt", len(c.Job.Attempts)).Dur("waited", c.Waited).Msg("job claimed")
+	if c.Job.CancelRequested {
+		stop(judge.ErrCancelled)
+	}
 	begun := time.Now()
 	report, err := j.judge(ctx)
 	j.end(ctx, report, err, time.Since(begun))

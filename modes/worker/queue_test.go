@@ -26,6 +26,7 @@ type queue struct {
 	calls    map[string]int
 	beats    []store.Worker
 	maxBytes int
+	lag      time.Duration // until a wait that has ended is forgotten
 	// before is called with each call's name, outside the lock; its error is the call's.
 	before func(ctx context.Context, call string) error
 	// after likewise, once the call has had its effect.
@@ -143,7 +144,9 @@ func (q *queue) Wake(ctx context.Context, _ []store.Lane) (<-chan struct{}, erro
 	q.wakers = append(q.wakers, woken)
 	q.waiting++
 	q.touch()
+	lag := q.lag
 	context.AfterFunc(ctx, func() {
+		<-time.After(lag)
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		q.wakers = slices.DeleteFunc(q.wakers, func(c chan struct{}) bool { return c == woken })
@@ -246,15 +249,6 @@ func (q *queue) Heartbeat(ctx context.Context, w store.Worker, _ time.Duration) 
 	q.beats = append(q.beats, w)
 	q.touch()
 	return nil
-}
-
-// expire takes the lease away and queues the job again.
-func (q *queue) expire(id store.ID) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.jobs[id].job.State = store.Queued
-	q.jobs[id].lease = store.Lease{}
-	q.touch()
 }
 
 // endElsewhere ends a job as if another worker had reported it.

@@ -42,7 +42,8 @@ type Options struct {
 	Log    zerolog.Logger
 	// Name is unique among the workers of a store; Version is the binary's.
 	Name, Version string
-	// Lanes gives what can be run at the moment; it is called before each claim.
+	// Lanes gives what can be run at the moment; it is called before each claim and heartbeat, at
+	// times by two goroutines at once.
 	Lanes func() []store.Lane
 	// Queues to claim from; empty for all.
 	Queues []string
@@ -95,7 +96,7 @@ func fill[T int | time.Duration](v *T, otherwise T) {
 	}
 }
 
-// ErrRunning: the worker runs already.
+// ErrRunning says that the worker runs already.
 var ErrRunning = errors.New("worker is already running")
 
 // errStopping is the cause of the end of a job that is handed back since the worker stops.

@@ -83,14 +83,23 @@ func newPrivateDaemon(o DaemonOptions) (*privateDaemon, error) {
 			return nil, fmt.Errorf("private containerd: %w: apt-get install containerd runc", err)
 		}
 	}
-	p.socket = socketPath(dir)
-	for _, folder := range []string{dir, filepath.Dir(p.socket)} {
-		// Not 0700: a container in a user namespace must be able to walk through.
-		if err := os.MkdirAll(folder, 0o711); err != nil { //nolint:gosec // see above
-			return nil, fmt.Errorf("private containerd: %w", err)
-		}
+	if err := makeFolder(dir); err != nil {
+		return nil, err
 	}
-	return p, nil
+	// One name for one folder: the daemon is known by it.
+	if p.dir, err = filepath.EvalSymlinks(dir); err != nil {
+		return nil, fmt.Errorf("private containerd: %w", err)
+	}
+	p.socket = socketPath(p.dir)
+	return p, makeFolder(filepath.Dir(p.socket))
+}
+
+// makeFolder makes one that is not 0700: a container in a user namespace must be able to walk through.
+func makeFolder(dir string) error {
+	if err := os.MkdirAll(dir, 0o711); err != nil { //nolint:gosec // see above
+		return fmt.Errorf("private containerd: %w: is the data folder on a disk that can be written to?", err)
+	}
+	return nil
 }
 
 // socketPath is below dir, or below /run where dir's path is too long for a socket.
@@ -182,13 +191,17 @@ func (p *privateDaemon) ensure(ctx context.Context) error {
 
 // find gives the daemon of this folder, whoever started it; nil where none runs.
 func (p *privateDaemon) find() (*daemonProcess, error) {
-	pids, err := findProcesses(func(args []string) bool {
+	pids, err := findProcesses(p.dir, func(args []string) bool {
 		return filepath.Base(args[0]) == "containerd" && slices.Contains(args, p.configFile())
 	})
 	if err != nil || len(pids) == 0 {
 		return nil, err
 	}
-	return openProcess(pids[0])
+	proc, err := openProcess(pids[0])
+	if errors.Is(err, unix.ESRCH) {
+		return nil, nil //nolint:nilnil // it ended meanwhile
+	}
+	return proc, err
 }
 
 func (p *privateDaemon) answers(ctx context.Context) bool {

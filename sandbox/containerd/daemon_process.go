@@ -91,9 +91,15 @@ func (p *daemonProcess) signal(sig unix.Signal) error {
 	return nil
 }
 
-// findProcesses lists the processes whose arguments, at least one, match.
-func findProcesses(match func(args []string) bool) ([]int, error) {
+// findProcesses lists the processes whose arguments, at least one, match, and which see the
+// same folder under the path dir as this process does: another container's processes, with
+// the same arguments, do not.
+func findProcesses(dir string, match func(args []string) bool) ([]int, error) {
 	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		return nil, fmt.Errorf("list processes: %w", err)
+	}
+	own, err := os.Stat(dir)
 	if err != nil {
 		return nil, fmt.Errorf("list processes: %w", err)
 	}
@@ -103,7 +109,11 @@ func findProcesses(match func(args []string) bool) ([]int, error) {
 		if err != nil || len(text) == 0 {
 			continue // ended meanwhile, a zombie or a thread of the kernel
 		}
-		if match(strings.Split(strings.TrimRight(string(text), "\x00"), "\x00")) {
+		if !match(strings.Split(strings.TrimRight(string(text), "\x00"), "\x00")) {
+			continue
+		}
+		seen, err := os.Stat(filepath.Join(filepath.Dir(file), "root", dir))
+		if err == nil && os.SameFile(own, seen) {
 			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
 			if err != nil {
 				return nil, fmt.Errorf("list processes: %w", err)

@@ -62,7 +62,7 @@ func (p *privateDaemon) cleanUp(ctx context.Context) error {
 
 // killShims ends the shims that serve this daemon, which are known by its socket.
 func (p *privateDaemon) killShims(ctx context.Context) error {
-	pids, err := findProcesses(func(args []string) bool {
+	pids, err := findProcesses(p.dir, func(args []string) bool {
 		return strings.HasPrefix(filepath.Base(args[0]), "containerd-shim") && slices.Contains(args, p.socket)
 	})
 	errs := []error{err}

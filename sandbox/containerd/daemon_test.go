@@ -2,10 +2,13 @@ package containerd
 
 import (
 	"context"
+	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -72,7 +75,7 @@ func connect(t *testing.T, o DaemonOptions) *Daemon {
 func assertNothingLeft(t *testing.T, dir string) {
 	t.Helper()
 	socket := socketPath(dir)
-	pids, err := findProcesses(func(args []string) bool {
+	pids, err := findProcesses(dir, func(args []string) bool {
 		return slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, dir+"/") || a == socket })
 	})
 	if err != nil || len(pids) > 0 {
@@ -154,6 +157,49 @@ func awaitTrue(t *testing.T, ask func() bool) {
 		case <-deadline:
 			t.Fatal("the condition does not come true")
 		}
+	}
+}
+
+func TestFolderByAnotherNameIsTheSameDaemon(t *testing.T) {
+	o, _ := privateOptions(t)
+	first := connect(t, o)
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(o.Dir, link); err != nil {
+		t.Fatal(err)
+	}
+	o.Dir = link
+	if second := connect(t, o); second.Address() != first.Address() {
+		t.Errorf("addresses %q and %q", first.Address(), second.Address())
+	}
+}
+
+func TestProcessesOfAnotherRootAreNotOurs(t *testing.T) {
+	t.Parallel()
+	// A process that sees another folder under the same path, as one in a container does.
+	dir := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), "unshare", "--mount", "sh", "-c", "mount -t tmpfs none "+dir+" && echo up && exec sleep 1000 #"+dir)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	if _, err := io.ReadFull(out, make([]byte, 3)); err != nil {
+		t.Fatal(err)
+	}
+	is := func(args []string) bool { return args[0] == "sleep" && slices.Contains(args, "1000") }
+	pid := cmd.Process.Pid
+	awaitTrue(t, func() bool {
+		text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
+		return err == nil && strings.HasPrefix(string(text), "sleep")
+	})
+	if pids, err := findProcesses("/", is); err != nil || !slices.Contains(pids, pid) {
+		t.Errorf("seen from the same root: %v, error %v; want %d among them", pids, err, pid)
+	}
+	if pids, err := findProcesses(dir, is); err != nil || slices.Contains(pids, pid) {
+		t.Errorf("seen from another folder: %v, error %v; want %d not among them", pids, err, pid)
 	}
 }
 

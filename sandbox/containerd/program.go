@@ -228,6 +228,17 @@ func (p *Program) Close() error {
 	return nil
 }
 
+// AgentPID is the host's number of the agent's process, the first one of the container in which the
+// program stands: for looking at it, and for tests that kill it. 0 where there is none.
+func (p *Program) AgentPID() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || p.place.c.task == nil {
+		return 0
+	}
+	return int(p.place.c.task.Pid())
+}
+
 // environment is the image's, the language's, and what every program may count on.
 func (p *Program) environment(c *container) []string {
 	return slices.Concat(c.env, []string{"HOME=" + workDir, "LANG=C.UTF-8"}, p.lang.Env)

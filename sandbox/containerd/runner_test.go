@@ -267,16 +267,6 @@ func sleeping(t *testing.T, ctx context.Context, p sandbox.Program, l sandbox.Li
 	return func() (sandbox.Outcome, error) { r := <-ended; return r.o, r.err }
 }
 
-// agentPID is the first process of the container in which the program stands.
-func agentPID(t *testing.T, p sandbox.Program) int {
-	t.Helper()
-	at, err := p.(*Program).current(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return int(at.c.task.Pid())
-}
-
 func TestARunWhoseAgentIsKilledIsRepeatedUnseen(t *testing.T) {
 	r := newTestRunner(t)
 	l := probeLimits()
@@ -284,7 +274,7 @@ func TestARunWhoseAgentIsKilledIsRepeatedUnseen(t *testing.T) {
 	for name, lang := range map[string]sandbox.Language{"interpreted": probe(), "compiled": compiled()} {
 		p := prepare(t, r.Runner, lang, "x")
 		outcome := sleeping(t, t.Context(), p, l)
-		first := agentPID(t, p)
+		first := p.(*Program).AgentPID()
 		if err := unix.Kill(first, unix.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
@@ -311,7 +301,7 @@ func TestARunThatLosesTwoContainersFails(t *testing.T) {
 	}()
 	for range 2 {
 		<-started
-		if err := unix.Kill(agentPID(t, p), unix.SIGKILL); err != nil {
+		if err := unix.Kill(p.(*Program).AgentPID(), unix.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -359,7 +349,7 @@ func TestDedicatedJobsShareNoContainer(t *testing.T) {
 	seen := map[int]bool{}
 	for range 3 {
 		p := prepare(t, r.Runner, lang, "x")
-		pid := agentPID(t, p)
+		pid := p.(*Program).AgentPID()
 		if seen[pid] {
 			t.Errorf("container of process %d was used again", pid)
 		}

@@ -397,7 +397,7 @@ func TestJudgeProperties(t *testing.T) {
 		s := submission(len(chosen), script...)
 		s.Language.ParallelTests = rapid.IntRange(0, 4).Draw(t, "parallel")
 		s.StopOnFailure = rapid.Bool().Draw(t, "stop")
-		r, err := judge.Judge(context.Background(), sandboxtest.NewFake(), s, judge.Options{})
+		r, err := judge.Judge(t.Context(), sandboxtest.NewFake(), s, judge.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -122,12 +122,12 @@ func inputOutputCases() []Case {
 			Why: "output is cut while it streams, and the program is ended",
 		},
 		{
-			Name: "io/endless standard error", Language: python, Source: "import os\nos.write(1, b'ok')\nwhile True: os.write(2, b'x' * 65536)",
+			Name: "io/much standard error", Language: python, Source: "import os\nos.write(1, b'ok')\nfor i in range(320): os.write(2, b'x' * 65536)",
 			Limits: sandbox.Limits{Output: 64 << 10},
-			Want: Want{Verdict: sandbox.OutputLimitExceeded, Stdout: new("ok"), Check: func(o sandbox.Outcome) error {
+			Want: Want{Verdict: sandbox.Accepted, Stdout: new("ok"), Check: func(o sandbox.Outcome) error {
 				return kept(o.Stderr, o.StderrTruncated, 64<<10, true)
 			}},
-			Why: "the limit holds for each stream",
+			Why: "standard error never fails a test: what is over the limit is dropped",
 		},
 	}
 }

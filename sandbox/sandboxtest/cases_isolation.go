@@ -10,10 +10,11 @@ import (
 const leavesTraces = `
 import os, socket, subprocess
 name = 'optimus-suite-left'
-for folder in '.', '/tmp', '/dev/shm', '/var/tmp', '/run', '/run/lock', '/dev/mqueue', '/var/lock', os.path.expanduser('~'):
-    path = os.path.join(folder, name)
-    if os.path.lexists(path): print('found', path)
-    try: open(path, 'w').close()
+folders = '.', '/tmp', '/dev/shm', '/var/tmp', '/run', '/run/lock', '/dev/mqueue', '/var/lock', os.path.expanduser('~')
+for folder in folders:
+    if os.path.lexists(os.path.join(folder, name)): print('found', folder)
+for folder in folders:
+    try: open(os.path.join(folder, name), 'w').close()
     except OSError: pass
 for folder in '/tmp', '/dev/shm', '/var/tmp':
     try: left = os.listdir(folder)
@@ -150,7 +151,7 @@ for path in '/etc/passwd', '/etc/ld.so.cache', '/usr/bin/env', '/bin/sh':
 print('done')
 `
 
-const readsSecrets = `
+const looksAround = `
 import os
 for path in '/etc/shadow', '/etc/gshadow', '/proc/1/environ', '/proc/1/maps', '/proc/1/mem', '/proc/kcore', '/proc/kmsg', '/proc/keys', '/proc/timer_list', '/dev/mem', '/dev/kmsg', '/root/.ssh/id_rsa', '/var/run/docker.sock', '/run/containerd/containerd.sock', '/sys/kernel/debug/tracing', '/sys/firmware/dmi', '/sys/firmware/efi':
     try:
@@ -213,7 +214,7 @@ func viewCases() []Case {
 	wide := sandbox.Limits{Wall: 60 * time.Second, CPU: 30 * time.Second}
 	return []Case{
 		{Name: "view/nothing but its own can be written", Language: python, Source: writesEverywhere, Limits: wide, Want: says("done\n"), Why: "the image is read-only and shared"},
-		{Name: "view/secrets", Language: python, Source: readsSecrets, Limits: wide, Want: says("done\n"), Why: "what is readable by root alone, sockets and devices are out of reach"},
+		{Name: "view/secrets", Language: python, Source: looksAround, Limits: wide, Want: says("done\n"), Why: "what is readable by root alone, sockets and devices are out of reach"},
 		{Name: "view/proc and sys", Language: python, Source: looksAtProc, Want: says("done\n"), Why: "a fresh /proc is unmasked unless someone masks it"},
 		{Name: "view/dev", Language: python, Source: looksAtDev, Want: says("done\n"), Why: "no device but the harmless ones"},
 		{

@@ -50,7 +50,7 @@ func limitCases() []Case {
 		{
 			Name: "files/too large in cpp", Language: cpp, Limits: sandbox.Limits{FileSize: mib},
 			Source: "#include <fcntl.h>\n#include <unistd.h>\nstatic char b[65536];\nint main() { int f = open(\"big\", O_CREAT | O_WRONLY, 0600); for (int i = 0; i < 64; i++) write(f, b, sizeof b); return 0; }",
-			Want: Want{Verdict: sandbox.RuntimeError, Signal: 25}, Why: "SIGXFSZ is the kernel's word for a file over its limit",
+			Want:   Want{Verdict: sandbox.RuntimeError, Signal: 25}, Why: "SIGXFSZ is the kernel's word for a file over its limit",
 		},
 		{
 			Name: "files/too large in python", Language: python, Limits: sandbox.Limits{FileSize: mib},

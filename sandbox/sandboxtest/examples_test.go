@@ -26,7 +26,6 @@ type example struct {
 }
 
 func TestExamplesAreWhole(t *testing.T) {
-	t.Parallel()
 	const folder = "../../docs/examples"
 	files, err := filepath.Glob(filepath.Join(folder, "*", "case.json"))
 	if err != nil {

@@ -28,8 +28,8 @@ import (
 //	error TEXT          the Runner fails
 //	panic TEXT          the Runner panics
 //	no-image            the Runner fails with ErrImageMissing
-//	prepare COMMAND     COMMAND is carried out by Prepare instead: exit and exceed fail the compile
-//	case WORD COMMAND   COMMAND is carried out where standard input is WORD
+//	prepare COMMAND     Prepare carries it out instead: exit and exceed fail the compile
+//	case WORD COMMAND   it is carried out only where standard input is WORD
 //
 // Empty lines, and lines that start with #, do nothing. An unknown command is the Runner's error.
 type Fake struct {

@@ -31,8 +31,8 @@ func faults() []fault {
 		{"runs/ended context", endedContext},
 		{"program/closed twice", closedTwice},
 		{"program/image is missing", imageMissing},
-		{"faults/agent killed in mid-run", func(t *testing.T, h Harness) { killedOnce(t, h, "KillAgent", h.KillAgent) }},
-		{"faults/container killed in mid-run", func(t *testing.T, h Harness) { killedOnce(t, h, "KillContainer", h.KillContainer) }},
+		{"faults/agent killed in mid-run", agentKilled},
+		{"faults/container killed in mid-run", containerKilled},
 		{"faults/container killed while idle", killedIdle},
 		{"faults/container killed twice", killedTwice},
 	}
@@ -257,6 +257,16 @@ func imageMissing(t *testing.T, h Harness) {
 }
 
 type killer func(context.Context, sandbox.Program) error
+
+func agentKilled(t *testing.T, h Harness) {
+	t.Helper()
+	killedOnce(t, h, "KillAgent", h.KillAgent)
+}
+
+func containerKilled(t *testing.T, h Harness) {
+	t.Helper()
+	killedOnce(t, h, "KillContainer", h.KillContainer)
+}
 
 func killedOnce(t *testing.T, h Harness, hook string, kill killer) {
 	t.Helper()

@@ -147,19 +147,20 @@ type view struct {
 	tx *bolt.Tx
 }
 
-func (v view) bucket(n bucket) *bolt.Bucket {
-	b := v.tx.Bucket([]byte(bucketNames()[n]))
+func (v view) table(n bucket) table {
+	name, prefix := n.place()
+	b := v.tx.Bucket([]byte(name))
 	if b == nil {
-		panic("bucket " + bucketNames()[n] + " is missing") // recovered, and told as damage
+		panic("bucket " + name + " is missing") // recovered, and told as damage
 	}
-	return b
+	return table{b, prefix}
 }
 
-func (v view) get(n bucket, k []byte) []byte { return v.bucket(n).Get(k) }
+func (v view) get(n bucket, k []byte) []byte { return v.table(n).get(k) }
 
 // first is the first key that begins with prefix, and its value.
 func (v view) first(n bucket, prefix []byte) (k, val []byte) {
-	k, val = v.bucket(n).Cursor().Seek(prefix)
+	k, val = v.table(n).cursor().seek(prefix)
 	if !bytes.HasPrefix(k, prefix) {
 		return nil, nil
 	}
@@ -169,8 +170,8 @@ func (v view) first(n bucket, prefix []byte) (k, val []byte) {
 // keys gives copies of the first keys, at most limit, that begin with prefix.
 func (v view) keys(n bucket, prefix []byte, limit int) [][]byte {
 	var ks [][]byte
-	c := v.bucket(n).Cursor()
-	for k, _ := c.Seek(prefix); len(ks) < limit && bytes.HasPrefix(k, prefix) && k != nil; k, _ = c.Next() {
+	c := v.table(n).cursor()
+	for k, _ := c.seek(prefix); len(ks) < limit && bytes.HasPrefix(k, prefix) && k != nil; k, _ = c.next() {
 		ks = append(ks, bytes.Clone(k))
 	}
 	return ks
@@ -188,10 +189,10 @@ func (v view) record(id store.ID) (*record, error) {
 // batch is the writer's open transaction.
 type batch struct {
 	view
-	s       *Store
-	now     time.Time
-	queues  *catalogue
-	buckets [bucketCount]*bolt.Bucket
+	s      *Store
+	now    time.Time
+	queues *catalogue
+	tables [bucketCount]table
 	// fault is the first error of the file itself, which spoils the whole transaction.
 	fault error
 	dirty bool
@@ -264,19 +265,20 @@ func (b *batch) rollback() {
 	_ = b.tx.Rollback() // it fails only where there is nothing left to roll back
 }
 
-func (b *batch) bucket(n bucket) *bolt.Bucket {
-	if b.buckets[n] == nil {
-		b.buckets[n] = b.view.bucket(n)
+func (b *batch) table(n bucket) table {
+	if b.tables[n].bucket == nil {
+		b.tables[n] = b.view.table(n)
+		b.tables[n].bucket.FillPercent = 0.9 // most keys are appended: to the end, or to a queue's or phase's end
 	}
-	return b.buckets[n]
+	return b.tables[n]
 }
 
-func (b *batch) get(n bucket, k []byte) []byte { return b.bucket(n).Get(k) }
+func (b *batch) get(n bucket, k []byte) []byte { return b.table(n).get(k) }
 
 // put writes. Its error, which is the file's own, is kept as the transaction's fault.
-func (b *batch) put(n bucket, k, v []byte) { b.wrote(b.bucket(n).Put(k, v)) }
+func (b *batch) put(n bucket, k, v []byte) { b.wrote(b.table(n).put(k, v)) }
 
-func (b *batch) delete(n bucket, k []byte) { b.wrote(b.bucket(n).Delete(k)) }
+func (b *batch) delete(n bucket, k []byte) { b.wrote(b.table(n).delete(k)) }
 
 func (b *batch) wrote(err error) {
 	b.dirty = true

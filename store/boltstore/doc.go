@@ -5,30 +5,30 @@
 //
 // Below are its buckets, with what their keys and values are made of. Numbers are big-endian:
 // queue 2 bytes; minute, seq, start and time 8; phase, priority (the highest is 0) and kind 1;
-// id 16. Texts stand behind their length in one byte, those with … fill the rest. The first
-// lines are the queues and their figures, then come the jobs, the indexes of lists, the order
-// of claims, the times at which something is due, idempotency keys and workers.
+// id 16. Texts stand behind their length in one byte, those with … fill the rest. The indexes
+// share one bucket, in which each has its first letter before its keys: for lists, for the order
+// of claims, and for the times at which something is due.
 //
-//	meta      name…                                    → text
-//	queues    queue                                    → JSON: name, paused
-//	numbers   name…                                    → queue
-//	figures   queue                                    → JSON: clock, counts, totals, virtual times
-//	minutes   queue minute                             → JSON: counters
-//	jobs      queue id                                 → JSON: the job without what follows
-//	payloads  queue id                                 → JSON: the submission, written once
-//	reports   queue id                                 → JSON: the report, written once
-//	events    queue id seq                             → type, time, data
-//	phases    queue phase id                           →
-//	tenants   queue tenant phase id                    →
-//	backlog   queue tenant language tier priority id   → since, and start of a head
-//	heads     queue language tier priority start id    → tenant
-//	shares    queue tenant                             → running, and for priorities a time
-//	delayed   queue time id                            →
-//	leases    queue time id                            →
-//	ended     queue kind time id                       →
-//	keys      tenant key…                              → id, hash, time
-//	key_ends  time tenant key…                         →
-//	workers   name…                                    → JSON
+//	meta           name…                                     → text
+//	queues         queue                                     → JSON: name, paused
+//	numbers        name…                                     → queue
+//	figures        queue                                     → JSON: clock, counts, totals, current minute, virtual times
+//	minutes        queue minute                              → JSON: counters
+//	jobs           queue id                                  → JSON: the job without what follows
+//	payloads       queue id                                  → JSON: the submission, written once
+//	reports        queue id                                  → JSON: the report, written once
+//	events         queue id seq                              → type, time, data
+//	index/phases   queue phase id                            →
+//	index/tenants  queue tenant phase id                     →
+//	index/backlog  queue tenant language tier priority id    → since, and start of a head
+//	index/heads    queue language tier priority start id     → tenant
+//	index/shares   queue tenant                              → running, and for priorities a time
+//	index/delayed  queue time id                             →
+//	index/leases   queue time id                             →
+//	index/ended    queue kind time id                        →
+//	keys           tenant key…                               → id, hash, time
+//	key_ends       time tenant key…                          →
+//	workers        name…                                     → JSON
 //
 // # Writing
 //

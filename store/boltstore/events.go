@@ -66,10 +66,10 @@ func (b *batch) event(r *record, t store.EventType, data []byte) {
 func (b *batch) trim(r *record) {
 	for _, dropped := range []string{"o", "oct", "octs"} {
 		var old [][]byte
-		c := b.bucket(bucketEvents).Cursor()
+		c := b.table(bucketEvents).cursor()
 		prefix := jobKey(r.ID)
 		events, size := r.Events, r.EventBytes
-		for k, v := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, v = c.Next() {
+		for k, v := c.seek(prefix); bytes.HasPrefix(k, prefix); k, v = c.next() {
 			if events <= b.s.o.MaxEvents && size <= b.s.o.MaxEventBytes {
 				break
 			}
@@ -117,8 +117,8 @@ func (s *Store) Events(ctx context.Context, id store.ID, after uint64) ([]store.
 			return err
 		}
 		prefix := jobKey(id)
-		c := v.bucket(bucketEvents).Cursor()
-		for k, val := c.Seek(eventKey(id, after)); bytes.HasPrefix(k, prefix); k, val = c.Next() {
+		c := v.table(bucketEvents).cursor()
+		for k, val := c.seek(eventKey(id, after)); bytes.HasPrefix(k, prefix); k, val = c.next() {
 			e := decodeEvent(k, val)
 			if e.Seq > after {
 				events = append(events, e)

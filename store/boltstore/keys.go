@@ -6,7 +6,8 @@ import (
 	"optimus/store"
 )
 
-// bucket numbers a bucket of the file; the package doc draws what each holds.
+// bucket numbers a bucket of the file or, where its name begins with "index/", a part of the
+// bucket index; the package doc draws what each holds.
 type bucket int
 
 const (
@@ -37,10 +38,10 @@ func bucketNames() [bucketCount]string {
 	return [bucketCount]string{
 		bucketMeta: "meta", bucketQueues: "queues", bucketNumbers: "numbers", bucketFigures: "figures",
 		bucketMinutes: "minutes", bucketJobs: "jobs", bucketPayloads: "payloads",
-		bucketReports: "reports", bucketEvents: "events", bucketPhases: "phases",
-		bucketTenants: "tenants", bucketBacklog: "backlog", bucketHeads: "heads",
-		bucketShares: "shares", bucketDelayed: "delayed", bucketLeases: "leases",
-		bucketEnded: "ended", bucketKeys: "keys", bucketKeyEnds: "key_ends", bucketWorkers: "workers",
+		bucketReports: "reports", bucketEvents: "events", bucketPhases: "index/phases",
+		bucketTenants: "index/tenants", bucketBacklog: "index/backlog", bucketHeads: "index/heads",
+		bucketShares: "index/shares", bucketDelayed: "index/delayed", bucketLeases: "index/leases",
+		bucketEnded: "index/ended", bucketKeys: "keys", bucketKeyEnds: "key_ends", bucketWorkers: "workers",
 	}
 }
 

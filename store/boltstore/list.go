@@ -9,8 +9,6 @@ import (
 	"hash/crc32"
 	"time"
 
-	bolt "go.etcd.io/bbolt"
-
 	"optimus/store"
 )
 
@@ -72,7 +70,7 @@ type merge struct {
 
 // source is one index below a prefix, after which its keys are ids.
 type source struct {
-	cursor *bolt.Cursor
+	cursor cursor
 	prefix []byte
 	least  store.ID
 	id     store.ID
@@ -91,9 +89,8 @@ func (v view) merge(f store.Filter, least, below store.ID) (*merge, error) {
 	}
 	m := &merge{}
 	add := func(n bucket, prefix []byte) {
-		src := &source{cursor: v.bucket(n).Cursor(), prefix: prefix, least: least}
-		k, _ := src.cursor.Seek(append(bytes.Clone(prefix), below[:]...))
-		src.back(k)
+		src := &source{cursor: v.table(n).cursor(), prefix: prefix, least: least}
+		src.stand(src.cursor.before(append(bytes.Clone(prefix), below[:]...)))
 		if src.ok {
 			m.sources = append(m.sources, src)
 		}
@@ -138,14 +135,8 @@ func prefixes(queue uint16, f store.Filter) []prefix {
 	return all
 }
 
-// back moves to the key before the one at which the cursor stands; nil is behind the last.
-func (src *source) back(at []byte) {
-	var k []byte
-	if at == nil {
-		k, _ = src.cursor.Last()
-	} else {
-		k, _ = src.cursor.Prev()
-	}
+// stand notes where the cursor is.
+func (src *source) stand(k, _ []byte) {
 	src.ok = bytes.HasPrefix(k, src.prefix) && bytes.Compare(k[len(src.prefix):], src.least[:]) >= 0
 	if src.ok {
 		src.id = idAtEnd(k)
@@ -164,7 +155,7 @@ func (m *merge) next() (store.ID, bool) {
 		return store.ID{}, false
 	}
 	id := newest.id
-	newest.back(id[:])
+	newest.stand(newest.cursor.prev())
 	return id, true
 }
 

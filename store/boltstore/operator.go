@@ -71,13 +71,14 @@ func (v view) info(q *queue, now time.Time) (store.QueueInfo, error) {
 	}
 	current := now.Unix() / 60
 	for m := current - keptMinutes + 1; m <= current; m++ {
-		c := store.MinuteCounters{Minute: time.Unix(m*60, 0).UTC()}
-		if raw := v.get(bucketMinutes, minuteKey(q.number, m)); raw != nil {
-			if err := json.Unmarshal(raw, &c.Counters); err != nil {
-				return info, fmt.Errorf("%w: the counters of queue %q are damaged: %w", store.ErrSchema, q.Name, err)
-			}
+		c, err := v.minute(q.number, m)
+		if err != nil {
+			return info, err
 		}
-		info.PerMinute = append(info.PerMinute, c)
+		if m == q.Minute {
+			c = q.Current
+		}
+		info.PerMinute = append(info.PerMinute, store.MinuteCounters{Minute: time.Unix(m*60, 0).UTC(), Counters: c})
 	}
 	return info, nil
 }
@@ -126,7 +127,7 @@ func (s *Store) Workers(ctx context.Context) ([]store.Worker, error) {
 	var ws []store.Worker
 	err := s.read(ctx, func(v view) error {
 		now := s.now()
-		return v.bucket(bucketWorkers).ForEach(func(k, raw []byte) error {
+		return v.table(bucketWorkers).each(func(k, raw []byte) error {
 			w := workerRecord{}
 			if err := json.Unmarshal(raw, &w); err != nil {
 				return fmt.Errorf("%w: worker %q is damaged: %w", store.ErrSchema, k, err)

@@ -171,7 +171,7 @@ func (b *batch) admit(q *queue, prefix []byte) {
 			_, lane, _ := splitGroup(group)
 			b.wake(q, lane)
 		}
-		if k, _ = b.bucket(bucketBacklog).Cursor().Seek(after(group)); !bytes.HasPrefix(k, prefix) {
+		if k, _ = b.table(bucketBacklog).cursor().seek(after(group)); !bytes.HasPrefix(k, prefix) {
 			return
 		}
 	}

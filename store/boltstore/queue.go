@@ -61,12 +61,7 @@ func (b *batch) tick(q *queue) {
 	}
 	q.fresh = false
 	if m := b.now.Unix() / 60; m != q.Minute {
-		q.Minute, q.Current = m, store.Counters{}
-		if raw := b.get(bucketMinutes, minuteKey(q.number, m)); raw != nil { // the wall clock went back
-			if err := json.Unmarshal(raw, &q.Current); err != nil {
-				b.wrote(fmt.Errorf("%w: the counters of queue %q are damaged: %w", store.ErrSchema, q.Name, err))
-			}
-		}
+		b.turnMinute(q, m)
 	}
 }
 
@@ -122,7 +117,7 @@ func (c *catalogue) named(names []string) []*queue {
 // loadCatalogue reads every queue. turns of before, where not nil, are kept.
 func loadCatalogue(v view, before *catalogue) (*catalogue, error) {
 	c := &catalogue{byName: map[string]*queue{}, byNumber: map[uint16]*queue{}}
-	err := v.bucket(bucketQueues).ForEach(func(k, raw []byte) error {
+	err := v.table(bucketQueues).each(func(k, raw []byte) error {
 		q, err := loadQueue(v, k, raw)
 		if err != nil {
 			return err
@@ -218,9 +213,6 @@ func (b *batch) flush() {
 			continue
 		}
 		b.putJSON(bucketFigures, number(q.number), q.figures)
-		if q.Current != (store.Counters{}) {
-			b.saveMinute(q)
-		}
 		q.changed = false
 	}
 }
@@ -228,16 +220,33 @@ func (b *batch) flush() {
 // keptMinutes is how many minutes of counters a queue has.
 const keptMinutes = 60
 
-// saveMinute writes the current minute's counters and, with a minute's first, drops old ones.
-func (b *batch) saveMinute(q *queue) {
-	k := minuteKey(q.number, q.Minute)
-	if b.get(bucketMinutes, k) == nil {
+// turnMinute puts the counters of the minute that has passed aside, drops old ones, and begins
+// with those of minute m: none, unless the wall clock went back.
+func (b *batch) turnMinute(q *queue, m int64) {
+	if q.Current != (store.Counters{}) {
 		oldest := string(minuteKey(q.number, q.Minute-keptMinutes+1))
 		for _, old := range b.keys(bucketMinutes, number(q.number), keptMinutes) {
 			if string(old) < oldest {
 				b.delete(bucketMinutes, old)
 			}
 		}
+		b.putJSON(bucketMinutes, minuteKey(q.number, q.Minute), q.Current)
 	}
-	b.putJSON(bucketMinutes, k, q.Current)
+	var err error
+	if q.Current, err = b.minute(q.number, m); err != nil {
+		b.wrote(err)
+	}
+	q.Minute, q.changed = m, true
+}
+
+// minute reads counters that were put aside.
+func (v view) minute(queue uint16, m int64) (c store.Counters, err error) {
+	raw := v.get(bucketMinutes, minuteKey(queue, m))
+	if raw == nil {
+		return c, nil
+	}
+	if err := json.Unmarshal(raw, &c); err != nil {
+		return c, fmt.Errorf("%w: the counters of queue %d are damaged: %w", store.ErrSchema, queue, err)
+	}
+	return c, nil
 }

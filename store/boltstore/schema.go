@@ -42,7 +42,7 @@ const (
 func migrations() []func(*bolt.Tx) error {
 	return []func(*bolt.Tx) error{
 		func(tx *bolt.Tx) error {
-			for _, name := range bucketNames() {
+			for _, name := range fileBuckets() {
 				if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
 					return fmt.Errorf("make bucket %s: %w", name, err)
 				}
@@ -130,7 +130,7 @@ func inspect(path string) (err error) {
 
 // checkMeta refuses a file that is not ours, or too new. An empty one is fine.
 func checkMeta(path string, tx *bolt.Tx) error {
-	meta := tx.Bucket([]byte(bucketNames()[bucketMeta]))
+	meta := metaBucket(tx)
 	if meta == nil {
 		if k, _ := tx.Cursor().First(); k == nil {
 			return nil
@@ -148,7 +148,7 @@ func checkMeta(path string, tx *bolt.Tx) error {
 		return fmt.Errorf("%w: %s was written by a newer Optimus (it needs schema %d, this binary knows %d); start that version or a later one",
 			store.ErrSchema, path, least, known)
 	}
-	for _, name := range bucketNames() {
+	for _, name := range fileBuckets() {
 		if tx.Bucket([]byte(name)) == nil {
 			return damaged(path, "bucket "+name+" is missing")
 		}
@@ -156,9 +156,11 @@ func checkMeta(path string, tx *bolt.Tx) error {
 	return nil
 }
 
+func metaBucket(tx *bolt.Tx) *bolt.Bucket { return tx.Bucket([]byte(bucketNames()[bucketMeta])) }
+
 // prepare makes an empty file ours.
 func prepare(path string, tx *bolt.Tx) error {
-	if tx.Bucket([]byte(bucketNames()[bucketMeta])) != nil {
+	if metaBucket(tx) != nil {
 		return nil
 	}
 	for i, migrate := range migrations() {
@@ -166,7 +168,7 @@ func prepare(path string, tx *bolt.Tx) error {
 			return fmt.Errorf("make schema %d of %s: %w", i+1, path, err)
 		}
 	}
-	meta := tx.Bucket([]byte(bucketNames()[bucketMeta]))
+	meta := metaBucket(tx)
 	for k, v := range map[string]string{
 		metaFormat: formatName, metaWritten: strconv.Itoa(len(migrations())), metaMinReader: strconv.Itoa(minReader),
 	} {

@@ -141,9 +141,12 @@ func (b *batch) submit(n store.NewJob, payload []byte) (*record, error) {
 func (b *batch) retryAfter(q *queue) time.Duration {
 	var ended, minutes uint64
 	for back := range int64(5) {
-		c := store.Counters{}
-		if raw := b.get(bucketMinutes, minuteKey(q.number, q.Minute-back)); raw != nil && json.Unmarshal(raw, &c) == nil {
-			ended += c.Completed + c.Failed + c.Cancelled
+		c, err := b.minute(q.number, q.Minute-back)
+		if back == 0 {
+			c = q.Current
+		}
+		if n := c.Completed + c.Failed + c.Cancelled; err == nil && n > 0 {
+			ended += n
 			minutes++
 		}
 	}

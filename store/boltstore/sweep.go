@@ -59,8 +59,8 @@ func (b *batch) sweep() (done store.Swept, more bool) {
 // due gives the ids of a queue's entries whose time is not after t, at most a batch.
 func (b *batch) due(n bucket, prefix []byte, t int64, limit int) []store.ID {
 	var ids []store.ID
-	c := b.bucket(n).Cursor()
-	for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix) && len(ids) < limit; k, _ = c.Next() {
+	c := b.table(n).cursor()
+	for k, _ := c.seek(prefix); bytes.HasPrefix(k, prefix) && len(ids) < limit; k, _ = c.next() {
 		if int64(binary.BigEndian.Uint64(k[len(prefix):])) > t { //nolint:gosec // was not negative
 			break
 		}

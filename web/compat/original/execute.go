@@ -1,6 +1,7 @@
 package original
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -24,6 +25,12 @@ type executeRequest struct {
 	SourceCode string     `json:"source_code"`
 	TestCases  []testCase `json:"test_cases"`
 	TimeoutMS  *int64     `json:"timeout_ms"`
+}
+
+// rawRequest is an executeRequest whose tests are not decoded yet.
+type rawRequest struct {
+	executeRequest
+	TestCases json.RawMessage `json:"test_cases"`
 }
 
 type testCase struct {
@@ -94,8 +101,12 @@ func (a *API) execute(ctx context.Context, body []byte, key string) (store.ID, *
 
 // decode reads the body and puts the defaults in.
 func (a *API) decode(body []byte) (*executeRequest, *failure) {
-	var req executeRequest
-	err := json.Unmarshal(body, &req)
+	var raw rawRequest
+	err := json.Unmarshal(body, &raw)
+	req := raw.executeRequest
+	if err == nil {
+		req.TestCases, err = decodeTests(raw.TestCases, a.limits.Tests)
+	}
 	var wrongType *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &wrongType):
@@ -121,6 +132,32 @@ func (a *API) decode(body []byte) (*executeRequest, *failure) {
 	return &req, nil
 }
 
+// decodeTests decodes at most one test more than there may be, so that a small body cannot make a
+// large list.
+func decodeTests(data []byte, most int) (tests []testCase, err error) {
+	if len(data) == 0 {
+		return nil, nil
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	open, err := dec.Token()
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("test_cases: %w", err)
+	case open == nil:
+		return nil, nil
+	case open != json.Delim('['):
+		return nil, &json.UnmarshalTypeError{Field: "test_cases", Value: "single value"}
+	}
+	for dec.More() && len(tests) <= most {
+		var t testCase
+		if err := dec.Decode(&t); err != nil {
+			return nil, fmt.Errorf("test_cases: %w", err)
+		}
+		tests = append(tests, t)
+	}
+	return tests, nil
+}
+
 // payloadHash identifies what a request means, however its JSON was written.
 func payloadHash(req *executeRequest) [sha256.Size]byte {
 	data, err := json.Marshal(req)
@@ -140,7 +177,7 @@ func (a *API) check(req *executeRequest) *failure {
 	case len(req.TestCases) == 0:
 		return refuse(http.StatusBadRequest, "NO_TEST_CASES", "give 1 to %d test cases", l.Tests)
 	case len(req.TestCases) > l.Tests:
-		return refuse(http.StatusBadRequest, "TOO_MANY_TEST_CASES", "%d test cases; allowed are at most %d", len(req.TestCases), l.Tests)
+		return refuse(http.StatusBadRequest, "TOO_MANY_TEST_CASES", "over %d test cases; allowed are at most %d", l.Tests, l.Tests)
 	case int64(len(req.SourceCode)) > l.Source:
 		return refuse(http.StatusRequestEntityTooLarge, "SOURCE_CODE_TOO_LARGE",
 			"source_code holds %d bytes; allowed are at most %d", len(req.SourceCode), l.Source)

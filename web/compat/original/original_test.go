@@ -72,6 +72,10 @@ func TestErrorsAndTheirOrder(t *testing.T) {
 		{400, "INVALID_JSON", "", "{\"language\":\"python\",\"source_code\":\"\xff\"}"},
 		{422, "INVALID_REQUEST", "", `{"language":5}`},
 		{422, "INVALID_REQUEST", "", `[]`},
+		{422, "INVALID_REQUEST", "", `{"language":"python","test_cases":{}}`},
+		{422, "INVALID_REQUEST", "", `{"language":"python","test_cases":"x"}`},
+		{422, "INVALID_REQUEST", "", `{"language":"python","test_cases":[5]}`},
+		{400, "NO_TEST_CASES", "", `{"language":"python","source_code":"x","test_cases":null}`},
 		{422, "INVALID_REQUEST", "", `{"language":"python","test_cases":[{"weight":-1}]}`},
 	} {
 		h.refused(c.status, c.code, http.MethodPost, "/execute", c.body, "Idempotency-Key", c.key)
@@ -82,6 +86,13 @@ func TestErrorsAndTheirOrder(t *testing.T) {
 	h.refused(429, "QUEUE_FULL", http.MethodPost, "/execute", body("python", "x", ok, 1))
 	h.store.SetFailure(store.ErrUnavailable)
 	h.refused(500, "QUEUE_FAILURE", http.MethodPost, "/execute", body("python", "x", ok, 1))
+}
+
+func TestManySmallTestsTakeLittleMemory(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	body := `{"language":"python","source_code":"x","test_cases":[` + strings.Repeat(`{},`, 1<<20) + `{}]}`
+	h.refused(http.StatusBadRequest, "TOO_MANY_TEST_CASES", http.MethodPost, "/execute", body)
 }
 
 func TestBodyTooLarge(t *testing.T) {

@@ -1,0 +1,122 @@
+package modes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sys/unix"
+
+	"optimus/config"
+	"optimus/sandbox"
+	"optimus/sandbox/containerd"
+	"optimus/sandbox/sandboxtest"
+)
+
+// TestRunnerSuite holds the real Runner, with the shipped catalogue's languages in images that are
+// built here where they are not in the cache, to all that is promised of one.
+func TestRunnerSuite(t *testing.T) {
+	runner, languages := realRunner(t)
+	sandboxtest.Run(t, sandboxtest.Harness{
+		Runner: runner, Languages: languages, KillAgent: killAgent,
+		// With its first process the whole container ends, whatever the kernel's order.
+		KillContainer: killAgent, Absent: []string{"rust"},
+	})
+}
+
+// realRunner is a runner on a private daemon, which ends with the test.
+func realRunner(t *testing.T) (*containerd.Runner, map[string]sandbox.Language) {
+	t.Helper()
+	ctx, dir := t.Context(), t.TempDir()
+	log := zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.InfoLevel)
+	daemon, err := containerd.Connect(ctx, containerd.DaemonOptions{Mode: containerd.ModePrivate, Dir: filepath.Join(dir, "containerd"), Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cleanUp(t, "daemon", daemon.Close)
+	runner, err := containerd.NewRunner(ctx, containerd.RunnerOptions{
+		Daemon: daemon, Dir: filepath.Join(dir, "runner"), Agent: buildBinary(t), Log: log,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cleanUp(t, "runner", runner.Close)
+	languages := map[string]sandbox.Language{}
+	for _, name := range []string{"python", "cpp", "java"} {
+		languages[name] = buildLanguage(t, daemon, name)
+	}
+	for name, err := range runner.Warm(ctx, languages["python"], languages["cpp"], languages["java"]) {
+		t.Errorf("warm %s: %v", name, err)
+	}
+	return runner, languages
+}
+
+func cleanUp(t *testing.T, what string, closing func(context.Context) error) {
+	t.Helper()
+	t.Cleanup(func() {
+		if err := closing(context.WithoutCancel(t.Context())); err != nil {
+			t.Errorf("close %s: %v", what, err)
+		}
+	})
+}
+
+func buildLanguage(t *testing.T, daemon *containerd.Daemon, name string) sandbox.Language {
+	t.Helper()
+	stated, err := config.LoadCatalogue("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := newCatalogue(stated, nil)
+	lang, err := all.Resolve(name, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	recipe, ok := all.recipe(lang.Image, "")
+	if !ok {
+		t.Fatalf("language %s has no recipe", name)
+	}
+	img, err := daemon.Images().Build(t.Context(), containerd.BuildOptions{Recipe: recipe, Ref: lang.Image})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lang.Digest = img.Digest
+	return lang
+}
+
+// buildBinary compiles the static binary: the test's own is not one that a container could start.
+func buildBinary(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "optimus")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", binary, "optimus")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build optimus: %v: %s", err, out)
+	}
+	return binary
+}
+
+// killAgent kills the first process of a program's container and waits until it is gone.
+func killAgent(ctx context.Context, p sandbox.Program) error {
+	program, ok := p.(*containerd.Program)
+	if !ok {
+		return fmt.Errorf("program is a %T", p)
+	}
+	pid := program.AgentPID()
+	if err := unix.Kill(pid, unix.SIGKILL); err != nil {
+		return fmt.Errorf("kill agent %d: %w", pid, err)
+	}
+	for !errors.Is(unix.Kill(pid, 0), unix.ESRCH) {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(time.Millisecond):
+		}
+	}
+	return nil
+}
