@@ -32,6 +32,7 @@ func Run(ctx context.Context, p Process, args []string) error {
 		Serve: func(ctx context.Context, cfg config.Config) error { return serve(ctx, p, cfg) },
 		Run:   func(ctx context.Context, cfg config.Config, r RunRequest) error { return runLocal(ctx, p, cfg, r) },
 		Demo:  func(ctx context.Context, cfg config.Config, r DemoRequest) error { return runDemo(ctx, p, cfg, r) },
+		Bench: func(ctx context.Context, cfg config.Config, asJSON bool) error { return runBench(ctx, p, cfg, asJSON) },
 	})
 	return app.RunContext(ctx, flagsFirst(app, args)) //nolint:wrapcheck // the command's own error
 }
@@ -41,6 +42,7 @@ type Actions struct {
 	Serve func(context.Context, config.Config) error
 	Run   func(context.Context, config.Config, RunRequest) error
 	Demo  func(context.Context, config.Config, DemoRequest) error
+	Bench func(ctx context.Context, cfg config.Config, asJSON bool) error
 }
 
 // App gives the command tree over the actions.
@@ -110,6 +112,9 @@ func adminCommands(p Process, a Actions) []*cli.Command {
 		queuesCommand(p),
 		deadLetterCommand(p),
 		languagesCommand(p),
+		imagesCommand(p),
 		configCommand(p),
+		doctorCommand(p),
+		benchCommand(p, a.Bench),
 	}
 }

@@ -85,11 +85,7 @@ func openEngine(ctx context.Context, life *lifecycle, cfg config.Config, log zer
 
 // connect gives the containerd that the settings ask for.
 func connect(ctx context.Context, life *lifecycle, cfg config.Config, log zerolog.Logger) (*containerd.Daemon, error) {
-	daemon, err := containerd.Connect(ctx, containerd.DaemonOptions{
-		Mode: cfg.Sandbox.Containerd,
-		Dir:  filepath.Join(cfg.Data, "containerd"),
-		Log:  log,
-	})
+	daemon, err := containerd.Connect(ctx, daemonOptions(cfg, log))
 	if err != nil {
 		return nil, err
 	}

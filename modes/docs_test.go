@@ -1,0 +1,147 @@
+package modes
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/urfave/cli/v2"
+
+	"optimus/sandbox"
+	"optimus/store"
+)
+
+// document reads a file of the repository.
+func document(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestArchitectureHasTheTransitions(t *testing.T) {
+	t.Parallel()
+	if table := store.TransitionTable(); !strings.Contains(document(t, "docs/ARCHITECTURE.md"), table) {
+		t.Fatalf("docs/ARCHITECTURE.md has not the code's table:\n%s", table)
+	}
+}
+
+func TestArchitectureNamesFoldersThatExist(t *testing.T) {
+	t.Parallel()
+	text := document(t, "docs/ARCHITECTURE.md")
+	named := regexp.MustCompile(`(?m)^ *([a-z][a-z0-9/]*/) `).FindAllStringSubmatch(text, -1)
+	if len(named) < 10 {
+		t.Fatalf("only %d folders found in docs/ARCHITECTURE.md", len(named))
+	}
+	for _, m := range named {
+		if info, err := os.Stat(filepath.Join("..", m[1])); err != nil || !info.IsDir() {
+			t.Errorf("docs/ARCHITECTURE.md names %s, which is no folder", m[1])
+		}
+	}
+}
+
+// TestREADMECommandsExist looks up every `make` target and every `optimus` command in the README.
+func TestREADMECommandsExist(t *testing.T) {
+	text := document(t, "README.md")
+	makefile := document(t, "Makefile")
+	targets := regexp.MustCompile("(?m)(?:^|`)make ([a-z-]+)").FindAllStringSubmatch(text, -1)
+	if len(targets) < 3 {
+		t.Fatalf("only %d make targets found in the README", len(targets))
+	}
+	for _, m := range targets {
+		if !strings.Contains(makefile, "\n"+m[1]+":") {
+			t.Errorf("the README says make %s, which the Makefile has not", m[1])
+		}
+	}
+	app, _, _, _ := dry(t)
+	commands := regexp.MustCompile("(?m)(?:^(?:sudo )?(?:\\./)?|`)optimus ([a-z][^`#\n]*)").FindAllStringSubmatch(text, -1)
+	if len(commands) < 5 {
+		t.Fatalf("only %d commands found in the README", len(commands))
+	}
+	for _, m := range commands {
+		checkCommand(t, app, strings.Fields(m[1]))
+	}
+	for _, path := range regexp.MustCompile(`\]\(([^)#]+)`).FindAllStringSubmatch(text, -1) {
+		document(t, path[1])
+	}
+}
+
+// checkCommand follows words down the tree of commands, and looks up the flags after them.
+func checkCommand(t *testing.T, app *cli.App, words []string) {
+	t.Helper()
+	commands := app.Commands
+	var flags []cli.Flag
+	for n, word := range words {
+		if name, ok := strings.CutPrefix(word, "--"); ok {
+			if !slices.ContainsFunc(flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), name) }) {
+				t.Errorf("optimus %s: no flag --%s", strings.Join(words, " "), name)
+			}
+			continue
+		}
+		i := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.HasName(word) })
+		switch {
+		case i >= 0:
+			commands, flags = commands[i].Subcommands, commands[i].Flags
+		case len(commands) > 0:
+			t.Errorf("the README says optimus %s: there is no command %q", strings.Join(words[:n+1], " "), word)
+			return
+		}
+	}
+}
+
+func TestEveryExampleIsWhole(t *testing.T) {
+	t.Parallel()
+	examples, err := readExamples("../docs/examples")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]map[sandbox.Verdict]bool{}
+	for _, e := range examples {
+		if e.Why == "" {
+			t.Errorf("example %s does not say why", e.name)
+		}
+		if seen[e.Language] == nil {
+			seen[e.Language] = map[sandbox.Verdict]bool{}
+		}
+		seen[e.Language][e.Expect] = true
+	}
+	if len(seen) < 4 {
+		t.Errorf("examples are in %d languages, want at least 4", len(seen))
+	}
+	for language, verdicts := range seen {
+		for _, want := range []sandbox.Verdict{
+			sandbox.Accepted, sandbox.WrongAnswer, sandbox.TimeLimitExceeded, sandbox.MemoryLimitExceeded, sandbox.RuntimeError,
+		} {
+			if !verdicts[want] {
+				t.Errorf("no example in %s gets %s", language, want)
+			}
+		}
+	}
+}
+
+func TestExampleFaults(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`{}`:                                  "no language",
+		`{"language": "c", "sauce": "a.c"}`:   "sauce",
+		`{"language": "c", "source": "../a"}`: "beside it",
+		`{"language": "c", "source": "a.c", "expect": "good"}`:     "no verdict",
+		`{"language": "c", "source": "a.c", "expect": "accepted"}`: "a.c",
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, exampleFile), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readExamples(dir); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s gives %v, want it to name %q", text, err, want)
+		}
+	}
+	if _, err := readExamples(t.TempDir()); err == nil {
+		t.Error("a folder without examples gives no error")
+	}
+}
