@@ -252,6 +252,11 @@ func (b *batch) try(do func(*batch) error) (err error) {
 }
 
 func (b *batch) commit() (err error) {
+	defer func() {
+		if err != nil {
+			b.rollback() // a panic has left it open
+		}
+	}()
 	defer b.s.recovered(&err)
 	if err := b.tx.Commit(); err != nil {
 		return b.s.foreign("commit", err)
