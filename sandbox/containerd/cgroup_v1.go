@@ -20,6 +20,9 @@ type v1Tree struct {
 	memory, pids, cpuacct string
 	// distinct are the parents in every hierarchy once, where controllers share one.
 	distinct []string
+	// all are the parents in the hierarchies that are not used here too: the runtime makes a
+	// container's groups in each, and removes of a path that it had to make only the end.
+	all []string
 }
 
 func openV1(m mountedCgroups, parent string) (*v1Tree, error) {
@@ -33,6 +36,12 @@ func openV1(m mountedCgroups, parent string) (*v1Tree, error) {
 		set[*dir] = true
 	}
 	t.distinct = slices.Sorted(maps.Keys(set))
+	for _, mount := range append(slices.Collect(maps.Values(m.v1)), m.v2) {
+		if mount != "" {
+			set[filepath.Join(mount, parent)] = true
+		}
+	}
+	t.all = slices.Sorted(maps.Keys(set))
 	return t, nil
 }
 
@@ -45,11 +54,20 @@ func (t *v1Tree) create(container string) error {
 	return nil
 }
 
-func (t *v1Tree) containers() ([]string, error) { return listFolders(t.memory) }
+func (t *v1Tree) containers() ([]string, error) {
+	var names []string
+	var errs []error
+	for _, dir := range t.all {
+		in, err := listFolders(dir)
+		names, errs = append(names, in...), append(errs, err)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), errors.Join(errs...)
+}
 
 func (t *v1Tree) remove(container string) error {
 	var errs []error
-	for _, dir := range t.distinct {
+	for _, dir := range t.all {
 		errs = append(errs, removeTree(filepath.Join(dir, container)))
 		_ = unix.Rmdir(dir) // fails while another container is there
 	}
