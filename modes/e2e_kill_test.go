@@ -184,18 +184,17 @@ func testKillEngine(t *testing.T, l *lab) {
 	s := l.serve(t)
 	for round, program := range []string{"agent", "containerd", "agent"} {
 		st.send(t, s.api, round*each, (round+1)*each)
-		pids := l.pidsOf(t, program)
+		var pids []int
+		eventually(t, "there is a "+program, func() bool {
+			pids = l.pidsOf(t, program)
+			return len(pids) > 0
+		})
 		for _, pid := range pids {
 			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && err != syscall.ESRCH {
 				t.Errorf("kill %s: %v", program, err)
 			}
 		}
-		if len(pids) == 0 {
-			// An agent that was killed before is being made anew.
-			t.Logf("no %s was there to be killed in round %d", program, round)
-		}
-		// In the middle of the stream: some run, some wait.
-		s.ended(t, st.id(round*each))
+		s.ended(t, st.id(round*each)) // the others wait or run when the next is killed
 	}
 	st.send(t, s.api, 0, jobs)
 	for n := range jobs {

@@ -45,7 +45,10 @@ func TestEndToEnd(t *testing.T) {
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			l.freshStore(t)
-			t.Cleanup(func() { l.assertNothingLeft(t) })
+			t.Cleanup(func() {
+				l.assertNothingLeft(t)
+				l.explain(t)
+			})
 			part.run(t, l)
 		})
 	}
@@ -57,17 +60,21 @@ const patience = 3 * time.Minute
 // lab is a data folder on which the built binary is run.
 type lab struct {
 	binary, data, config string
+	// logs has a file of each server's standard error.
+	logs string
+	// images are the languages whose image is present.
+	images []string
 	// cgroup is the folder's own cgroup, as the kernel names it.
 	cgroup string
 }
 
-// newLab makes a data folder that has the images of python and cpp.
+// newLab makes a data folder that has the image of python.
 func newLab(t *testing.T) *lab {
 	t.Helper()
 	data := t.TempDir()
 	l := &lab{
 		binary: buildBinary(t), data: data,
-		config: filepath.Join(t.TempDir(), "optimus.toml"),
+		config: filepath.Join(t.TempDir(), "optimus.toml"), logs: t.TempDir(),
 		cgroup: "/optimus-e2e-" + strconv.Itoa(os.Getpid()),
 	}
 	// Users and cgroup of its own: other servers on this machine must not be in the way.
@@ -93,10 +100,39 @@ wall = "10m"
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.end(t) })
-	if out := l.admin(t, 0, "images", "build", "python", "cpp"); !strings.Contains(out, "python") {
-		t.Fatalf("images build says:\n%s", out)
-	}
+	l.needs(t, "python")
 	return l
+}
+
+// needs has the image of a language built, unless it is there.
+func (l *lab) needs(t *testing.T, language string) {
+	t.Helper()
+	if slices.Contains(l.images, language) {
+		return
+	}
+	contains(t, "images build", l.admin(t, ExitOK, "images", "build", language), language, "sha256:")
+	l.images = append(l.images, language)
+}
+
+// explain shows the logs of a part that failed, and begins new ones.
+func (l *lab) explain(t *testing.T) {
+	t.Helper()
+	daemon := filepath.Join(l.data, "containerd/containerd.log")
+	logs := append(l.match(t, filepath.Join(l.logs, "*")), daemon)
+	for _, file := range logs {
+		text, err := os.ReadFile(file)
+		if t.Failed() {
+			t.Logf("%s, %v:\n%s", file, err, text)
+		}
+		if file != daemon {
+			err = os.Remove(file)
+		} else {
+			err = os.Truncate(file, 0)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // end ends what a part that failed has left, and looks whether containerd knows of anything.
@@ -170,12 +206,13 @@ func (l *lab) serve(t *testing.T, env ...string) *serving {
 	t.Helper()
 	cmd := l.command(t, "serve", "--listen", "127.0.0.1:0")
 	cmd.Env = append(cmd.Env, env...)
-	s := &serving{log: filepath.Join(t.TempDir(), "log"), exited: make(chan struct{})}
-	log, err := os.Create(s.log)
+	s := &serving{exited: make(chan struct{})}
+	log, err := os.CreateTemp(l.logs, "serve-*")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer log.Close()
+	s.log = log.Name()
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -189,9 +226,6 @@ func (l *lab) serve(t *testing.T, env ...string) *serving {
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		<-s.exited
-		if t.Failed() {
-			t.Logf("log of server %d:\n%s", s.pid, s.readLog(t))
-		}
 	})
 	var ready struct{ Address string }
 	eventually(t, "the server is ready", func() bool {
