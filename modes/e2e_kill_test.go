@@ -2,6 +2,7 @@ package modes
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"path/filepath"
 	"strconv"
@@ -116,6 +117,10 @@ func testKillServer(t *testing.T, l *lab) {
 		<-st.acked // in the middle of the second half
 		s.kill(t)
 		<-sent
+		// What is left of it may die too: nothing the first time, then containerd, then all.
+		for _, program := range [][]string{{}, {"containerd"}, {"containerd", "containerd-shim-runc-v2", "agent"}}[round] {
+			killAll(t, l.pidsOf(t, program))
+		}
 	}
 	s := l.serve(t, lease)
 	l.checkReaped(t)
@@ -125,6 +130,15 @@ func testKillServer(t *testing.T, l *lab) {
 	}
 	s.stop(t)
 	st.check(t, l.kept(t))
+}
+
+func killAll(t *testing.T, pids []int) {
+	t.Helper()
+	for _, pid := range pids {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			t.Errorf("kill process %d: %v", pid, err)
+		}
+	}
 }
 
 func drain(ch <-chan struct{}) {
@@ -189,11 +203,7 @@ func testKillEngine(t *testing.T, l *lab) {
 			pids = l.pidsOf(t, program)
 			return len(pids) > 0
 		})
-		for _, pid := range pids {
-			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && err != syscall.ESRCH {
-				t.Errorf("kill %s: %v", program, err)
-			}
-		}
+		killAll(t, pids)
 		s.ended(t, st.id(round*each)) // the others wait or run when the next is killed
 	}
 	st.send(t, s.api, 0, jobs)

@@ -67,6 +67,12 @@ func testStopUnderLoad(t *testing.T, l *lab) {
 	l.checkFinishes(t, left)
 }
 
+func testStopWhileItStarts(t *testing.T, l *lab) {
+	s := l.start(t)
+	eventually(t, "its containerd runs", func() bool { return len(l.pidsOf(t, "containerd")) > 0 })
+	s.stop(t)
+}
+
 func testStopAtOnce(t *testing.T, l *lab) {
 	s := l.serve(t)
 	runs, waits := load(t, s, sleeper(forever))

@@ -39,6 +39,7 @@ func TestEndToEnd(t *testing.T) {
 		{"admin", testAdmin},
 		{"kill the server", testKillServer},
 		{"kill agent and containerd", testKillEngine},
+		{"stop while it starts", testStopWhileItStarts},
 		{"stop under load", testStopUnderLoad},
 		{"stop at once", testStopAtOnce},
 		{"stop when grace is over", testStopGraceOver},
@@ -204,6 +205,13 @@ type serving struct {
 // serve starts a server, with settings from the environment, and waits until it is ready.
 func (l *lab) serve(t *testing.T, env ...string) *serving {
 	t.Helper()
+	s := l.start(t, env...)
+	s.untilReady(t)
+	return s
+}
+
+func (l *lab) start(t *testing.T, env ...string) *serving {
+	t.Helper()
 	cmd := l.command(t, "serve", "--listen", "127.0.0.1:0")
 	cmd.Env = append(cmd.Env, env...)
 	s := &serving{exited: make(chan struct{})}
@@ -227,6 +235,11 @@ func (l *lab) serve(t *testing.T, env ...string) *serving {
 		_ = cmd.Process.Kill()
 		<-s.exited
 	})
+	return s
+}
+
+func (s *serving) untilReady(t *testing.T) {
+	t.Helper()
 	var ready struct{ Address string }
 	eventually(t, "the server is ready", func() bool {
 		select {
@@ -243,7 +256,6 @@ func (l *lab) serve(t *testing.T, env ...string) *serving {
 	})
 	s.api = newAPI("http://" + ready.Address)
 	t.Cleanup(s.close)
-	return s
 }
 
 func (s *serving) readLog(t *testing.T) string {
