@@ -18,8 +18,10 @@ import (
 // v1Tree is cgroup v1: a folder in each controller's hierarchy (Documentation/admin-guide/cgroup-v1).
 type v1Tree struct {
 	memory, pids, cpuacct string
-	// distinct are the parents in every hierarchy once, where controllers share one.
+	// distinct are the parents of these, once where controllers share a hierarchy.
 	distinct []string
+	// all are the parents in every hierarchy: the runtime makes its group in each.
+	all []string
 }
 
 func openV1(m mountedCgroups, parent string) (*v1Tree, error) {
@@ -33,6 +35,13 @@ func openV1(m mountedCgroups, parent string) (*v1Tree, error) {
 		set[*dir] = true
 	}
 	t.distinct = slices.Sorted(maps.Keys(set))
+	for _, dir := range m.v1 {
+		set[filepath.Join(dir, parent)] = true
+	}
+	if m.v2 != "" {
+		set[filepath.Join(m.v2, parent)] = true
+	}
+	t.all = slices.Sorted(maps.Keys(set))
 	return t, nil
 }
 
@@ -49,7 +58,7 @@ func (t *v1Tree) containers() ([]string, error) { return listFolders(t.memory) }
 
 func (t *v1Tree) remove(container string) error {
 	var errs []error
-	for _, dir := range t.distinct {
+	for _, dir := range t.all {
 		errs = append(errs, removeTree(filepath.Join(dir, container)))
 		_ = unix.Rmdir(dir) // fails while another container is there
 	}
