@@ -29,6 +29,8 @@ import (
 const (
 	benchRuns   = 300
 	benchPaced  = 40
+	benchEnough = 10 // of each thing, where the budget is spent sooner
+	benchBudget = 10 * time.Second
 	benchPace   = 50 * time.Millisecond
 	benchWindow = time.Second
 	benchRounds = 5
@@ -60,10 +62,15 @@ func perSecond(clients int, work func(client int) error) (float64, error) {
 	return median(rates), nil
 }
 
-// took times each of several things in turn, n times, and gives each one's median.
+// took times each of several things in turn, n times (fewer on a machine that is slow at it), and
+// gives each one's median.
 func took(n int, pace time.Duration, work ...func() error) ([]time.Duration, error) {
 	times := make([][]time.Duration, len(work))
-	for range n {
+	begun := time.Now()
+	for round := range n {
+		if round >= benchEnough && time.Since(begun) > benchBudget {
+			break
+		}
 		for i, f := range work {
 			time.Sleep(pace)
 			started := time.Now()
