@@ -25,10 +25,10 @@ build: ## compile ./optimus, one static binary
 setup: ## install what running and testing need (Debian, as root)
 	@deploy/setup.sh
 
-images: setup build ## build the language images that are missing
-	@./optimus admin images build --all
+images: setup build ## build the images of the examples' languages, where they are missing
+	@./optimus admin images build python cpp java rust
 
-demo: setup build ## judge docs/examples on a server of its own, and show the verdicts
+demo: images ## judge docs/examples on a server of its own, and show the verdicts
 	@./optimus admin demo docs/examples
 
 test: setup build images ## set up, then test everything under the race detector

@@ -1,8 +1,10 @@
 package store
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"time"
+	"unicode/utf8"
 )
 
 // MaxClockStep is the most that one operation adds to a queue's own clock, by which leases
@@ -23,6 +25,32 @@ const (
 	// DefaultListLimit is what a Filter.Limit of 0 means.
 	DefaultListLimit = 100
 )
+
+// ValidName tells whether a name is UTF-8 of at most MaxName bytes. It may be empty.
+func ValidName(s string) bool { return len(s) <= MaxName && utf8.ValidString(s) }
+
+// Validate refuses, with an [ErrInvalid], what no store takes.
+func (n NewJob) Validate() error {
+	lane := n.Lane()
+	for what, name := range map[string]string{
+		"tenant": n.Tenant, "queue": n.Queue, "language": lane.Language, "tier": string(lane.Tier),
+	} {
+		if !ValidName(name) {
+			return fmt.Errorf("%w: the name of the %s is not UTF-8 of at most %d bytes", ErrInvalid, what, MaxName)
+		}
+	}
+	switch {
+	case n.Queue == "":
+		return fmt.Errorf("%w: the queue has no name", ErrInvalid)
+	case len(n.Key) > MaxKey || !utf8.ValidString(n.Key):
+		return fmt.Errorf("%w: the idempotency key is not UTF-8 of at most %d bytes", ErrInvalid, MaxKey)
+	case n.Priority < MinPriority || n.Priority > MaxPriority:
+		return fmt.Errorf("%w: priority %d is not from %d to %d", ErrInvalid, n.Priority, MinPriority, MaxPriority)
+	case n.MaxAttempts < 0:
+		return fmt.Errorf("%w: %d attempts", ErrInvalid, n.MaxAttempts)
+	}
+	return nil
+}
 
 // WithDefaults fills from [DefaultOptions] the fields that are zero, but for those whose zero
 // means "no bound" or "for ever".

@@ -74,7 +74,8 @@ type Operator interface {
 	// Workers gives the registered workers, by name.
 	Workers(ctx context.Context) ([]Worker, error)
 	// Sweep moves expired leases and due retries, drops what retention no longer keeps, and
-	// says what it did. Safe to call from several processes.
+	// says what it did. It keeps the queues' clocks going too, so call it about every second,
+	// far more often than [MaxClockStep]. Safe to call from several processes.
 	Sweep(ctx context.Context) (Swept, error)
 	// Ping tells whether the store can take a submission now.
 	Ping(ctx context.Context) error

@@ -2,6 +2,7 @@ package containerd
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -177,7 +178,8 @@ func TestProcessesOfAnotherRootAreNotOurs(t *testing.T) {
 	t.Parallel()
 	// A process that sees another folder under the same path, as one in a container does.
 	dir := t.TempDir()
-	cmd := exec.CommandContext(t.Context(), "unshare", "--mount", "sh", "-c", "mount -t tmpfs none "+dir+" && echo up && exec sleep 1000 #"+dir)
+	script := "mount -t tmpfs none " + dir + " && echo up && exec sleep 1000"
+	cmd := exec.CommandContext(t.Context(), "unshare", "--mount", "sh", "-c", script) //nolint:gosec // the test's own folder
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -185,7 +187,11 @@ func TestProcessesOfAnotherRootAreNotOurs(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	t.Cleanup(func() {
+		if err := errors.Join(cmd.Process.Kill(), cmd.Wait()); err == nil {
+			t.Error("the process ended by itself")
+		}
+	})
 	if _, err := io.ReadFull(out, make([]byte, 3)); err != nil {
 		t.Fatal(err)
 	}

@@ -87,7 +87,7 @@ func FullRef(ref string) (string, error) {
 	return named.String(), nil
 }
 
-// List gives every image, sorted by reference.
+// List gives every image that is there whole, sorted by reference.
 func (i *Images) List(ctx context.Context) ([]Image, error) {
 	handles, err := i.client.ListImages(ctx)
 	if err != nil {
@@ -96,6 +96,9 @@ func (i *Images) List(ctx context.Context) ([]Image, error) {
 	list := make([]Image, 0, len(handles))
 	for _, h := range handles {
 		img, err := i.describe(ctx, h)
+		if errdefs.IsNotFound(err) {
+			continue // removed meanwhile, or fetched in part
+		}
 		if err != nil {
 			return nil, err
 		}

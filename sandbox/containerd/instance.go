@@ -127,7 +127,19 @@ func (r *Runner) reapInstance(ctx context.Context, path string, containers []cli
 	return errors.Join(errs...)
 }
 
+// removeContainer ends a container and removes it. A shim that is just ending breaks the call that
+// asks it to, so it is asked again.
 func removeContainer(ctx context.Context, c client.Container) error {
+	var err error
+	for range 3 {
+		if err = tryRemove(ctx, c); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+func tryRemove(ctx context.Context, c client.Container) error {
 	task, err := c.Task(ctx, nil)
 	if err == nil {
 		_, err = task.Delete(ctx, client.WithProcessKill)

@@ -92,7 +92,7 @@ func assertRunnerLeavesNothing(t *testing.T, r *Runner) {
 
 func probeLimits() sandbox.Limits {
 	return sandbox.Limits{
-		CPU: 5 * time.Second, Wall: 10 * time.Second, Memory: 128 << 20, Output: 1 << 20, Processes: 64,
+		CPU: time.Second, Wall: 20 * time.Second, Memory: 128 << 20, Output: 1 << 20, Processes: 64,
 		FileSize: 16 << 20, OpenFiles: 128,
 	}
 }
@@ -150,7 +150,7 @@ func TestRunTellsWhatTheProgramDid(t *testing.T) {
 			return o.Signal == int(unix.SIGKILL) && o.Memory <= 128<<20 && o.Memory > 120<<20
 		}},
 		{args: []string{"spin"}, want: sandbox.TimeLimitExceeded, check: func(o sandbox.Outcome) bool {
-			return o.Exceeded == sandbox.CPULimit && o.CPU >= 4900*time.Millisecond
+			return o.Exceeded == sandbox.CPULimit && o.CPU >= 900*time.Millisecond
 		}},
 		{args: []string{"pour", "3"}, want: sandbox.OutputLimitExceeded, check: func(o sandbox.Outcome) bool {
 			return len(o.Stdout) == 1<<20 && o.StdoutTruncated

@@ -48,7 +48,7 @@ func TestSuiteRefusesWrongRunners(t *testing.T) {
 				o.Exceeded = sandbox.MemoryLimit
 			}
 		}, []string{"ends/status 137", "ends/itself by SIGKILL"}},
-		{"does not say that output was cut", func(_ Case, _ int, o *sandbox.Outcome) { o.StdoutTruncated, o.StderrTruncated = false, false }, []string{"io/endless output", "io/endless standard error"}},
+		{"does not say that output was cut", func(_ Case, _ int, o *sandbox.Outcome) { o.StdoutTruncated, o.StderrTruncated = false, false }, []string{"io/endless output", "io/much standard error"}},
 		{"keeps too much", func(_ Case, _ int, o *sandbox.Outcome) { o.Stdout = append(o.Stdout, '\n') }, []string{"io/binary", "io/endless output", "io/output at its limit"}},
 		{"mixes up the streams", func(_ Case, _ int, o *sandbox.Outcome) { o.Stdout, o.Stderr = o.Stderr, o.Stdout }, []string{"io/streams apart", "compile/error in rust"}},
 		{"counts the start", func(_ Case, _ int, o *sandbox.Outcome) { o.Wall += time.Second }, []string{"measure/wall"}},

@@ -14,7 +14,7 @@ import (
 
 // Claim leases up to r.Max jobs, best first.
 func (s *Store) Claim(ctx context.Context, r store.ClaimRequest) ([]store.Claim, error) {
-	if r.Max < 1 || r.Lease <= 0 || len(r.Worker) > store.MaxName {
+	if r.Max < 1 || r.Lease <= 0 || !store.ValidName(r.Worker) {
 		return nil, fmt.Errorf("claim: %w: worker %.40q wants %d jobs for %s", store.ErrInvalid, r.Worker, r.Max, r.Lease)
 	}
 	var claims []store.Claim

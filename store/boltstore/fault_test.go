@@ -122,22 +122,29 @@ func killAfter(t *testing.T, path string, lines int, acknowledged map[store.ID]b
 	}
 }
 
+// room bounds the file's size; 0 is no bound.
+func room(t *testing.T, s *Store, bytes int) {
+	t.Helper()
+	must(t, s.write(t.Context(), func(*batch) error {
+		s.db.MaxSize = bytes // in the writer, to which it belongs
+		return nil
+	}))
+}
+
+func largeJob() store.NewJob {
+	return store.NewJob{Queue: "q", Submission: sandbox.Submission{Source: sandbox.Source{
+		Files: []sandbox.File{{Name: "main", Content: make([]byte, 1<<20)}},
+	}}}
+}
+
 // TestFullDisk lets the file grow no more.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "jobs.db")
 	s := openTest(t, path)
 	first := submitTest(t, s, store.NewJob{Queue: "q"})
-	large := store.NewJob{Queue: "q", Submission: sandbox.Submission{Source: sandbox.Source{
-		Files: []sandbox.File{{Name: "main", Content: make([]byte, 1<<20)}},
-	}}}
-	room := func(bytes int) {
-		must(t, s.write(t.Context(), func(*batch) error {
-			s.db.MaxSize = bytes // in the writer, to which it belongs
-			return nil
-		}))
-	}
-	room(1 << 16)
+	large := largeJob()
+	room(t, s, 1<<16)
 	for range 3 {
 		_, _, err := s.Submit(t.Context(), large)
 		if !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), path) {
@@ -150,7 +157,7 @@ func TestFullDisk(t *testing.T) {
 	if _, err := s.Get(t.Context(), first.ID); err != nil {
 		t.Errorf("the first job: %v", err)
 	}
-	room(0)
+	room(t, s, 0)
 	must(t, s.Ping(t.Context()))
 	second := submitTest(t, s, large)
 	cs := claimTest(t, s, 2)
@@ -253,4 +260,36 @@ func TestEarlyAnswers(t *testing.T) {
 	if err != nil || j.State != store.Running || !early {
 		t.Errorf("after its claim, which was answered early: %v, the job is %s, %v", early, j.State, err)
 	}
+}
+
+// TestClaimWhoseCommitFails: a claim was answered before its commit failed. It is a lost lease,
+// and the job is there for the next.
+func TestClaimWhoseCommitFails(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, filepath.Join(t.TempDir(), "jobs.db"))
+	id := submitTest(t, s, store.NewJob{Queue: "q"}).ID
+	room(t, s, 1<<16)
+	var lost store.Lease
+	claim := &op{ctx: t.Context(), done: make(chan error, 1), early: true, do: func(b *batch) error {
+		b.claim(store.ClaimRequest{Lanes: []store.Lane{store.LaneOf(sandbox.Language{})}, Max: 1, Lease: time.Minute},
+			func(_ whole, l store.Lease, _ time.Duration) { lost = l })
+		return nil
+	}}
+	submit := &op{ctx: t.Context(), done: make(chan error, 1), do: func(b *batch) error {
+		_, err := b.submit(store.NewJob{Queue: "q"}, make([]byte, 1<<20))
+		return err
+	}}
+	answers := s.together(t, []*op{claim, submit})
+	if answers[claim] != nil || !errors.Is(answers[submit], store.ErrUnavailable) {
+		t.Fatalf("the claim gave %v, the submission %v", answers[claim], answers[submit])
+	}
+	rs, err := s.Renew(t.Context(), []store.Lease{lost}, time.Minute)
+	if err != nil || lost.Job != id || !rs[0].Lost {
+		t.Errorf("the lease of %s: %+v, %v", lost.Job, rs, err)
+	}
+	room(t, s, 0)
+	if c := claimTest(t, s, 1)[0]; c.Job.ID != id || c.Job.Counted != 1 {
+		t.Errorf("claimed then: %+v", c.Job)
+	}
+	checkIndexes(t, s)
 }

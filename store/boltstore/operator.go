@@ -112,7 +112,7 @@ type workerRecord struct {
 
 // Heartbeat registers a worker, or keeps it registered, for ttl.
 func (s *Store) Heartbeat(ctx context.Context, w store.Worker, ttl time.Duration) error {
-	if w.Name == "" || len(w.Name) > store.MaxName || ttl <= 0 {
+	if w.Name == "" || !store.ValidName(w.Name) || ttl <= 0 {
 		return fmt.Errorf("heartbeat: %w: worker %.40q for %s", store.ErrInvalid, w.Name, ttl)
 	}
 	return s.writeEarly(ctx, func(b *batch) error {

@@ -3,6 +3,8 @@ package boltstore
 import (
 	"bytes"
 	"encoding/binary"
+	"maps"
+	"math"
 	"time"
 
 	"optimus/sandbox"
@@ -72,6 +74,18 @@ func (b *batch) saveShare(q *queue, tenant string, sh share) {
 		return
 	}
 	b.put(bucketShares, k, raw)
+}
+
+// forgetShares drops the shares that are as good as none.
+func (b *batch) forgetShares(q *queue) {
+	for _, k := range b.keys(bucketShares, number(q.number), math.MaxInt) {
+		tenant, _ := cutText(k[2:])
+		sh := b.share(q, tenant)
+		maps.DeleteFunc(sh.finish, func(priority int, f uint64) bool { return f <= q.Virtual[priority] })
+		if sh.running == 0 && len(sh.finish) == 0 {
+			b.delete(bucketShares, k)
+		}
+	}
 }
 
 func (b *batch) atLimit(sh share) bool {

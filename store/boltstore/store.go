@@ -69,11 +69,15 @@ func Open(path string, o store.Options) (*Store, error) {
 	return s, nil
 }
 
-// reopened forgets the workers, which lived in the process that had the file before, and puts
-// the heads right where the tenants' limit is another one now.
+// reopened forgets the workers, which lived in the process that had the file before, and
+// shares that mean nothing any more, and puts the heads right where the tenants' limit is
+// another one now.
 func (b *batch) reopened() {
 	for _, k := range b.keys(bucketWorkers, nil, store.MaxQueueNumber) {
 		b.delete(bucketWorkers, k)
+	}
+	for _, q := range b.queues.sorted() {
+		b.forgetShares(q)
 	}
 	limit := binary.BigEndian.AppendUint64(nil, uint64(max(b.s.o.TenantRunning, 0)))
 	if string(b.get(bucketMeta, []byte(metaTenantLimit))) == string(limit) {

@@ -78,21 +78,8 @@ func (s *Store) Submit(ctx context.Context, n store.NewJob) (job store.Job, repl
 
 // checkSubmission refuses what does not fit, and encodes the submission.
 func (s *Store) checkSubmission(n store.NewJob) ([]byte, error) {
-	lane := n.Lane()
-	for what, name := range map[string]string{"tenant": n.Tenant, "queue": n.Queue, "language": lane.Language, "tier": string(lane.Tier)} {
-		if len(name) > store.MaxName {
-			return nil, fmt.Errorf("submit: %w: the name of the %s is over %d bytes", store.ErrInvalid, what, store.MaxName)
-		}
-	}
-	switch {
-	case n.Queue == "":
-		return nil, fmt.Errorf("submit: %w: the queue has no name", store.ErrInvalid)
-	case len(n.Key) > store.MaxKey:
-		return nil, fmt.Errorf("submit: %w: the idempotency key is over %d bytes", store.ErrInvalid, store.MaxKey)
-	case n.Priority < store.MinPriority || n.Priority > store.MaxPriority:
-		return nil, fmt.Errorf("submit: %w: priority %d is not from %d to %d", store.ErrInvalid, n.Priority, store.MinPriority, store.MaxPriority)
-	case n.MaxAttempts < 0:
-		return nil, fmt.Errorf("submit: %w: %d attempts", store.ErrInvalid, n.MaxAttempts)
+	if err := n.Validate(); err != nil {
+		return nil, fmt.Errorf("submit: %w", err)
 	}
 	payload, err := json.Marshal(n.Submission)
 	if err != nil {

@@ -42,14 +42,14 @@ func (s *Store) Sweep(ctx context.Context) (store.Swept, error) {
 func (b *batch) sweep() (done store.Swept, more bool) {
 	for _, q := range b.queues.sorted() {
 		b.tick(q)
-		expired, dead := b.expire(q)
+		looked, expired, dead := b.expire(q)
 		promoted := b.promoteDue(q, sweepBatch)
 		deleted := b.forgetOld(q)
 		done.Expired += expired
 		done.DeadLettered += dead
 		done.Promoted += promoted
 		done.Deleted += deleted
-		more = more || max(expired, promoted, deleted) >= sweepBatch
+		more = more || max(looked, promoted, deleted) >= sweepBatch
 	}
 	keys := b.forgetKeys()
 	b.forgetWorkers()
@@ -69,13 +69,14 @@ func (b *batch) due(n bucket, prefix []byte, t int64, limit int) []store.ID {
 	return ids
 }
 
-// expire ends the leases that have run out.
-func (b *batch) expire(q *queue) (expired, dead int) {
+// expire ends the leases that have run out. It looks at more where an outage has lengthened some.
+func (b *batch) expire(q *queue) (looked, expired, dead int) {
 	for _, id := range b.due(bucketLeases, number(q.number), q.Clock, sweepBatch) {
+		looked++
 		r, err := b.record(id)
 		if err != nil {
 			b.wrote(err)
-			return expired, dead
+			return looked, expired, dead
 		}
 		if end := q.leaseEnd(r); end > q.Clock {
 			b.delete(bucketLeases, timeKey(r.LeaseEnds, r.ID))
@@ -86,14 +87,14 @@ func (b *batch) expire(q *queue) (expired, dead int) {
 		}
 		if err := b.expireOne(q, r); err != nil {
 			b.wrote(err)
-			return expired, dead
+			return looked, expired, dead
 		}
 		expired++
 		if r.State == store.Failed {
 			dead++
 		}
 	}
-	return expired, dead
+	return looked, expired, dead
 }
 
 func (b *batch) expireOne(q *queue, r *record) error {
@@ -173,6 +174,7 @@ func (b *batch) forgetOld(q *queue) int {
 // forget drops a job that has ended.
 func (b *batch) forget(q *queue, r *record) {
 	b.leave(q, r)
+	b.seen = append(b.seen, r.ID)
 	k := jobKey(r.ID)
 	for _, n := range []bucket{bucketJobs, bucketPayloads, bucketReports} {
 		b.delete(n, k)

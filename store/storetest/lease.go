@@ -12,6 +12,7 @@ func leaseChecks() []check {
 	return []check{
 		{name: "lease/renewed it holds", run: checkRenewed},
 		{name: "lease/expired it puts the job back", run: checkExpired},
+		{name: "lease/expired it is lost before any sweep", run: checkUnswept},
 		{name: "lease/once lost it changes nothing", run: checkLost},
 		{name: "lease/another's token is no lease", run: checkToken},
 		{name: "lease/a job finishes once", run: checkOnce},
@@ -57,6 +58,19 @@ func checkExpired(e *env) {
 	if q := e.queue(); q.Totals.LeasesLost != 1 || q.Totals.Retried != 1 || q.Totals.Claimed != 2 {
 		e.Errorf("figures: %+v", q.Totals)
 	}
+}
+
+func checkUnswept(e *env) {
+	j := e.submitted("a")
+	cs, err := e.s.Claim(e.ctx(), store.ClaimRequest{Worker: workerName, Lanes: []store.Lane{python()}, Max: 1, Lease: 2 * time.Second})
+	if err != nil || len(cs) != 1 {
+		e.Fatalf("claim gave %v, %v", cs, err)
+	}
+	e.clock.Move(2 * time.Second)
+	e.refused(cs[0].Lease, j.ID)
+	e.is(j.ID, store.Running)
+	e.pass(time.Second)
+	e.is(j.ID, store.Queued)
 }
 
 func checkLost(e *env) {

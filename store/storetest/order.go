@@ -169,6 +169,7 @@ func fairChecks() []check {
 		{name: "fair/tenants share alike", run: checkShares},
 		{name: "fair/idling earns no credit", run: checkIdle},
 		{name: "fair/across lanes", run: checkFairLanes},
+		{name: "fair/waiting in many lanes earns no credit", run: checkManyLanes},
 		{name: "fair/a tenant has a running limit", options: limit, run: checkTenantLimit},
 		{name: "fair/the limit holds in each queue", options: limit, run: checkTenantLimitQueues},
 		{name: "fair/a tenant at its limit keeps its order", options: limit, run: checkTenantOrder},
@@ -246,6 +247,30 @@ func checkFairLanes(e *env) {
 		got[c.Job.Tenant]++
 	}
 	if got["few"] != 4 {
+		e.Errorf("claims by tenant: %v", got)
+	}
+}
+
+// checkManyLanes: the jobs that a tenant has in lanes which nobody serves do not all go first
+// when somebody does, since it was served elsewhere meanwhile.
+func checkManyLanes(e *env) {
+	var lanes []store.Lane
+	for i := range 6 {
+		lanes = append(lanes, store.Lane{Language: fmt.Sprint("rare ", i), Tier: python().Tier})
+		e.submit(newJob("crowd", lanes[i]))
+	}
+	for range 20 {
+		e.submitted("crowd")
+		e.claim(python())
+	}
+	for range 4 {
+		e.submit(newJob("few", lanes[0]))
+	}
+	got := map[string]int{}
+	for _, c := range e.claims(6, lanes...) {
+		got[c.Job.Tenant]++
+	}
+	if got["few"] < 3 {
 		e.Errorf("claims by tenant: %v", got)
 	}
 }

@@ -133,14 +133,16 @@ func checkLargeReport(e *env) {
 func checkInvalid(e *env) {
 	long := strings.Repeat("x", store.MaxName+1)
 	for what, change := range map[string]func(*store.NewJob){
-		"no queue":             func(n *store.NewJob) { n.Queue = "" },
-		"a long queue's name":  func(n *store.NewJob) { n.Queue = long },
-		"a long tenant's name": func(n *store.NewJob) { n.Tenant = long },
-		"a long language":      func(n *store.NewJob) { n.Submission.Language.Name = long },
-		"a long key":           func(n *store.NewJob) { n.Key = strings.Repeat("x", store.MaxKey+1) },
-		"priority 101":         func(n *store.NewJob) { n.Priority = 101 },
-		"priority -101":        func(n *store.NewJob) { n.Priority = -101 },
-		"-1 attempts":          func(n *store.NewJob) { n.MaxAttempts = -1 },
+		"no queue":                 func(n *store.NewJob) { n.Queue = "" },
+		"a long queue's name":      func(n *store.NewJob) { n.Queue = long },
+		"a long tenant's name":     func(n *store.NewJob) { n.Tenant = long },
+		"a long language":          func(n *store.NewJob) { n.Submission.Language.Name = long },
+		"a long key":               func(n *store.NewJob) { n.Key = strings.Repeat("x", store.MaxKey+1) },
+		"a tenant that is no text": func(n *store.NewJob) { n.Tenant = "\xff" },
+		"a key that is no text":    func(n *store.NewJob) { n.Key = "\xff" },
+		"priority 101":             func(n *store.NewJob) { n.Priority = 101 },
+		"priority -101":            func(n *store.NewJob) { n.Priority = -101 },
+		"-1 attempts":              func(n *store.NewJob) { n.MaxAttempts = -1 },
 	} {
 		n := newJob("a", python())
 		change(&n)
