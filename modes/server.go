@@ -154,7 +154,7 @@ func (s *server) startWeb(ctx context.Context, st store.Store, e *engine) error 
 	o := webOptions(s.config)
 	o.Store, o.Catalogue, o.Ready = st, e.languages, e.ready
 	o.Now, o.Log, o.Version = time.Now, s.log, s.process.Version
-	w, err := web.New(o)
+	w, err := web.New(o) //nolint:contextcheck // each request brings its own
 	if err != nil {
 		return err
 	}
