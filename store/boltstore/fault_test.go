@@ -152,6 +152,9 @@ func TestFullDisk(t *testing.T) {
 			t.Fatalf("a submission to a full disk gave %v", err)
 		}
 	}
+	if err := s.Ping(t.Context()); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("ping gave %v", err)
+	}
 	if q, err := s.Queues(t.Context()); err != nil || q[0].Totals.Submitted != 1 {
 		t.Errorf("figures: %+v, %v", q, err)
 	}
