@@ -37,7 +37,7 @@ test: setup build images ## set up, then test everything under the race detector
 
 lint: lint-rules ## vet, lint, and check formatting and go.mod
 	@echo "go vet" >&2; go vet ./...
-	@echo "golangci-lint (compiled once, some minutes)" >&2; $(TOOL) golangci-lint run
+	@echo "golangci-lint (compiled once, some minutes)" >&2; $(TOOL) golangci-lint run --allow-parallel-runners
 	@go mod tidy -diff; go -C .tools run ./notices -check
 
 lint-rules: ## break each layer rule on purpose: the linter must object

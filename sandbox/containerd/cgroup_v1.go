@@ -47,7 +47,7 @@ func openV1(m mountedCgroups, parent string) (*v1Tree, error) {
 
 func (t *v1Tree) create(container string) error {
 	for _, dir := range t.distinct {
-		if err := os.MkdirAll(filepath.Join(dir, container), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Join(dir, container), 0o750); err != nil {
 			return fmt.Errorf("make cgroup: %w", err)
 		}
 	}
@@ -88,7 +88,7 @@ func (t *v1Tree) run(container string, n uint32, l sandbox.Limits) (runCgroup, e
 
 func (r *v1Run) make(l sandbox.Limits) error {
 	for _, dir := range r.distinct {
-		if err := os.Mkdir(dir, 0o755); err != nil {
+		if err := os.Mkdir(dir, 0o750); err != nil {
 			return fmt.Errorf("make cgroup: %w", err)
 		}
 		// "tasks", not "cgroup.procs": moving one thread takes no lock of all thread groups.

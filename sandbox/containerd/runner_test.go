@@ -42,7 +42,7 @@ func newTestRunner(t *testing.T) *testRunner {
 func openRunner(t *testing.T, daemon *Daemon, dir string) *Runner {
 	t.Helper()
 	r, err := NewRunner(t.Context(), RunnerOptions{
-		Daemon: daemon, Dir: dir, Slots: 2, Agent: agentBinary(t), CgroupParent: "/optimus-test-" + filepath.Base(filepath.Dir(dir)) + fmt.Sprint(os.Getpid()),
+		Daemon: daemon, Dir: dir, Slots: 2, Now: time.Now, Agent: agentBinary(t), CgroupParent: "/optimus-test-" + filepath.Base(filepath.Dir(dir)) + fmt.Sprint(os.Getpid()),
 		Log: zerolog.New(zerolog.NewTestWriter(t)),
 	})
 	if err != nil {
