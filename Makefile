@@ -31,7 +31,7 @@ images: setup build ## build the images of the examples' languages, where they a
 demo: images ## judge docs/examples on a server of its own, and show the verdicts
 	@./optimus admin demo docs/examples
 
-test: setup build images ## set up, then test everything under the race detector
+test: images ## set up, then test everything under the race detector
 	@echo "testing $(PKG)" >&2
 	@go test -race -timeout 15m $(PKG)
 
@@ -52,7 +52,7 @@ generate: ## remake what is generated
 notices: ## remake NOTICE from what is linked into the binary
 	@go -C .tools run ./notices
 
-bench: setup build images ## measure the figures of docs/BENCHMARKS.md
+bench: images ## measure the figures of docs/BENCHMARKS.md
 	@./optimus admin bench
 
 fuzz: ## fuzz every target for FUZZ_TIME each

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -169,10 +170,17 @@ func (b *benchmark) runs(ctx context.Context) error {
 func (b *benchmark) answers(ctx context.Context) error {
 	const over, goal = 2500 * time.Microsecond, time.Millisecond
 	return withServer(ctx, b.process, b.config, func(c *client) error {
+		var all web.LanguageList
+		if err := c.call(ctx, http.MethodGet, "/v1/languages", nil, &all); err != nil {
+			return err
+		}
 		langs, err := b.samples()
 		if err != nil {
 			return err
 		}
+		langs = slices.DeleteFunc(langs, func(l sandbox.Language) bool {
+			return !slices.ContainsFunc(all.Languages, func(i web.LanguageInfo) bool { return i.Name == l.Name && i.Available })
+		})
 		for _, l := range langs {
 			if err := b.answer(ctx, c, l, over); err != nil {
 				return fmt.Errorf("language %s: %w", l.Name, err)
@@ -222,10 +230,7 @@ func (b *benchmark) answer(ctx context.Context, c *client, l sandbox.Language, o
 		}
 		return err
 	}
-	var refused *refusalError
-	if err := ask(); errors.As(err, &refused) {
-		return nil // its image is not here
-	} else if err != nil {
+	if err := ask(); err != nil {
 		return err
 	}
 	src := sandbox.Source{Files: []sandbox.File{{Name: b.path(l.SourceFile), Content: []byte(source)}}}
