@@ -45,7 +45,7 @@ type RunnerOptions struct {
 	// Pool is how many containers wait, started, for the next job of a dedicated language; 0
 	// means DefaultPool.
 	Pool int
-	// Now is the clock, for the log alone.
+	// Now is the clock, for the log alone; it must be given.
 	Now func() time.Time
 	Log zerolog.Logger
 }
@@ -84,6 +84,9 @@ type slot struct{ index, uid int }
 // NewRunner prepares the host and removes what dead processes have left. Containers are started by
 // Warm, or by the first job of a language.
 func NewRunner(ctx context.Context, o RunnerOptions) (*Runner, error) {
+	if o.Daemon == nil || o.Now == nil {
+		return nil, errors.New("runner: daemon and clock must be given")
+	}
 	r := &Runner{
 		client: o.Daemon.Client(), snapshotter: o.Daemon.Snapshotter(), runcRoot: o.Daemon.RuncRoot(),
 		cgroupParent: orDefault(o.CgroupParent, DefaultCgroupParent), log: o.Log,
