@@ -25,19 +25,19 @@ build: ## compile ./optimus, one static binary
 setup: ## install what running and testing need (Debian, as root)
 	@deploy/setup.sh
 
-images: setup build ## build the language images that are missing
-	@./optimus admin images build --all
+images: setup build ## build the images of the examples' languages, where they are missing
+	@./optimus admin images build python cpp java rust
 
-demo: setup build ## judge docs/examples on a server of its own, and show the verdicts
+demo: images ## judge docs/examples on a server of its own, and show the verdicts
 	@./optimus admin demo docs/examples
 
-test: setup build images ## set up, then test everything under the race detector
+test: images ## set up, then test everything under the race detector
 	@echo "testing $(PKG)" >&2
 	@go test -race -timeout 15m $(PKG)
 
 lint: lint-rules ## vet, lint, and check formatting and go.mod
 	@echo "go vet" >&2; go vet ./...
-	@echo "golangci-lint (compiled once, some minutes)" >&2; $(TOOL) golangci-lint run
+	@echo "golangci-lint (compiled once, some minutes)" >&2; $(TOOL) golangci-lint run --allow-parallel-runners
 	@go mod tidy -diff; go -C .tools run ./notices -check
 
 lint-rules: ## break each layer rule on purpose: the linter must object
@@ -52,7 +52,7 @@ generate: ## remake what is generated
 notices: ## remake NOTICE from what is linked into the binary
 	@go -C .tools run ./notices
 
-bench: setup build images ## measure the figures of docs/BENCHMARKS.md
+bench: images ## measure the figures of docs/BENCHMARKS.md
 	@./optimus admin bench
 
 fuzz: ## fuzz every target for FUZZ_TIME each

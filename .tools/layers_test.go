@@ -148,7 +148,7 @@ func lint(t *testing.T, root, dir string) map[string][]string {
 	if err != nil {
 		t.Fatalf("find golangci-lint: %v", err)
 	}
-	cmd := exec.CommandContext(t.Context(), strings.TrimSpace(string(path)), "run", //nolint:gosec // our own tool
+	cmd := exec.CommandContext(t.Context(), strings.TrimSpace(string(path)), "run", "--allow-parallel-runners", //nolint:gosec // our own tool
 		"--enable-only=depguard,forbidigo", "--output.json.path=stdout", "--show-stats=false", "./...")
 	cmd.Dir = dir
 	var complaints strings.Builder

@@ -16,7 +16,7 @@ import (
 	"optimus/sandbox"
 )
 
-func benchCommand(p Process, bench func(context.Context, config.Config, bool) error) *cli.Command {
+func benchCommand(bench func(context.Context, config.Config, bool) error) *cli.Command {
 	return &cli.Command{
 		Name:  "bench",
 		Usage: "measure this machine: runs, answers, the store, start-up and memory",
@@ -74,7 +74,7 @@ func runBench(ctx context.Context, p Process, cfg config.Config, asJSON bool) (e
 	}{
 		{"size", b.size}, {"store", b.store}, {"runs", b.runs}, {"answers", b.answers}, {"start-up and memory", b.processes},
 	} {
-		fmt.Fprintln(p.Stderr, "measuring:", step.name) //nolint:errcheck // only progress
+		fmt.Fprintln(p.Stderr, "measuring:", step.name)
 		if err := step.run(ctx); err != nil {
 			return fmt.Errorf("measure %s: %w", step.name, err)
 		}

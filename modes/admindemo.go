@@ -134,7 +134,7 @@ func judgeExamples(ctx context.Context, p Process, c *client, examples []example
 	results := make([]judged, 0, len(examples))
 	for i, e := range examples {
 		if isTerminal(p.Stderr) {
-			fmt.Fprintf(p.Stderr, "\r\x1b[K[%d/%d] %s (%s)", i+1, len(examples), e.name, e.Language) //nolint:errcheck // only progress
+			fmt.Fprintf(p.Stderr, "\r\x1b[K[%d/%d] %s (%s)", i+1, len(examples), e.name, e.Language)
 		}
 		j := judged{Example: e.name, Language: e.Language, Why: e.Why, Expected: e.Expect}
 		var job web.Job
@@ -153,7 +153,7 @@ func judgeExamples(ctx context.Context, p Process, c *client, examples []example
 		results = append(results, j)
 	}
 	if isTerminal(p.Stderr) {
-		fmt.Fprint(p.Stderr, "\r\x1b[K") //nolint:errcheck // only progress
+		fmt.Fprint(p.Stderr, "\r\x1b[K")
 	}
 	return results, nil
 }

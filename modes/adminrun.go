@@ -183,12 +183,35 @@ func runLocal(ctx context.Context, p Process, cfg config.Config, r RunRequest) e
 	if err := errors.Join(err, life.stop(context.WithoutCancel(ctx))); err != nil {
 		return err
 	}
-	job := store.Job{State: store.Completed, Lane: store.LaneOf(submission.Language), Submission: &submission, Report: &report}
-	if err := printJob(p.Stdout, web.ViewJob(&job), r.JSON); err != nil {
+	if err := printLocal(p.Stdout, submission, report, r.JSON); err != nil {
 		return err
 	}
 	if report.Verdict != sandbox.Accepted {
 		return fmt.Errorf("%s: %w: %s", r.File, errVerdict, report.Verdict)
+	}
+	return nil
+}
+
+// printLocal prints a report as that of a job, without what only a queue gives a job.
+func printLocal(w io.Writer, s sandbox.Submission, r sandbox.Report, asJSON bool) error {
+	j := web.ViewJob(&store.Job{State: store.Completed, Lane: store.LaneOf(s.Language), Submission: &s, Report: &r})
+	if asJSON {
+		return writeJSON(w, struct {
+			Language string     `json:"language"`
+			Version  string     `json:"language_version"`
+			Verdict  string     `json:"verdict"`
+			Score    *float64   `json:"score"`
+			MaxScore *float64   `json:"max_score"`
+			Compile  *web.Run   `json:"compile,omitempty"`
+			Tests    []web.Test `json:"tests"`
+		}{j.Language, j.LanguageVersion, j.Verdict, j.Score, j.MaxScore, j.Compile, j.Tests})
+	}
+	j.ID = ""
+	if err := printJob(w, j, false); err != nil {
+		return err
+	}
+	if len(s.Tests) == 1 && s.Tests[0].Expected == nil && j.Tests[0].Run != nil {
+		return printOutput(w, j.Tests[0].Run)
 	}
 	return nil
 }

@@ -115,6 +115,6 @@ func adminCommands(p Process, a Actions) []*cli.Command {
 		imagesCommand(p),
 		configCommand(p),
 		doctorCommand(p),
-		benchCommand(p, a.Bench),
+		benchCommand(a.Bench),
 	}
 }

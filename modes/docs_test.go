@@ -100,15 +100,12 @@ func TestEveryExampleIsWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen := map[string]map[sandbox.Verdict]bool{}
+	seen := map[string][]sandbox.Verdict{}
 	for _, e := range examples {
 		if e.Why == "" {
 			t.Errorf("example %s does not say why", e.name)
 		}
-		if seen[e.Language] == nil {
-			seen[e.Language] = map[sandbox.Verdict]bool{}
-		}
-		seen[e.Language][e.Expect] = true
+		seen[e.Language] = append(seen[e.Language], e.Expect)
 	}
 	if len(seen) < 4 {
 		t.Errorf("examples are in %d languages, want at least 4", len(seen))
@@ -117,7 +114,7 @@ func TestEveryExampleIsWhole(t *testing.T) {
 		for _, want := range []sandbox.Verdict{
 			sandbox.Accepted, sandbox.WrongAnswer, sandbox.TimeLimitExceeded, sandbox.MemoryLimitExceeded, sandbox.RuntimeError,
 		} {
-			if !verdicts[want] {
+			if !slices.Contains(verdicts, want) {
 				t.Errorf("no example in %s gets %s", language, want)
 			}
 		}

@@ -64,6 +64,7 @@ func openEngine(ctx context.Context, life *lifecycle, cfg config.Config, log zer
 		UIDBase:      cfg.Sandbox.UIDBase,
 		CgroupParent: cfg.Sandbox.CgroupParent,
 		Pool:         cfg.Sandbox.DedicatedPool,
+		Now:          time.Now,
 		Log:          log,
 	})
 	if err != nil {

@@ -61,7 +61,8 @@ func follow[E any](ctx context.Context, x *imageIndex, changes <-chan E, broken 
 		select {
 		case <-ctx.Done():
 			return
-		case <-broken:
+		case err := <-broken:
+			x.log.Debug().Err(err).Msg("containerd's events have ended; asking for them again")
 			select { // not in a tight loop, while there is no daemon
 			case <-ctx.Done():
 			case <-time.After(lookAgain):

@@ -61,6 +61,28 @@ func printTests(w io.Writer, tests []web.Test) error {
 	return t.writeTo(w)
 }
 
+// printOutput prints all that a run wrote.
+func printOutput(w io.Writer, r *web.Run) error {
+	for _, stream := range []struct {
+		name, text string
+		cut        bool
+	}{
+		{"standard output", outputOf(r.Stdout, r.StdoutEncoding), r.StdoutTruncated},
+		{"standard error", outputOf(r.Stderr, r.StderrEncoding), r.StderrTruncated},
+	} {
+		if stream.text == "" {
+			continue
+		}
+		if stream.cut {
+			stream.name += " (cut)"
+		}
+		if _, err := fmt.Fprintf(w, "\n%s\n%s\n", stream.name, indent(stream.text)); err != nil {
+			return fmt.Errorf("write the output: %w", err)
+		}
+	}
+	return nil
+}
+
 // figures shows what was measured of a run; "-" where there was none.
 func figures(r *web.Run) (cpu, wall, memory string) {
 	if r == nil {

@@ -158,7 +158,7 @@ func (s *server) startWeb(ctx context.Context, st store.Store, e *engine, m *web
 	o := webOptions(s.config)
 	o.Store, o.Catalogue, o.Ready = st, e.languages, e.ready
 	o.Now, o.Log, o.Version, o.Metrics = time.Now, s.log, s.process.Version, m
-	w, err := web.New(o)
+	w, err := web.New(o) //nolint:contextcheck // each request brings its own
 	if err != nil {
 		return err
 	}

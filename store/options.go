@@ -31,7 +31,7 @@ type Options struct {
 // DefaultOptions are the settings of a `serve` without configuration.
 func DefaultOptions() Options {
 	return Options{
-		Now:             func() time.Time { return time.Now().UTC() }, //nolint:forbidigo // the clock of whoever gives none
+		Now:             func() time.Time { return time.Now().UTC() },
 		MaxAttempts:     3,
 		BackoffBase:     time.Second,
 		BackoffMax:      time.Minute,

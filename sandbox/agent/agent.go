@@ -155,6 +155,8 @@ func (a *agent) handle(f wire.Frame) error {
 		if r != nil {
 			r.kill(wire.KilledByHost)
 		}
+	case wire.KindHello, wire.KindReady, wire.KindSealed, wire.KindOutput, wire.KindExit, wire.KindIdle:
+		return fmt.Errorf("%w: kind %d in the wrong place", wire.ErrProtocol, f.Kind)
 	default:
 		return fmt.Errorf("%w: kind %d", wire.ErrProtocol, f.Kind)
 	}
@@ -168,15 +170,14 @@ func (a *agent) start(f wire.Frame) error {
 		f.CloseFiles()
 		return fmt.Errorf("start: %w", err)
 	}
-	p, err := a.programs.get(r.spec.Program)
-	if err == nil && (r.spec.Slot < 0 || r.spec.Slot >= len(a.shared.networks) || len(r.spec.Argv) == 0) {
-		err = fmt.Errorf("slot %d of %d, or no command: %w", r.spec.Slot, len(a.shared.networks), unix.EINVAL)
+	p, fault := a.programs.get(r.spec.Program)
+	if r.spec.Slot < 0 || r.spec.Slot >= len(a.shared.networks) || len(r.spec.Argv) == 0 {
+		fault = fmt.Errorf("slot %d of %d, or no command: %w", r.spec.Slot, len(a.shared.networks), unix.EINVAL)
 	}
-	if err != nil {
+	if fault != nil {
 		f.CloseFiles()
-		_ = a.conn.SendJSON(wire.KindExit, f.ID, wire.Exit{Error: err.Error()})
-		_ = a.conn.Send(wire.Frame{Kind: wire.KindIdle, ID: f.ID})
-		return nil
+		_ = a.conn.SendJSON(wire.KindExit, f.ID, wire.Exit{Error: fault.Error()})
+		return a.conn.Send(wire.Frame{Kind: wire.KindIdle, ID: f.ID})
 	}
 	a.mu.Lock()
 	a.runs[f.ID] = r

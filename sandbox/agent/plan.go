@@ -16,6 +16,7 @@ const (
 	planMax     = 1 << 20
 	planMagic   = 0x31584f424d49504f
 	headerBytes = 40
+	clockOffset = 32 // in the header: where opClock notes the time
 	opBytes     = 64
 	dataOffset  = 32 << 10
 	maxOps      = (dataOffset - headerBytes) / opBytes

@@ -93,7 +93,7 @@ func (p *program) write(payload []byte) error {
 	if err != nil {
 		return fmt.Errorf("write file: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // a tmpfs has nothing to say at close
+	defer f.Close()
 	if _, err := f.Write(content); err != nil {
 		return fmt.Errorf("write file: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -44,30 +45,23 @@ func (r *run) kill(reason string) {
 // carryOut runs the box to its end and tells the host: exit once its processes have ended, idle
 // once nothing of it is left.
 func (r *run) carryOut(s *shared, p *program, cgroups []*os.File) {
-	exit := r.inBox(s, p, cgroups)
-	if exit != nil {
-		_ = r.conn.SendJSON(wire.KindExit, r.id, exit)
+	defer closeAll(cgroups...)
+	ends, err := r.start(s, p, cgroups)
+	if err != nil {
+		_ = r.conn.SendJSON(wire.KindExit, r.id, wire.Exit{Error: err.Error()})
+	} else {
+		r.follow(ends)
 	}
+	ends.close()
 	_ = r.conn.Send(wire.Frame{Kind: wire.KindIdle, ID: r.id})
 }
 
-// inBox gives the exit that is still to be sent: nil where it was sent before the box was gone.
-func (r *run) inBox(s *shared, p *program, cgroups []*os.File) *wire.Exit {
-	defer closeAll(cgroups...)
-	started, pipes, err := r.start(s, p, cgroups)
-	if err != nil {
-		pipes.close()
-		return &wire.Exit{Error: err.Error()}
-	}
+// follow passes on what the started box says, until it is gone.
+func (r *run) follow(ends *ends) {
 	// A little over the limit: what the program is told is what init measures.
 	timer := time.AfterFunc(r.spec.Limits.Wall+2*time.Millisecond, func() { r.kill(string(sandbox.WallLimit)) })
-	exit := r.collect(pipes)
+	exit, reported := r.collect(ends)
 	timer.Stop()
-
-	r.mu.Lock()
-	exit.Killed = r.killed
-	r.mu.Unlock()
-	reported := exit.Error == "" && exit.Killed == ""
 	if reported {
 		// The box's processes are gone; only init is still dismantling its namespaces.
 		_ = r.conn.SendJSON(wire.KindExit, r.id, exit)
@@ -75,63 +69,76 @@ func (r *run) inBox(s *shared, p *program, cgroups []*os.File) *wire.Exit {
 	_, _ = r.process.Wait()
 	r.mu.Lock()
 	r.process = nil
+	exit.Killed = r.killed
 	r.mu.Unlock()
 	if reported {
-		return nil
+		return
 	}
-	if exit.Killed != "" {
-		exit.Error = ""
-		if exit.WallNS == 0 {
-			exit.WallNS = int64(time.Since(started))
-		}
+	if exit.Killed == "" {
+		exit.Error = "init ended without a report"
+	} else {
+		exit.WallNS = ends.sinceStart()
 	}
-	return exit
+	_ = r.conn.SendJSON(wire.KindExit, r.id, exit)
 }
 
-// pipes are the agent's ends of what a box writes to.
-type pipes struct {
+// ends are the agent's ends of a box.
+type ends struct {
 	report, stdout, stderr *os.File
 	plan                   *plan
-	// childs are the box's ends, closed once it has them.
-	childs []*os.File
+	planFile               *os.File
+	// inner are the box's own ends, closed here once it has them.
+	inner []*os.File
 }
 
-func (p *pipes) close() {
-	closeAll(p.childs...)
-	closeAll(p.report, p.stdout, p.stderr)
+func (e *ends) close() {
+	closeAll(e.inner...)
+	closeAll(e.report, e.stdout, e.stderr, e.planFile)
 }
 
-func (r *run) start(s *shared, p *program, cgroups []*os.File) (time.Time, *pipes, error) {
-	ps := &pipes{}
+// sinceStart is nanoseconds since the user's program was executed, as the plan's clock noted it;
+// 0 where it was not.
+func (e *ends) sinceStart() int64 {
+	var started [8]byte
+	if _, err := e.planFile.ReadAt(started[:], clockOffset); err != nil {
+		return 0
+	}
+	var now unix.Timespec
+	then := int64(binary.LittleEndian.Uint64(started[:]))
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil || then == 0 {
+		return 0
+	}
+	return now.Nano() - then
+}
+
+// start makes the box. The ends must be closed whether it succeeds or not.
+func (r *run) start(s *shared, p *program, cgroups []*os.File) (*ends, error) {
+	e := &ends{}
 	stdin, err := r.input()
 	if err != nil {
-		return time.Time{}, ps, err
+		return e, err
 	}
-	ps.childs = append(ps.childs, stdin)
-	for _, end := range []**os.File{&ps.stdout, &ps.stderr, &ps.report} {
+	e.inner = append(e.inner, stdin)
+	for _, end := range []**os.File{&e.stdout, &e.stderr, &e.report} {
 		reader, writer, err := newPipe(r.spec.UID)
 		if err != nil {
-			return time.Time{}, ps, err
+			return e, err
 		}
 		*end = reader
-		ps.childs = append(ps.childs, writer)
+		e.inner = append(e.inner, writer)
 	}
-	ps.plan = s.box(r.spec, p, len(cgroups))
-	planFile, err := ps.plan.file()
-	if err != nil {
-		return time.Time{}, ps, err
+	e.plan = s.box(r.spec, p, len(cgroups))
+	if e.planFile, err = e.plan.file(); err != nil {
+		return e, err
 	}
-	ps.childs = append(ps.childs, planFile)
-	files := append(ps.childs[:len(ps.childs):len(ps.childs)], s.networks[r.spec.Slot])
-	files = append(files, cgroups...)
+	files := slices.Concat(e.inner, []*os.File{e.planFile, s.networks[r.spec.Slot]}, cgroups)
 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.killed != "" {
-		return time.Time{}, ps, errors.New("killed before it started")
+		return e, errors.New("killed before it started")
 	}
-	started := time.Now()
-	process, err := os.StartProcess(initPath, []string{"init"}, &os.ProcAttr{
+	r.process, err = os.StartProcess(initPath, []string{"init"}, &os.ProcAttr{
 		Dir:   "/",
 		Env:   []string{},
 		Files: files,
@@ -140,12 +147,12 @@ func (r *run) start(s *shared, p *program, cgroups []*os.File) (time.Time, *pipe
 		},
 	})
 	if err != nil {
-		return started, ps, fmt.Errorf("start init: %w", err)
+		return e, fmt.Errorf("start init: %w", err)
 	}
-	r.process = process
-	closeAll(ps.childs...)
-	ps.childs = nil
-	return started, ps, nil
+	// Their end of file is to come when the box's processes have ended.
+	closeAll(e.inner...)
+	e.inner = nil
+	return e, nil
 }
 
 // input is the standard input: a sealed file in memory, so that nobody pumps and a program may
@@ -187,24 +194,20 @@ func newPipe(uid int) (reader, writer *os.File, err error) {
 	return reader, writer, nil
 }
 
-// collect passes the output on until every writer is gone, and reads init's report.
-func (r *run) collect(ps *pipes) *wire.Exit {
-	exit := &wire.Exit{}
+// collect passes the output on until every writer is gone, and reads init's report; there is none
+// where init was killed.
+func (r *run) collect(e *ends) (exit wire.Exit, reported bool) {
+	var stdout, stderr bool
 	var wg sync.WaitGroup
-	wg.Go(func() {
-		exit.StdoutTruncated = r.forward(ps.stdout, 1, func() { r.kill(string(sandbox.OutputLimit)) })
-	})
-	wg.Go(func() { exit.StderrTruncated = r.forward(ps.stderr, 2, func() {}) })
+	wg.Go(func() { stdout = r.forward(e.stdout, 1, func() { r.kill(string(sandbox.OutputLimit)) }) })
+	wg.Go(func() { stderr = r.forward(e.stderr, 2, func() {}) })
 	report := make([]byte, reportBytes)
-	_, err := io.ReadFull(ps.report, report)
-	if err != nil {
-		exit.Error = fmt.Sprintf("init ended without a report: %v", err)
-	} else {
-		parseReport(report, ps.plan, exit)
+	if _, err := io.ReadFull(e.report, report); err == nil {
+		exit, reported = parseReport(report, e.plan), true
 	}
 	wg.Wait()
-	closeAll(ps.report, ps.stdout, ps.stderr)
-	return exit
+	exit.StdoutTruncated, exit.StderrTruncated = stdout, stderr
+	return exit, reported
 }
 
 // forward sends what comes out of a pipe, up to the output limit; what is over it is read and
@@ -240,18 +243,16 @@ const (
 	reportNotExecuted = 3
 )
 
-func parseReport(b []byte, pl *plan, exit *wire.Exit) {
+func parseReport(b []byte, pl *plan) wire.Exit {
 	word := func(i int) int64 { return int64(binary.LittleEndian.Uint64(b[8*i:])) }
 	switch word(0) {
 	case reportNotExecuted:
-		exit.StartError = int(word(2))
-		return
+		return wire.Exit{StartError: int(word(2))}
 	case reportFailed:
-		exit.Error = fmt.Sprintf("make the box: %s: %v", pl.describe(word(1)), syscall.Errno(word(2)))
-		return
+		return wire.Exit{Error: fmt.Sprintf("make the box: %s: %v", pl.describe(word(1)), syscall.Errno(word(2)))}
 	}
-	exit.Status = uint32(word(3))
-	exit.WallNS = max(word(5)-word(4), 0)
-	micros := func(i int) int64 { return (word(i)*1e6 + word(i+1)) * 1e3 }
-	exit.UserNS, exit.SystemNS = micros(6), micros(8)
+	nanos := func(i int) int64 { return (word(i)*1e6 + word(i+1)) * 1e3 }
+	return wire.Exit{
+		Status: uint32(word(3)), WallNS: max(word(5)-word(4), 0), UserNS: nanos(6), SystemNS: nanos(8),
+	}
 }

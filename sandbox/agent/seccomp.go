@@ -62,7 +62,7 @@ const cloneNamespaces = unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC
 func inspected() map[uint32][]unix.SockFilter {
 	ret := func(v uint32) unix.SockFilter { return stmt(unix.BPF_RET|unix.BPF_K, v) }
 	load := func(off uint32) unix.SockFilter { return stmt(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, off) }
-	oneOf := func(off uint32, otherwise uint32, values ...uint32) []unix.SockFilter {
+	oneOf := func(off, otherwise uint32, values ...uint32) []unix.SockFilter {
 		code := []unix.SockFilter{load(off)}
 		for i, v := range values {
 			code = append(code, jump(unix.BPF_JEQ, v, uint8(len(values)-i), 0))

@@ -88,7 +88,7 @@ func cgroupMounts(mountinfo string) (mountedCgroups, error) {
 	if err != nil {
 		return m, fmt.Errorf("find cgroups: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // read only
+	defer f.Close()
 	for s := bufio.NewScanner(f); s.Scan(); {
 		// proc(5): fields, then " - ", then type, source and options of the file system.
 		before, after, ok := strings.Cut(s.Text(), " - ")
@@ -116,7 +116,7 @@ func writeKnob(path, text string) error {
 	if err != nil {
 		return fmt.Errorf("set %s: %w", text, err)
 	}
-	defer f.Close() //nolint:errcheck // the kernel answers at write
+	defer f.Close()
 	if _, err := f.WriteString(text); err != nil {
 		return fmt.Errorf("set %s: %w", text, err)
 	}

@@ -18,10 +18,9 @@ import (
 // v1Tree is cgroup v1: a folder in each controller's hierarchy (Documentation/admin-guide/cgroup-v1).
 type v1Tree struct {
 	memory, pids, cpuacct string
-	// distinct are the parents in every hierarchy once, where controllers share one.
+	// distinct are the parents of these, once where controllers share a hierarchy.
 	distinct []string
-	// all are the parents in the hierarchies that are not used here too: the runtime makes a
-	// container's groups in each, and removes of a path that it had to make only the end.
+	// all are the parents in every hierarchy: the runtime makes its group in each.
 	all []string
 }
 
@@ -36,10 +35,11 @@ func openV1(m mountedCgroups, parent string) (*v1Tree, error) {
 		set[*dir] = true
 	}
 	t.distinct = slices.Sorted(maps.Keys(set))
-	for _, mount := range append(slices.Collect(maps.Values(m.v1)), m.v2) {
-		if mount != "" {
-			set[filepath.Join(mount, parent)] = true
-		}
+	for _, dir := range m.v1 {
+		set[filepath.Join(dir, parent)] = true
+	}
+	if m.v2 != "" {
+		set[filepath.Join(m.v2, parent)] = true
 	}
 	t.all = slices.Sorted(maps.Keys(set))
 	return t, nil
@@ -47,13 +47,14 @@ func openV1(m mountedCgroups, parent string) (*v1Tree, error) {
 
 func (t *v1Tree) create(container string) error {
 	for _, dir := range t.distinct {
-		if err := os.MkdirAll(filepath.Join(dir, container), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Join(dir, container), 0o750); err != nil {
 			return fmt.Errorf("make cgroup: %w", err)
 		}
 	}
 	return nil
 }
 
+// containers also lists one whose removal has only begun.
 func (t *v1Tree) containers() ([]string, error) {
 	var names []string
 	var errs []error
@@ -97,7 +98,7 @@ func (t *v1Tree) run(container string, n uint32, l sandbox.Limits) (runCgroup, e
 
 func (r *v1Run) make(l sandbox.Limits) error {
 	for _, dir := range r.distinct {
-		if err := os.Mkdir(dir, 0o755); err != nil {
+		if err := os.Mkdir(dir, 0o750); err != nil {
 			return fmt.Errorf("make cgroup: %w", err)
 		}
 		// "tasks", not "cgroup.procs": moving one thread takes no lock of all thread groups.

@@ -34,7 +34,7 @@ func delegate(dir string) error {
 
 func (t *v2Tree) create(container string) error {
 	dir := filepath.Join(t.dir, container)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return fmt.Errorf("make cgroup: %w", err)
 	}
 	// Each folder hands its controllers down to the next.
@@ -69,7 +69,7 @@ func (t *v2Tree) run(container string, n uint32, l sandbox.Limits) (runCgroup, e
 }
 
 func (r *v2Run) make(l sandbox.Limits) error {
-	if err := os.Mkdir(r.dir, 0o755); err != nil {
+	if err := os.Mkdir(r.dir, 0o750); err != nil {
 		return fmt.Errorf("make cgroup: %w", err)
 	}
 	for _, setting := range [][2]string{

@@ -81,7 +81,7 @@ func (r *Runner) launch(ctx context.Context, image client.Image, runtime, id str
 	if err != nil {
 		return nil, err
 	}
-	defer socket.Close() //nolint:errcheck // accepted or not, it is not needed again
+	defer socket.Close()
 	// Not cut short: of a call that is, containerd leaves half a task behind.
 	creating, stop := context.WithTimeout(context.WithoutCancel(ctx), launchTimeout)
 	defer stop()
@@ -187,7 +187,7 @@ func accept(ctx context.Context, l *net.UnixListener, pid uint32) (*wire.Conn, e
 	}); err != nil {
 		return nil, wrap("identify the agent", err)
 	}
-	if peerErr != nil || uint32(peer.Pid) != pid {
+	if peerErr != nil || int64(peer.Pid) != int64(pid) {
 		_ = conn.Close()
 		return nil, errors.Join(fmt.Errorf("identify the agent: the peer is not process %d of the container", pid), peerErr)
 	}

@@ -128,20 +128,20 @@ func (a *active) watch(ctx context.Context) (wire.Exit, error) {
 
 // take handles one frame of the run.
 func (a *active) take(f wire.Frame) (exit wire.Exit, ended bool, err error) {
-	switch f.Kind {
-	case wire.KindOutput:
+	if f.Kind == wire.KindOutput {
 		a.keep(f)
 		return exit, false, nil
-	case wire.KindExit:
-		if err := f.JSON(&exit); err != nil {
-			a.c.fail(err)
-			return exit, false, a.c.lostError()
-		}
-		return exit, true, nil
-	default:
-		a.c.fail(fmt.Errorf("%w: kind %d during run %d", wire.ErrProtocol, f.Kind, a.id))
+	}
+	if f.Kind != wire.KindExit {
+		err = fmt.Errorf("%w: kind %d during run %d", wire.ErrProtocol, f.Kind, a.id)
+	} else {
+		err = f.JSON(&exit)
+	}
+	if err != nil {
+		a.c.fail(err)
 		return exit, false, a.c.lostError()
 	}
+	return exit, true, nil
 }
 
 // keep stores output up to the limit, whatever the agent sends.

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/containerd/containerd/v2/client"
 	"github.com/rs/zerolog"
@@ -44,7 +45,9 @@ type RunnerOptions struct {
 	// Pool is how many containers wait, started, for the next job of a dedicated language; 0
 	// means DefaultPool.
 	Pool int
-	Log  zerolog.Logger
+	// Now is the clock, for the log alone; it must be given.
+	Now func() time.Time
+	Log zerolog.Logger
 }
 
 // Runner runs programs in warm containers. It is a [sandbox.Runner].
@@ -61,6 +64,7 @@ type Runner struct {
 	slots        int
 	pool         int
 	uidBase      int
+	now          func() time.Time
 
 	free chan int // indices of free slots
 	// spawn runs f in a goroutine that Close waits for; its context ends with Close.
@@ -80,17 +84,20 @@ type slot struct{ index, uid int }
 // NewRunner prepares the host and removes what dead processes have left. Containers are started by
 // Warm, or by the first job of a language.
 func NewRunner(ctx context.Context, o RunnerOptions) (*Runner, error) {
+	if o.Daemon == nil || o.Now == nil {
+		return nil, errors.New("runner: daemon and clock must be given")
+	}
 	r := &Runner{
 		client: o.Daemon.Client(), snapshotter: o.Daemon.Snapshotter(), runcRoot: o.Daemon.RuncRoot(),
 		cgroupParent: orDefault(o.CgroupParent, DefaultCgroupParent), log: o.Log,
 		slots: orDefault(o.Slots, runtime.NumCPU()), pool: orDefault(o.Pool, DefaultPool),
-		uidBase: orDefault(o.UIDBase, DefaultUIDBase), warm: map[shelfKey]*shelf{},
+		uidBase: orDefault(o.UIDBase, DefaultUIDBase), warm: map[shelfKey]*shelf{}, now: o.Now,
 	}
 	var err error
 	if r.dir, err = filepath.Abs(o.Dir); err != nil {
 		return nil, wrap("find the runner's folder", err)
 	}
-	if err := os.MkdirAll(r.dir, 0o711); err != nil {
+	if err := os.MkdirAll(r.dir, 0o711); err != nil { //nolint:gosec // a container in a user namespace must pass through
 		return nil, wrap("make the runner's folder", err)
 	}
 	if o.Agent == "" {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"optimus/sandbox"
 )
@@ -119,7 +118,7 @@ func (s *shelf) take(ctx context.Context, lang sandbox.Language) (*container, fu
 func (s *shelf) launch() *launching {
 	l := &launching{done: make(chan struct{}), warmed: map[string]chan struct{}{}}
 	s.r.spawn(func(ctx context.Context) {
-		began := time.Now()
+		began := s.r.now()
 		l.c, l.err = s.start(ctx)
 		close(l.done)
 		if l.err != nil {
@@ -127,7 +126,7 @@ func (s *shelf) launch() *launching {
 			return
 		}
 		s.r.log.Debug().Str("container", l.c.id).Str("language", s.lang.Name).
-			Dur("took_ms", time.Since(began)).Msg("container is ready")
+			Dur("took_ms", s.r.now().Sub(began)).Msg("container is ready")
 		s.tend(ctx, l)
 	})
 	return l

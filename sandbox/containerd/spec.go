@@ -89,8 +89,11 @@ func allowPivotRoot(_ context.Context, _ oci.Client, _ *containers.Container, s 
 // cgroups, which lie beside its own.
 func withNamespaces(_ context.Context, _ oci.Client, _ *containers.Container, s *oci.Spec) error {
 	s.Linux.Namespaces = []specs.LinuxNamespace{
-		{Type: specs.PIDNamespace}, {Type: specs.IPCNamespace}, {Type: specs.UTSNamespace},
-		{Type: specs.MountNamespace}, {Type: specs.NetworkNamespace},
+		{Type: specs.PIDNamespace},
+		{Type: specs.IPCNamespace},
+		{Type: specs.UTSNamespace},
+		{Type: specs.MountNamespace},
+		{Type: specs.NetworkNamespace},
 	}
 	return nil
 }
@@ -128,12 +131,12 @@ func copyFile(from, to string) error {
 	if err != nil {
 		return err //nolint:wrapcheck // the caller says what for
 	}
-	defer src.Close() //nolint:errcheck // read only
+	defer src.Close()
 	dst, err := os.CreateTemp(filepath.Dir(to), ".copy-*")
 	if err != nil {
 		return err //nolint:wrapcheck // likewise
 	}
-	defer os.Remove(dst.Name()) //nolint:errcheck // gone after the rename
+	defer os.Remove(dst.Name())
 	_, err = dst.ReadFrom(src)
 	if e := dst.Chmod(0o555); err == nil {
 		err = e

@@ -87,10 +87,10 @@ func (c *Conn) Send(f Frame) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	b := binary.LittleEndian.AppendUint32(c.out[:0], uint32(len(f.Payload)))
+	b := binary.LittleEndian.AppendUint32(c.out[:0], uint32(len(f.Payload))) //nolint:gosec // at most MaxPayload
 	b = append(b, byte(f.Kind))
 	b = binary.LittleEndian.AppendUint32(b, f.ID)
-	b = append(b, byte(len(f.Files)), f.Stream)
+	b = append(b, byte(len(f.Files)), f.Stream) //nolint:gosec // at most MaxFiles
 	b = append(b, f.Payload...)
 	c.out = b
 	if cap(c.out) > 2*Piece {
@@ -196,7 +196,7 @@ func (r *fileReader) Read(p []byte) (int, error) {
 	if n == 0 && err == nil {
 		return 0, io.EOF
 	}
-	return max(n, 0), err //nolint:wrapcheck // bufio and io.ReadFull need the bare error
+	return max(n, 0), err
 }
 
 func (r *fileReader) receive(oob []byte) error {

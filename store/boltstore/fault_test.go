@@ -15,6 +15,7 @@ import (
 
 	"optimus/sandbox"
 	"optimus/store"
+	"optimus/store/storetest"
 )
 
 // childPath, in the environment, makes the test binary a child that submits jobs until it is killed.
@@ -150,6 +151,9 @@ func TestFullDisk(t *testing.T) {
 		if !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), path) {
 			t.Fatalf("a submission to a full disk gave %v", err)
 		}
+	}
+	if err := s.Ping(t.Context()); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("ping gave %v", err)
 	}
 	if q, err := s.Queues(t.Context()); err != nil || q[0].Totals.Submitted != 1 {
 		t.Errorf("figures: %+v, %v", q, err)
@@ -292,4 +296,41 @@ func TestClaimWhoseCommitFails(t *testing.T) {
 		t.Errorf("claimed then: %+v", c.Job)
 	}
 	checkIndexes(t, s)
+}
+
+// TestACrashIsNoOutage: the time during which nobody has the file open is no outage, by which an
+// expiry would be pardoned: the job may be what ended the process.
+func TestACrashIsNoOutage(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "jobs.db")
+	clock := storetest.NewClock()
+	var id store.ID
+	for round := range 3 {
+		s, err := Open(path, store.Options{Now: clock.Now})
+		must(t, err)
+		if round == 0 {
+			id = submitTest(t, s, store.NewJob{Queue: "q"}).ID
+		}
+		_, err = s.Sweep(t.Context())
+		must(t, err)
+		claimTest(t, s, 1)
+		must(t, s.Close())
+		clock.Move(time.Hour)
+		s, err = Open(path, store.Options{Now: clock.Now})
+		must(t, err)
+		for range 30 { // past the lease, and past the delay of the retry
+			clock.Move(store.MaxClockStep)
+			_, err = s.Sweep(t.Context())
+			must(t, err)
+		}
+		j, err := s.Get(t.Context(), id)
+		if err != nil || j.Counted != round+1 {
+			t.Fatalf("after crash %d: %+v, %v", round+1, j, err)
+		}
+		must(t, s.Close())
+	}
+	s := openTest(t, path)
+	if j, err := s.Get(t.Context(), id); err != nil || j.State != store.Failed || len(j.Attempts) != 3 {
+		t.Errorf("in the end: %+v, %v", j, err)
+	}
 }

@@ -114,7 +114,7 @@ func (c *catalogue) named(names []string) []*queue {
 	return qs
 }
 
-// loadCatalogue reads every queue. turns of before, where not nil, are kept.
+// loadCatalogue reads every queue. What the file does not hold of them is taken from before.
 func loadCatalogue(v view, before *catalogue) (*catalogue, error) {
 	c := &catalogue{byName: map[string]*queue{}, byNumber: map[uint16]*queue{}}
 	err := v.table(bucketQueues).each(func(k, raw []byte) error {
@@ -124,7 +124,7 @@ func loadCatalogue(v view, before *catalogue) (*catalogue, error) {
 		}
 		q.fresh = true
 		if before != nil && before.byNumber[q.number] != nil {
-			q.turn, q.fresh = before.byNumber[q.number].turn, false
+			q.turn, q.fresh = before.byNumber[q.number].turn, before.byNumber[q.number].fresh
 		}
 		c.add(q)
 		return nil

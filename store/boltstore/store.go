@@ -113,10 +113,14 @@ func (s *Store) Close() error {
 
 func (s *Store) now() time.Time { return s.o.Now().UTC().Round(0) }
 
-// Ping writes and waits for the disk, as a submission would.
+// probeSize is about a large submission's size.
+const probeSize = 64 << 10
+
+// Ping writes what a large submission would, and waits for the disk as it would.
 func (s *Store) Ping(ctx context.Context) error {
+	probe := make([]byte, probeSize)
 	return s.write(ctx, func(b *batch) error {
-		b.put(bucketMeta, []byte(metaProbe), binary.BigEndian.AppendUint64(nil, uint64(max(b.now.UnixNano(), 0))))
+		b.put(bucketMeta, []byte(metaProbe), probe)
 		return nil
 	})
 }
