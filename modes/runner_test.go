@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -87,18 +85,6 @@ func buildLanguage(t *testing.T, daemon *containerd.Daemon, name string) sandbox
 	}
 	lang.Digest = img.Digest
 	return lang
-}
-
-// buildBinary compiles the static binary: the test's own is not one that a container could start.
-func buildBinary(t *testing.T) string {
-	t.Helper()
-	binary := filepath.Join(t.TempDir(), "optimus")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", binary, "optimus")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build optimus: %v: %s", err, out)
-	}
-	return binary
 }
 
 // killAgent kills the first process of a program's container and waits until it is gone.

@@ -42,6 +42,10 @@ func serve(ctx context.Context, p Process, cfg config.Config) error {
 	}
 	s := newServer(p, cfg, log, openEngine)
 	if err := s.start(ctx); err != nil {
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			log.Info().Err(err).Msg("stopped while it started")
+			return nil
+		}
 		return err
 	}
 	select {

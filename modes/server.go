@@ -93,10 +93,11 @@ func (s *server) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	metrics := web.NewMetrics()
 	if s.config.Worker.Enabled {
-		s.startWorker(ctx, st, engine)
+		s.startWorker(ctx, st, engine, metrics)
 	}
-	if err := s.startWeb(ctx, st, engine); err != nil {
+	if err := s.startWeb(ctx, st, engine, metrics); err != nil {
 		return err
 	}
 	s.log.Info().Str("address", s.address).Str("data", s.config.Data).Str("version", s.process.Version).
@@ -113,7 +114,7 @@ func (s *server) openStore() (*boltstore.Store, error) {
 	return st, nil
 }
 
-func (s *server) startWorker(ctx context.Context, st store.Store, e *engine) {
+func (s *server) startWorker(ctx context.Context, st store.Store, e *engine, m *web.Metrics) {
 	cfg := s.config.Worker
 	w := worker.New(worker.Options{
 		Queue:    st,
@@ -128,6 +129,9 @@ func (s *server) startWorker(ctx context.Context, st store.Store, e *engine) {
 		Poll:     cfg.Poll,
 		Grace:    max(cfg.Grace, time.Nanosecond), // 0 would mean the default
 		HandBack: handBack,
+		Ended: func(job store.Job, last store.State, took time.Duration) {
+			m.JobEnded(job.Lane.Language, last, took)
+		},
 	})
 	s.part(ctx, "warm-up", stopMargin, func(ctx context.Context) error {
 		warmUp(ctx, e, s.config.Sandbox.Warm, s.log)
@@ -150,10 +154,10 @@ func (s *server) startWorker(ctx context.Context, st store.Store, e *engine) {
 	})
 }
 
-func (s *server) startWeb(ctx context.Context, st store.Store, e *engine) error {
+func (s *server) startWeb(ctx context.Context, st store.Store, e *engine, m *web.Metrics) error {
 	o := webOptions(s.config)
 	o.Store, o.Catalogue, o.Ready = st, e.languages, e.ready
-	o.Now, o.Log, o.Version = time.Now, s.log, s.process.Version
+	o.Now, o.Log, o.Version, o.Metrics = time.Now, s.log, s.process.Version, m
 	w, err := web.New(o) //nolint:contextcheck // each request brings its own
 	if err != nil {
 		return err

@@ -48,6 +48,10 @@ type Queue interface {
 	// submission wakes one waiting worker. A slow sweep stands behind it: callers also claim
 	// now and then unasked. It is closed when ctx ends.
 	Wake(ctx context.Context, lanes []Lane) (<-chan struct{}, error)
+	// Cancellations gives a channel that gets a value, never more than one waiting, when the
+	// cancellation of a running job may have been asked for: ask Renew of which. It is closed
+	// when ctx ends.
+	Cancellations(ctx context.Context) (<-chan struct{}, error)
 	// Renew extends leases by lease from now. There is one Renewal for each, in order.
 	Renew(ctx context.Context, leases []Lease, lease time.Duration) ([]Renewal, error)
 	// Progress appends events to the job's stream; Seq and Time are set by the store.

@@ -19,6 +19,7 @@ import (
 type job struct {
 	*session
 	claim store.Claim
+	begun time.Time
 	held  *held
 	log   zerolog.Logger
 }
@@ -27,7 +28,7 @@ type job struct {
 func (s *session) job(c store.Claim, started bool) {
 	ctx, stop := context.WithCancelCause(s.working)
 	defer stop(nil)
-	j := &job{session: s, claim: c, held: newHeld(c.Lease, stop), log: s.o.Log.With().Str("job", c.Job.ID.String()).Logger()}
+	j := &job{session: s, claim: c, begun: time.Now(), held: newHeld(c.Lease, stop), log: s.o.Log.With().Str("job", c.Job.ID.String()).Logger()}
 	s.keeper.keep(j.held)
 	defer s.keeper.release(j.held)
 	if !started {
@@ -38,9 +39,8 @@ func (s *session) job(c store.Claim, started bool) {
 	if c.Job.CancelRequested {
 		stop(judge.ErrCancelled)
 	}
-	begun := time.Now()
 	report, err := j.judge(ctx)
-	j.end(ctx, report, err, time.Since(begun))
+	j.end(ctx, report, err)
 }
 
 func (j *job) judge(ctx context.Context) (report sandbox.Report, err error) {
@@ -62,14 +62,14 @@ func (j *job) judge(ctx context.Context) (report sandbox.Report, err error) {
 }
 
 // end reports what became of the judging.
-func (j *job) end(ctx context.Context, report sandbox.Report, err error, took time.Duration) {
+func (j *job) end(ctx context.Context, report sandbox.Report, err error) {
 	cause := context.Cause(ctx)
 	switch {
 	case errors.Is(cause, store.ErrLeaseLost):
 		j.leaseLost()
 	case err == nil:
 		j.brake.worked()
-		j.finish(report, took)
+		j.finish(ctx, report)
 	case errors.Is(cause, errStopping):
 		j.giveBack(store.GiveBack{Reason: errStopping.Error()})
 	default:
@@ -100,7 +100,7 @@ func reason(err error) string {
 	return text
 }
 
-func (j *job) finish(report sandbox.Report, took time.Duration) {
+func (j *job) finish(ctx context.Context, report sandbox.Report) {
 	write := func(ctx context.Context) error { return j.o.Queue.Finish(ctx, j.claim.Lease, report) }
 	err := j.deliver("finish", write)
 	if errors.Is(err, store.ErrTooLarge) {
@@ -111,6 +111,11 @@ func (j *job) finish(report sandbox.Report, took time.Duration) {
 	switch {
 	case err == nil:
 		j.stats.finished.Add(1)
+		last := store.Completed
+		if report.Verdict == sandbox.Cancelled && errors.Is(context.Cause(ctx), judge.ErrCancelled) {
+			last = store.Cancelled
+		}
+		took := j.ended(last)
 		j.log.Info().Str("verdict", string(report.Verdict)).Dur("took", took).Dur("waited", j.claim.Waited).Msg("job judged")
 	case lost(err):
 		j.leaseLost()
@@ -131,12 +136,22 @@ func (j *job) giveBack(g store.GiveBack) {
 	switch {
 	case err == nil:
 		j.stats.givenBack.Add(1)
+		if g.Counted && j.claim.Job.Counted >= j.claim.Job.MaxAttempts {
+			j.ended(store.Failed)
+		}
 		j.log.Info().Str("reason", g.Reason).Bool("counted", g.Counted).Msg("job given back")
 	case lost(err):
 		j.leaseLost()
 	default:
 		j.abandon(err)
 	}
+}
+
+// ended tells that this worker ended the job, and gives the time that it took.
+func (j *job) ended(last store.State) time.Duration {
+	took := time.Since(j.begun)
+	j.o.Ended(j.claim.Job, last, took)
+	return took
 }
 
 func (j *job) leaseLost() {

@@ -127,6 +127,7 @@ func (q *queue) Claim(ctx context.Context, r store.ClaimRequest) ([]store.Claim,
 			continue
 		}
 		q.token++
+		e.job.Counted++
 		e.lease, e.job.State = store.Lease{Job: id, Token: q.token}, store.Running
 		claims = append(claims, store.Claim{Lease: e.lease, Job: e.job})
 	}
@@ -228,10 +229,10 @@ func (q *queue) GiveBack(ctx context.Context, l store.Lease, g store.GiveBack) e
 	}
 	e.backs = append(e.backs, g)
 	e.job.State = store.Queued
-	if g.Counted {
-		e.job.Counted++
+	if !g.Counted {
+		e.job.Counted--
 	}
-	if e.job.Counted >= e.job.MaxAttempts {
+	if g.Counted && e.job.Counted >= e.job.MaxAttempts {
 		e.job.State, e.dead = store.Failed, true
 	} else {
 		q.wakeOne()

@@ -119,3 +119,42 @@ func TestRunnerFailuresAreCountedAndDeadLettered(t *testing.T) {
 		})
 	}
 }
+
+func TestTellsOfEachJobThatItEnded(t *testing.T) {
+	t.Parallel()
+	type end struct {
+		id   store.ID
+		last store.State
+	}
+	ends := make(chan end, 10)
+	b := setup(func(o *worker.Options) {
+		o.Ended = func(job store.Job, last store.State, took time.Duration) {
+			if took <= 0 || job.Lane.Language != "fake" {
+				t.Errorf("job of %q took %s", job.Lane.Language, took)
+			}
+			ends <- end{job.ID, last}
+		}
+	})
+	b.start(t)
+	for script, want := range map[string]store.State{
+		"print ok": store.Completed, "no-image": store.Failed, "wait gate": store.Cancelled,
+	} {
+		id := b.q.submit(script)
+		if want == store.Cancelled {
+			receive(t, "the run at the gate", b.fake.Gate("gate").Reached())
+			b.q.askCancel(id)
+		}
+		select {
+		case got := <-ends:
+			if got != (end{id, want}) {
+				t.Errorf("%q: told of %+v, want job %s to be %s", script, got, id, want)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("%q: told of nothing", script)
+		}
+		b.q.untilState(t, id, want)
+	}
+	if len(ends) != 0 {
+		t.Errorf("told once more, of %+v", <-ends)
+	}
+}

@@ -54,7 +54,16 @@ func (t *v1Tree) create(container string) error {
 	return nil
 }
 
-func (t *v1Tree) containers() ([]string, error) { return listFolders(t.memory) }
+func (t *v1Tree) containers() ([]string, error) {
+	var names []string
+	var errs []error
+	for _, dir := range t.all {
+		in, err := listFolders(dir)
+		names, errs = append(names, in...), append(errs, err)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), errors.Join(errs...)
+}
 
 func (t *v1Tree) remove(container string) error {
 	var errs []error

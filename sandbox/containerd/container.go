@@ -82,9 +82,15 @@ func (r *Runner) launch(ctx context.Context, image client.Image, runtime, id str
 		return nil, err
 	}
 	defer socket.Close()
-	if err := c.create(ctx, r, image, runtime); err != nil {
+	// Not cut short: of a call that is, containerd leaves half a task behind.
+	creating, stop := context.WithTimeout(context.WithoutCancel(ctx), launchTimeout)
+	defer stop()
+	ended, err := c.create(creating, r, image, runtime)
+	if err != nil {
 		return nil, err
 	}
+	ctx, cancelled := whileAlive(ctx, ended)
+	defer cancelled()
 	if c.conn, err = accept(ctx, socket, c.task.Pid()); err != nil {
 		return nil, fmt.Errorf("container %s: %w%s", id, err, c.logTail())
 	}
@@ -95,7 +101,22 @@ func (r *Runner) launch(ctx context.Context, image client.Image, runtime, id str
 	return c, nil
 }
 
-func (c *container) create(ctx context.Context, r *Runner, image client.Image, runtime string) error {
+// whileAlive gives a context that also ends with the container's first process.
+func whileAlive(ctx context.Context, ended <-chan client.ExitStatus) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case status := <-ended:
+			cancel(fmt.Errorf("the agent ended with status %d: %w", status.ExitCode(), errors.Join(errLost, status.Error())))
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(nil) }
+}
+
+// create makes and starts the container. The channel tells of the end of its first process, as
+// long as ctx lasts.
+func (c *container) create(ctx context.Context, r *Runner, image client.Image, runtime string) (<-chan client.ExitStatus, error) {
 	hostDir := filepath.Join(c.dir)
 	opts := []client.NewContainerOpts{
 		client.WithImage(image),
@@ -111,15 +132,19 @@ func (c *container) create(ctx context.Context, r *Runner, image client.Image, r
 	}
 	var err error
 	if c.handle, err = r.client.NewContainer(ctx, c.id, opts...); err != nil {
-		return wrap("create container "+c.id, err)
+		return nil, wrap("create container "+c.id, err)
 	}
 	if c.task, err = c.handle.NewTask(ctx, cio.LogFile(filepath.Join(c.dir, "log"))); err != nil {
-		return wrap("create task of container "+c.id, err)
+		return nil, wrap("create task of container "+c.id, err)
+	}
+	ended, err := c.task.Wait(ctx)
+	if err != nil {
+		return nil, wrap("watch container "+c.id, err)
 	}
 	if err := c.task.Start(ctx); err != nil {
-		return wrap("start container "+c.id, err)
+		return nil, wrap("start container "+c.id, err)
 	}
-	return nil
+	return ended, nil
 }
 
 func listen(path string) (*net.UnixListener, error) {
@@ -145,6 +170,9 @@ func accept(ctx context.Context, l *net.UnixListener, pid uint32) (*wire.Conn, e
 	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
 	defer stop()
 	conn, err := l.AcceptUnix()
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
 	if err != nil {
 		return nil, wrap("wait for the agent", err)
 	}

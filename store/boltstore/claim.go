@@ -208,6 +208,7 @@ func (s *Store) Cancel(ctx context.Context, id store.ID) (store.Job, error) {
 			err = b.end(q, r, store.CancelledQueued, "cancelled", sandbox.Cancelled, cancelledReport())
 		case !r.CancelRequested:
 			r.CancelRequested = true
+			b.cancels = true
 			b.stateEvent(r, "cancellation requested")
 			b.save(r)
 		}

@@ -134,7 +134,7 @@ func (s *Store) finish(b *batch, ops []*op) error {
 		return err
 	}
 	s.healthy.Store(true)
-	s.waits.notify(b.woken, b.seen)
+	s.waits.notify(b.woken, b.seen, b.cancels)
 	return nil
 }
 

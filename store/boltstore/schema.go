@@ -184,8 +184,8 @@ func explain(path string, err error) error {
 	var ours *os.PathError
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
-		return fmt.Errorf("open %s: %w: another process holds the file; stop that one, or give another data folder",
-			path, store.ErrUnavailable)
+		return fmt.Errorf("open %s: %w: %s holds the file; stop that one, or give another data folder",
+			path, store.ErrUnavailable, holder(path))
 	case errors.As(err, &ours):
 		return fmt.Errorf("open store: %w", err)
 	}

@@ -72,6 +72,8 @@ type batch struct {
 	// woken are the lanes of jobs that became ready, seen the jobs that have a new event.
 	woken []store.Lane
 	seen  []store.ID
+	// cancels: the cancellation of a running job was asked for.
+	cancels bool
 }
 
 func (s *Store) begin() (b *batch, err error) {

@@ -8,13 +8,15 @@ import (
 	"optimus/store"
 )
 
-// waits are the workers that wait for a job, and those who watch one.
+// waits are the workers that wait for a job or for cancellations, and those who watch a job.
 type waits struct {
 	mu       sync.Mutex
 	closed   bool
 	done     chan struct{}
 	workers  []*waiter // by how long they have waited
 	watchers map[store.ID][]*waiter
+	// cancellers are told of cancellations.
+	cancellers []*waiter
 }
 
 // waiter waits for a value in a channel that holds one.
@@ -36,8 +38,9 @@ func newWaits() *waits {
 	return &waits{done: make(chan struct{}), watchers: map[store.ID][]*waiter{}}
 }
 
-// notify wakes one worker for each lane named, and all who watch the jobs.
-func (w *waits) notify(lanes []store.Lane, jobs []store.ID) {
+// notify wakes one worker for each lane named, all who watch the jobs and, with cancels, all who
+// want to hear of cancellations.
+func (w *waits) notify(lanes []store.Lane, jobs []store.ID, cancels bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, l := range lanes {
@@ -45,6 +48,11 @@ func (w *waits) notify(lanes []store.Lane, jobs []store.ID) {
 	}
 	for _, id := range jobs {
 		for _, x := range w.watchers[id] {
+			x.wake()
+		}
+	}
+	if cancels {
+		for _, x := range w.cancellers {
 			x.wake()
 		}
 	}
@@ -94,6 +102,27 @@ func (w *waits) leave(x *waiter) {
 	close(x.ch)
 }
 
+// Cancellations gives a channel that gets a value when the cancellation of a running job was asked for.
+func (s *Store) Cancellations(ctx context.Context) (<-chan struct{}, error) {
+	x := &waiter{ch: make(chan struct{}, 1)}
+	w := s.waits
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return nil, store.ErrClosed
+	}
+	w.cancellers = append(w.cancellers, x)
+	context.AfterFunc(ctx, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if i := slices.Index(w.cancellers, x); i >= 0 {
+			w.cancellers = slices.Delete(w.cancellers, i, i+1)
+			close(x.ch)
+		}
+	})
+	return x.ch, nil
+}
+
 // Watch gives a channel that gets a value after each event of the job.
 func (s *Store) Watch(ctx context.Context, id store.ID) (<-chan struct{}, error) {
 	x := &waiter{ch: make(chan struct{}, 1)}
@@ -137,7 +166,7 @@ func (w *waits) close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.closed = true
-	for _, x := range w.workers {
+	for _, x := range slices.Concat(w.workers, w.cancellers) {
 		close(x.ch)
 	}
 	for _, xs := range w.watchers {
@@ -145,6 +174,6 @@ func (w *waits) close() {
 			close(x.ch)
 		}
 	}
-	w.workers, w.watchers = nil, map[store.ID][]*waiter{}
+	w.workers, w.cancellers, w.watchers = nil, nil, map[store.ID][]*waiter{}
 	close(w.done)
 }

@@ -225,6 +225,8 @@ func checkClosed(e *env) {
 	e.wants(err, store.ErrClosed, "get")
 	_, err = e.s.Wake(e.ctx(), nil)
 	e.wants(err, store.ErrClosed, "wake")
+	_, err = e.s.Cancellations(e.ctx())
+	e.wants(err, store.ErrClosed, "cancellations")
 	_, err = e.s.Watch(e.ctx(), id)
 	e.wants(err, store.ErrClosed, "watch")
 	e.wants(e.s.Ping(e.ctx()), store.ErrClosed, "ping")

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -151,6 +152,7 @@ func cancelChecks() []check {
 		{name: "cancel/a queued job ends", run: checkCancelQueued},
 		{name: "cancel/a delayed job ends", run: checkCancelDelayed},
 		{name: "cancel/a running job's worker hears", run: checkCancelRunning},
+		{name: "cancel/workers are told", run: checkCancelTold},
 		{name: "cancel/its worker may finish first", run: checkCancelLate},
 		{name: "cancel/a lost worker's job ends", run: checkCancelExpired},
 		{name: "cancel/a job given back ends", run: checkCancelGivenBack},
@@ -208,6 +210,34 @@ func checkCancelRunning(e *env) {
 	e.checkCancelled(id)
 	if j := e.get(id); len(j.Report.Tests) != 1 {
 		e.Errorf("the worker's report is lost: %+v", j.Report)
+	}
+}
+
+func checkCancelTold(e *env) {
+	ctx, stop := context.WithCancel(e.ctx())
+	defer stop()
+	var chs []<-chan struct{}
+	for range 2 {
+		ch, err := e.s.Cancellations(ctx)
+		e.ok(err, "cancellations")
+		chs = append(chs, ch)
+	}
+	queued, running := e.submit(newJob("a", rust())).ID, e.submitted("a").ID
+	c := e.claim(python())
+	e.cancel(queued)
+	for _, ch := range chs {
+		e.silent(ch, "a queued job cancelled")
+	}
+	e.cancel(running)
+	for _, ch := range chs {
+		e.hears(ch, "a running job's cancellation")
+	}
+	if r := e.renew(c.Lease); !r.CancelRequested {
+		e.Errorf("renewal: %+v", r)
+	}
+	stop()
+	for _, ch := range chs {
+		e.closes(ch, "cancellations")
 	}
 }
 

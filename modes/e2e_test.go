@@ -1,0 +1,407 @@
+package modes
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"optimus/config"
+	"optimus/sandbox/containerd"
+)
+
+// TestEndToEnd runs the built binary on a real containerd. Its parts share one data folder, since
+// images take long to unpack, and so go one after the other, each on a store of its own; after each
+// nothing may be left that the folder's processes have made.
+func TestEndToEnd(t *testing.T) {
+	l := newLab(t)
+	for _, part := range []struct {
+		name string
+		run  func(*testing.T, *lab)
+	}{
+		{"verdicts", testVerdicts},
+		{"the original's routes", testOriginalRoutes},
+		{"idempotency", testIdempotency},
+		{"cancel", testCancel},
+		{"events", testEvents},
+		{"health", testHealth},
+		{"refused starts", testRefusedStarts},
+		{"admin", testAdmin},
+		{"kill the server", testKillServer},
+		{"kill agent and containerd", testKillEngine},
+		{"stop while it starts", testStopWhileItStarts},
+		{"stop under load", testStopUnderLoad},
+		{"stop at once", testStopAtOnce},
+		{"stop when grace is over", testStopGraceOver},
+	} {
+		t.Run(part.name, func(t *testing.T) {
+			l.freshStore(t)
+			t.Cleanup(func() {
+				l.assertNothingLeft(t)
+				l.explain(t)
+			})
+			part.run(t, l)
+		})
+	}
+}
+
+// patience is how long to wait for what should come soon, on however busy a machine.
+const patience = 3 * time.Minute
+
+// lab is a data folder on which the built binary is run.
+type lab struct {
+	binary, data, config string
+	// logs has a file of each server's standard error.
+	logs string
+	// images are the languages whose image is present.
+	images []string
+	// cgroup is the folder's own cgroup, as the kernel names it.
+	cgroup string
+}
+
+// newLab makes a data folder that has the image of python.
+func newLab(t *testing.T) *lab {
+	t.Helper()
+	data := t.TempDir()
+	l := &lab{
+		binary: buildBinary(t), data: data,
+		config: filepath.Join(t.TempDir(), "optimus.toml"), logs: t.TempDir(),
+		cgroup: "/optimus-e2e-" + strconv.Itoa(os.Getpid()),
+	}
+	// Users and cgroup of its own: other servers on this machine must not be in the way.
+	const firstUID, uidsEach, processes = 200_000, 16, 1 << 22
+	settings := fmt.Sprintf(`
+[store]
+max_attempts = 20
+backoff = "50ms"
+backoff_max = "200ms"
+sweep_interval = "100ms"
+[worker]
+slots = 2
+grace = "1m"
+[sandbox]
+containerd = "private"
+cgroup_parent = %q
+uid_base = %d
+warm = ["python"]
+[limits]
+wall = "10m"
+`, l.cgroup, firstUID+uidsEach*(os.Getpid()%processes))
+	if err := os.WriteFile(l.config, []byte(settings), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.end(t) })
+	l.needs(t, "python")
+	return l
+}
+
+// needs has the image of a language built, unless it is there.
+func (l *lab) needs(t *testing.T, language string) {
+	t.Helper()
+	if slices.Contains(l.images, language) {
+		return
+	}
+	contains(t, "images build", l.admin(t, ExitOK, "images", "build", language), language, "sha256:")
+	l.images = append(l.images, language)
+}
+
+// explain shows the logs of a part that failed, and begins new ones.
+func (l *lab) explain(t *testing.T) {
+	t.Helper()
+	daemon := filepath.Join(l.data, "containerd/containerd.log")
+	logs := append(l.match(t, filepath.Join(l.logs, "*")), daemon)
+	for _, file := range logs {
+		text, err := os.ReadFile(file)
+		if t.Failed() {
+			t.Logf("%s, %v:\n%s", file, err, text)
+		}
+		if file != daemon {
+			err = os.Remove(file)
+		} else {
+			err = os.Truncate(file, 0)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// end ends what a part that failed has left, and looks whether containerd knows of anything.
+func (l *lab) end(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
+	defer cancel()
+	cfg, err := config.Load(config.LoadOptions{Path: l.config, Flags: map[string]string{"data": l.data}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	daemon, err := containerd.Connect(ctx, daemonOptions(cfg, testLogger(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list, err := daemon.Client().Containers(ctx); err != nil || len(list) != 0 {
+		t.Errorf("in the end containerd knows %d containers, %v", len(list), err)
+	}
+	if err := daemon.Close(ctx); err != nil {
+		t.Error(err)
+	}
+	for _, dir := range l.cgroupFolders(t) {
+		if err := os.Remove(dir); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func (l *lab) freshStore(t *testing.T) {
+	t.Helper()
+	if err := os.Remove(l.storePath()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+}
+
+func (l *lab) storePath() string { return filepath.Join(l.data, storeFile) }
+
+// command is the built binary on the folder. The process is killed with the test.
+func (l *lab) command(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), l.binary, args...)
+	cmd.Env = append(os.Environ(), "OPTIMUS_CONFIG="+l.config, "OPTIMUS_DATA="+l.data)
+	return cmd
+}
+
+// admin runs an admin command to its end, and gives what it prints on standard output.
+func (l *lab) admin(t *testing.T, exit int, args ...string) string {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	cmd := l.command(t, append([]string{"admin"}, args...)...)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != exit {
+		t.Fatalf("optimus admin %s: %v, want exit code %d\n%s%s", strings.Join(args, " "), err, exit, &stdout, &stderr)
+	}
+	return stdout.String()
+}
+
+// serving is a running `optimus serve`.
+type serving struct {
+	*api
+
+	pid    int
+	log    string // the file of its standard error
+	signal func(os.Signal) error
+	exited chan struct{}
+	state  *os.ProcessState // set before exited is closed
+}
+
+// serve starts a server, with settings from the environment, and waits until it is ready.
+func (l *lab) serve(t *testing.T, env ...string) *serving {
+	t.Helper()
+	s := l.start(t, env...)
+	s.untilReady(t)
+	return s
+}
+
+func (l *lab) start(t *testing.T, env ...string) *serving {
+	t.Helper()
+	cmd := l.command(t, "serve", "--listen", "127.0.0.1:0")
+	cmd.Env = append(cmd.Env, env...)
+	s := &serving{exited: make(chan struct{})}
+	log, err := os.CreateTemp(l.logs, "serve-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	s.log = log.Name()
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s.pid, s.signal = cmd.Process.Pid, cmd.Process.Signal
+	go func() {
+		_ = cmd.Wait() // its state tells
+		s.state = cmd.ProcessState
+		close(s.exited)
+	}()
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		<-s.exited
+	})
+	return s
+}
+
+func (s *serving) untilReady(t *testing.T) {
+	t.Helper()
+	var ready struct{ Address string }
+	eventually(t, "the server is ready", func() bool {
+		select {
+		case <-s.exited:
+			t.Fatalf("the server ended: %s\n%s", s.state, s.readLog(t))
+		default:
+		}
+		for line := range strings.Lines(s.readLog(t)) {
+			if strings.Contains(line, `"message":"ready"`) {
+				return json.Unmarshal([]byte(line), &ready) == nil
+			}
+		}
+		return false
+	})
+	s.api = newAPI("http://" + ready.Address)
+	t.Cleanup(s.close)
+}
+
+func (s *serving) readLog(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(s.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// send sends a signal; the server must not have ended.
+func (s *serving) send(t *testing.T, sig os.Signal) {
+	t.Helper()
+	if err := s.signal(sig); err != nil {
+		t.Fatalf("signal %s: %v", sig, err)
+	}
+}
+
+// kill is kill -9.
+func (s *serving) kill(t *testing.T) {
+	t.Helper()
+	s.send(t, syscall.SIGKILL)
+	<-s.exited
+}
+
+// ends waits until the server has exited with 0.
+func (s *serving) ends(t *testing.T) {
+	t.Helper()
+	select {
+	case <-s.exited:
+	case <-time.After(patience):
+		t.Fatal("the server does not stop")
+	}
+	if s.state.ExitCode() != 0 {
+		t.Fatalf("the server exits: %s", s.state)
+	}
+}
+
+// stop asks the server to stop, and waits until it has.
+func (s *serving) stop(t *testing.T) {
+	t.Helper()
+	s.send(t, syscall.SIGTERM)
+	s.ends(t)
+}
+
+// eventually polls until what holds.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	const pace = 10 * time.Millisecond
+	for deadline := time.Now().Add(patience); !holds(); time.Sleep(pace) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
+
+// assertNothingLeft fails for every process, mount, cgroup and container of the folder, none of
+// which may outlive the last process that used it.
+func (l *lab) assertNothingLeft(t *testing.T) {
+	t.Helper()
+	for pid, command := range l.processes(t, func(string) bool { return true }) {
+		t.Errorf("process %d is left: %s", pid, command)
+	}
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(mounts)) {
+		if strings.Contains(line, l.data+"/") {
+			t.Errorf("mount is left: %s", line)
+		}
+	}
+	for _, dir := range l.cgroupFolders(t) {
+		for _, left := range l.match(t, filepath.Join(dir, "*", "cgroup.procs")) {
+			t.Errorf("cgroup is left: %s", filepath.Dir(left))
+		}
+	}
+	for what, pattern := range map[string]string{
+		"container of runc":  "containerd/runc/*/*",
+		"task of containerd": "containerd/state/io.containerd.runtime.v2.task/*/*",
+		"runner's folder":    "runner/*-*",
+		"runner's lock":      "runner/*.lock",
+	} {
+		for _, left := range l.match(t, filepath.Join(l.data, pattern)) {
+			if filepath.Base(left) != "agent" && !strings.HasPrefix(filepath.Base(left), "agent-") {
+				t.Errorf("%s is left: %s", what, left)
+			}
+		}
+	}
+}
+
+func (l *lab) match(t *testing.T, pattern string) []string {
+	t.Helper()
+	found, err := filepath.Glob(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// cgroupFolders gives the folder's cgroup in each hierarchy in which it is.
+func (l *lab) cgroupFolders(t *testing.T) []string {
+	t.Helper()
+	dirs := l.match(t, filepath.Join("/sys/fs/cgroup", l.cgroup))
+	for _, dir := range l.match(t, filepath.Join("/sys/fs/cgroup/*", l.cgroup)) {
+		// cpu and cpuacct, say, are often links to one hierarchy.
+		if info, err := os.Lstat(filepath.Dir(dir)); err == nil && info.IsDir() {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs
+}
+
+// processes gives the command lines of the folder's processes that are wanted: those that name the
+// folder, and those in its cgroup.
+func (l *lab) processes(t *testing.T, wanted func(command string) bool) map[int]string {
+	t.Helper()
+	found := map[int]string{}
+	for _, file := range l.match(t, "/proc/[0-9]*/cmdline") {
+		dir := filepath.Dir(file)
+		pid, err := strconv.Atoi(filepath.Base(dir))
+		if err != nil || pid == os.Getpid() {
+			continue
+		}
+		raw, _ := os.ReadFile(file) // it may have ended
+		command := strings.TrimSpace(strings.ReplaceAll(string(raw), "\x00", " "))
+		groups, _ := os.ReadFile(filepath.Join(dir, "cgroup"))
+		ours := strings.Contains(command, l.data+"/") || strings.Contains(string(groups), l.cgroup+"/")
+		if ours && wanted(command) {
+			found[pid] = command
+		}
+	}
+	return found
+}
+
+// pidsOf gives the processes whose program has that name, in order.
+func (l *lab) pidsOf(t *testing.T, program string) []int {
+	t.Helper()
+	var pids []int
+	for pid := range l.processes(t, func(command string) bool {
+		name, _, _ := strings.Cut(command, " ")
+		return filepath.Base(name) == program
+	}) {
+		pids = append(pids, pid)
+	}
+	slices.Sort(pids)
+	return pids
+}

@@ -1,0 +1,55 @@
+package modes
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// binary is the built program, which all tests that need it share.
+var binary sharedBinary //nolint:gochecknoglobals // it is built once for the whole process
+
+type sharedBinary struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if binary.dir != "" {
+		if err := os.RemoveAll(binary.dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// buildBinary gives the path of the static binary: the test's own is not one that a container
+// could start.
+func buildBinary(t *testing.T) string {
+	t.Helper()
+	binary.once.Do(func() { binary.dir, binary.err = build(context.WithoutCancel(t.Context())) })
+	if binary.err != nil {
+		t.Fatal(binary.err)
+	}
+	return filepath.Join(binary.dir, "optimus")
+}
+
+func build(ctx context.Context) (dir string, err error) {
+	if dir, err = os.MkdirTemp("", "optimus-binary-"); err != nil {
+		return "", err
+	}
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-X main.version=v0.0.0-test",
+		"-o", filepath.Join(dir, "optimus"), "optimus")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return dir, fmt.Errorf("build optimus: %w: %s", err, out)
+	}
+	return dir, nil
+}
