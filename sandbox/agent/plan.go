@@ -5,21 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
 
-// The layout of a plan, which init.c maps at planAddr: a header, then ops, then, from dataOffset
-// on, the strings and structures that ops point to.
+// The layout of a plan, which init.c maps at planAddr: a header, the strings and structures that
+// ops point to, and the ops.
 const (
-	planAddr    = 0x1000000000
+	planAddr    = 0x300000
 	planMax     = 1 << 20
 	planMagic   = 0x31584f424d49504f
-	headerBytes = 40
+	headerBytes = 48
 	clockOffset = 32 // in the header: where opClock notes the time
 	opBytes     = 64
-	dataOffset  = 32 << 10
-	maxOps      = (dataOffset - headerBytes) / opBytes
 )
 
 // The ops that are no system calls.
@@ -84,12 +83,17 @@ func (p *plan) describe(step int64) string {
 
 // bytes puts b into the data and gives its address for init.
 func (p *plan) bytes(b []byte) uint64 {
+	at := p.align()
+	p.data = append(p.data, b...)
+	return at
+}
+
+// align gives the address of what comes next.
+func (p *plan) align() uint64 {
 	for len(p.data)%8 != 0 {
 		p.data = append(p.data, 0)
 	}
-	at := uint64(planAddr + dataOffset + len(p.data))
-	p.data = append(p.data, b...)
-	return at
+	return uint64(planAddr + headerBytes + len(p.data))
 }
 
 // str puts a string, ended by NUL.
@@ -115,18 +119,15 @@ func (p *plan) strs(list []string) uint64 {
 
 // file writes the plan to a memfd. The caller closes it.
 func (p *plan) file() (*os.File, error) {
-	if p.count > maxOps || dataOffset+len(p.data) > planMax {
+	opsAt := p.align()
+	if opsAt-planAddr+uint64(len(p.ops)) > planMax {
 		return nil, errPlanTooLarge
 	}
-	b := make([]byte, dataOffset+len(p.data))
-	h := binary.LittleEndian.AppendUint64(b[:0], planMagic)
-	h = binary.LittleEndian.AppendUint64(h, uint64(p.count))
-	h = binary.LittleEndian.AppendUint64(h, uint64(p.split))
-	h = binary.LittleEndian.AppendUint64(h, uint64(p.cgroup))
-	h = binary.LittleEndian.AppendUint64(h, 0)
-	copy(b[len(h):], p.ops)
-	copy(b[dataOffset:], p.data)
-	return memfd("plan", b)
+	b := make([]byte, 0, int(opsAt-planAddr)+len(p.ops))
+	for _, word := range []uint64{planMagic, uint64(p.count), uint64(p.split), uint64(p.cgroup), 0, opsAt} {
+		b = binary.LittleEndian.AppendUint64(b, word)
+	}
+	return memfd("plan", slices.Concat(b, p.data, p.ops))
 }
 
 // memfd makes an anonymous file with the content b, read from its start.

@@ -46,14 +46,14 @@ func TestPlanLayoutIsThatOfInit(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		`#define PLAN_ADDR 0x1000000000UL`, `#define REPORT_FD 3`, `#define PLAN_FD 4`, `#define MAGIC 0x31584f424d49504fUL`,
+		`#define PLAN_ADDR 0x300000UL`, `#define PLAN_MAX 0x100000UL`, `#define REPORT_FD 3`, `#define PLAN_FD 4`, `#define MAGIC 0x31584f424d49504fUL`,
 		`OP_CLOCK = -1, OP_FAIL = -2`, `REPORT_FAILED = 1, REPORT_ENDED = 2, REPORT_NOT_EXECUTED = 3`,
 	} {
 		if !strings.Contains(string(source), want) {
 			t.Errorf("init.c has no %q", want)
 		}
 	}
-	if fdReport != 3 || fdPlan != 4 || planAddr != 0x1000000000 || opClock != -1 || opFail != -2 {
+	if fdReport != 3 || fdPlan != 4 || planAddr != 0x300000 || planMax != 0x100000 || opClock != -1 || opFail != -2 {
 		t.Error("the constants in Go differ")
 	}
 	// A struct's size in C: its words of eight bytes.
@@ -107,15 +107,16 @@ func TestPlanHoldsWhatItWasGiven(t *testing.T) {
 	if word(0) != planMagic || word(8) != 2 || word(16) != 1 {
 		t.Errorf("header: %x, %d ops, split at %d", word(0), word(8), word(16))
 	}
-	if got := text(word(headerBytes + 8)); got != "/a" {
+	ops := word(40) - planAddr
+	if got := text(word(ops + 8)); got != "/a" {
 		t.Errorf("first argument is %q", got)
 	}
-	exec := uint64(headerBytes + opBytes)
+	exec := ops + opBytes
 	argv := word(exec+16) - planAddr
 	if text(word(argv)) != "x" || text(word(argv+8)) != "y" || word(argv+16) != 0 {
 		t.Error("the argument vector is not x, y, NULL")
 	}
-	if word(exec+56) != 1 || word(headerBytes+56) != 0 {
+	if word(exec+56) != 1 || word(ops+56) != 0 {
 		t.Error("which ops may fail was not kept")
 	}
 }
