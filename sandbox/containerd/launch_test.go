@@ -2,6 +2,7 @@ package containerd
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,32 +34,30 @@ func TestAnAgentThatEndsAtOnce(t *testing.T) {
 	}
 }
 
-// TestCloseDuringALaunch: a launch that is called off halfway leaves nothing, with containerd neither.
+// TestCloseDuringALaunch: a launch that is called off halfway leaves nothing, not even where
+// containerd ends right after it.
 func TestCloseDuringALaunch(t *testing.T) {
-	o, _ := privateOptions(t)
 	r := newTestRunner(t)
-	for range 3 {
-		other := openRunner(t, r.daemon, filepath.Join(o.Dir, "other"))
-		warmed := make(chan struct{})
-		go func() {
-			defer close(warmed)
-			other.Warm(t.Context(), probe())
-		}()
-		for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
-			if begun, _ := filepath.Glob(filepath.Join(other.dir, other.instance.id+"-*")); len(begun) > 0 {
-				break
-			}
-			if time.Now().After(deadline) {
-				t.Fatal("no launch begins")
-			}
+	bundles := filepath.Join(r.daemon.private.dir, "state/io.containerd.runtime.v2.task/*", r.instance.id+"-*")
+	warmed := make(chan struct{})
+	go func() {
+		defer close(warmed)
+		r.Warm(t.Context(), probe())
+	}()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		if begun, _ := filepath.Glob(filepath.Join(r.daemon.RuncRoot(), "*", r.instance.id+"-*")); len(begun) > 0 {
+			break
 		}
-		if err := other.Close(context.WithoutCancel(t.Context())); err != nil {
-			t.Fatal(err)
+		if time.Now().After(deadline) {
+			t.Fatal("no launch begins")
 		}
-		<-warmed
-		bundles, err := filepath.Glob(filepath.Join(r.daemon.private.dir, "state/io.containerd.runtime.v2.task/*", other.instance.id+"-*"))
-		if err != nil || len(bundles) != 0 {
-			t.Errorf("left with containerd: %v, %v", bundles, err)
-		}
+	}
+	ctx := context.WithoutCancel(t.Context())
+	if err := errors.Join(r.Close(ctx), r.daemon.Close(ctx)); err != nil {
+		t.Fatal(err)
+	}
+	<-warmed
+	if left, err := filepath.Glob(bundles); err != nil || len(left) != 0 {
+		t.Errorf("left of containerd: %v, %v", left, err)
 	}
 }
