@@ -55,9 +55,31 @@ func endContainer(ctx context.Context, container client.Container) error {
 }
 
 // cleanUp removes what containerd could not be asked to end: shims of tasks that were only
-// half made, their containers, and mounts. The daemon must have ended.
+// half made, their containers, mounts and folders. The daemon must have ended.
 func (p *privateDaemon) cleanUp(ctx context.Context) error {
-	return errors.Join(p.killShims(ctx), p.deleteContainers(ctx), unmountBelow(p.dir))
+	err := errors.Join(p.killShims(ctx), p.deleteContainers(ctx))
+	if mounted := unmountBelow(p.dir); mounted != nil {
+		return errors.Join(err, mounted) // what is mounted in a task's folder must not be removed with it
+	}
+	return errors.Join(err, p.removeBundles())
+}
+
+// removeBundles removes the folders of tasks. One that was being made when the daemon was killed
+// lacks files without which containerd itself cannot remove it.
+func (p *privateDaemon) removeBundles() error {
+	var errs []error
+	for _, dir := range []string{"state", "root"} {
+		left, err := filepath.Glob(filepath.Join(p.dir, dir, "io.containerd.runtime.v2.task", "*", "*")) // namespace, container
+		if err != nil {
+			return fmt.Errorf("list tasks' folders: %w", err)
+		}
+		for _, bundle := range left {
+			if err := os.RemoveAll(bundle); err != nil {
+				errs = append(errs, fmt.Errorf("remove a task's folder: %w", err))
+			}
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // killShims ends the shims that serve this daemon, which are known by its socket.

@@ -61,3 +61,20 @@ func TestCloseDuringALaunch(t *testing.T) {
 		t.Errorf("left of containerd: %v, %v", left, err)
 	}
 }
+
+// TestHalfMadeTasks: of a task that was being made when the daemon was killed nothing stays once the
+// last user has left.
+func TestHalfMadeTasks(t *testing.T) {
+	o, _ := privateOptions(t)
+	daemon := connect(t, o)
+	half := filepath.Join(daemon.private.dir, "state/io.containerd.runtime.v2.task", Namespace, "half-1")
+	if err := os.MkdirAll(filepath.Join(half, "rootfs"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := daemon.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(half); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the folder of a half-made task is left: %v", err)
+	}
+}
