@@ -234,11 +234,7 @@ func (s *Server) resolve(name, version string, f *faults) sandbox.Language {
 	case errors.As(err, &unavailable):
 		f.add("/language", "%s", unavailable.Error())
 	default:
-		var names []string
-		for _, l := range s.opts.Catalogue.Languages() {
-			names = append(names, l.Name)
-		}
-		f.add("/language", "%v; known are: %s", err, strings.Join(names, ", "))
+		f.add("/language", "%v; GET /v1/languages lists all", err)
 	}
 	return sandbox.Language{SourceFile: "main"}
 }

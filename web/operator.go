@@ -85,7 +85,7 @@ type WorkerList struct {
 type Worker struct {
 	Name      string    `json:"name"`
 	Version   string    `json:"version"`
-	Languages []string  `json:"languages" doc:"What it runs, as language/tier."`
+	Lanes     []string  `json:"lanes" doc:"What it takes jobs of, each as language/tier."`
 	Slots     int       `json:"slots" doc:"Jobs that it runs at once."`
 	Busy      int       `json:"busy"`
 	StartedAt time.Time `json:"started_at"`
@@ -194,7 +194,7 @@ func (s *Server) listWorkers(ctx context.Context, _ *noInput) (*workersOutput, e
 			lanes[j] = l.String()
 		}
 		out.Body.Workers[i] = Worker{
-			Name: w.Name, Version: w.Version, Languages: lanes, Slots: w.Slots, Busy: w.Busy, StartedAt: w.Started, SeenAt: w.Seen,
+			Name: w.Name, Version: w.Version, Lanes: lanes, Slots: w.Slots, Busy: w.Busy, StartedAt: w.Started, SeenAt: w.Seen,
 		}
 	}
 	return out, nil

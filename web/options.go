@@ -172,7 +172,8 @@ type Catalogue interface {
 	// Languages lists every language, by name, whether it is available or not.
 	Languages() []Language
 	// Resolve gives the language of a name or alias and, where version is not empty, of that
-	// version. Its errors wrap [ErrUnknownLanguage] or are an [UnavailableError].
+	// version. Its errors wrap [ErrUnknownLanguage], and say what there is, or are an
+	// [UnavailableError].
 	Resolve(name, version string) (sandbox.Language, error)
 }
 
