@@ -12,10 +12,10 @@ FUZZ_TIME ?= 10s
 # Packages under test, such as PKG=./store/...
 PKG ?= ./...
 
-.PHONY: help build setup images demo picture test lint lint-rules fmt generate notices bench fuzz cover clean
+.PHONY: help build setup images demo picture test test-cgroup2 lint lint-rules fmt generate notices bench fuzz cover clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## compile ./optimus, one static binary
 	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o optimus .
@@ -38,6 +38,10 @@ picture: images ## remake docs/demo.svg, the README's picture, from a run of the
 test: images ## set up, then test everything under the race detector
 	@echo "testing $(PKG)" >&2
 	@go test -race -timeout 15m $(PKG)
+
+test-cgroup2: images ## judge examples on a machine with cgroup v2, emulated where this one has v1
+	@if [ -f /sys/fs/cgroup/cgroup.controllers ]; then deploy/cgroup2/judge.sh; \
+	 else echo "booting a machine with cgroup v2 (some minutes: it is emulated)" >&2; deploy/cgroup2/vm.sh deploy/cgroup2/judge.sh; fi
 
 lint: lint-rules ## vet, lint, and check formatting and go.mod
 	@echo "go vet" >&2; go vet ./...

@@ -115,13 +115,22 @@ func (b *benchmark) store(ctx context.Context) error {
 }
 
 // bare gives a run of a command as a plain process of this machine; nil where it is not here.
+//
+// Only the system's own folders are looked at, as in an image: on a developer's PATH the command
+// may be a script that chooses between versions.
 func bare(ctx context.Context, argv []string) func() error {
-	if _, err := exec.LookPath(argv[0]); err != nil {
-		return nil
+	for _, dir := range []string{"/usr/bin", "/bin"} {
+		path := filepath.Join(dir, argv[0])
+		if filepath.IsAbs(argv[0]) {
+			path = argv[0]
+		}
+		if _, err := os.Stat(path); err == nil {
+			return func() error {
+				return exec.CommandContext(ctx, path, argv[1:]...).Run() //nolint:gosec // the catalogue's own command
+			}
+		}
 	}
-	return func() error {
-		return exec.CommandContext(ctx, argv[0], argv[1:]...).Run() //nolint:gosec // the catalogue's own command
-	}
+	return nil
 }
 
 // runs measures the runner alone.
@@ -215,7 +224,16 @@ func (b *benchmark) samples() ([]sandbox.Language, error) {
 	if err != nil {
 		return nil, err
 	}
-	return interpreted(newCatalogue(stated, nil)), nil
+	all := newCatalogue(stated, nil)
+	langs := interpreted(all)
+	for i := range langs {
+		e, err := all.find(langs[i].Name, langs[i].Version)
+		if err != nil {
+			return nil, err
+		}
+		langs[i].WarmUp = e.config.Sample
+	}
+	return langs, nil
 }
 
 // answer measures a language's sample program through POST /v1/jobs?wait.

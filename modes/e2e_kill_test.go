@@ -40,6 +40,7 @@ func newStream(jobs int) *stream {
 // send submits the jobs of those numbers that are not acknowledged yet. What the server does not
 // answer is left for the next time.
 func (st *stream) send(t *testing.T, a *api, from, to int) {
+	t.Helper()
 	const clients = 4
 	numbers := make(chan int, to-from)
 	for n := from; n < to; n++ {
@@ -60,6 +61,7 @@ func (st *stream) send(t *testing.T, a *api, from, to int) {
 }
 
 func (st *stream) sendOne(t *testing.T, a *api, n int) {
+	t.Helper()
 	r, err := a.try(t.Context(), http.MethodPost, "/v1/jobs", st.jobs[n], http.Header{"Idempotency-Key": {strconv.Itoa(n)}})
 	if err != nil {
 		return // the server was killed

@@ -174,7 +174,7 @@ func (l *lab) storePath() string { return filepath.Join(l.data, storeFile) }
 // command is the built binary on the folder. The process is killed with the test.
 func (l *lab) command(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), l.binary, args...)
+	cmd := exec.CommandContext(t.Context(), l.binary, args...) //nolint:gosec // the test names the arguments
 	cmd.Env = append(os.Environ(), "OPTIMUS_CONFIG="+l.config, "OPTIMUS_DATA="+l.data)
 	return cmd
 }
@@ -240,7 +240,9 @@ func (l *lab) start(t *testing.T, env ...string) *serving {
 
 func (s *serving) untilReady(t *testing.T) {
 	t.Helper()
-	var ready struct{ Address string }
+	var ready struct {
+		Address string `json:"address"`
+	}
 	eventually(t, "the server is ready", func() bool {
 		select {
 		case <-s.exited:

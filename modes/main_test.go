@@ -11,7 +11,7 @@ import (
 )
 
 // binary is the built program, which all tests that need it share.
-var binary sharedBinary //nolint:gochecknoglobals // it is built once for the whole process
+var binary sharedBinary
 
 type sharedBinary struct {
 	once sync.Once
@@ -45,7 +45,7 @@ func build(ctx context.Context) (dir string, err error) {
 	if dir, err = os.MkdirTemp("", "optimus-binary-"); err != nil {
 		return "", err
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-X main.version=v0.0.0-test",
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-X main.version=v0.0.0-test", //nolint:gosec // the folder was just made
 		"-o", filepath.Join(dir, "optimus"), "optimus")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {

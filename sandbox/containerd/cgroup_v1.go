@@ -54,6 +54,7 @@ func (t *v1Tree) create(container string) error {
 	return nil
 }
 
+// containers also lists one whose removal has only begun.
 func (t *v1Tree) containers() ([]string, error) {
 	var names []string
 	var errs []error

@@ -50,7 +50,8 @@ function typeOf(schema) {
 
 function bounds(schema) {
   const said = [];
-  if (schema.enum) said.push("allowed: " + schema.enum.join(", "));
+  const choice = schema.enum || (schema.items && schema.items.enum);
+  if (choice) said.push("allowed: " + choice.join(", "));
   if (schema.default !== undefined) said.push("default " + JSON.stringify(schema.default));
   for (const [key, word] of [
     ["minimum", "at least"], ["maximum", "at most"],

@@ -3,8 +3,8 @@ import os
 me = os.getpid()
 for path in "/etc/shadow", "/proc/1/environ", "/proc/1/mem", "/proc/kcore", "/root/.ssh", "/dev/mem":
     try:
-        os.listdir(path) if os.path.isdir(path) else open(path, "rb").read(1)
-        print("read", path)
+        if os.listdir(path) if os.path.isdir(path) else open(path, "rb").read(1):
+            print("read", path)
     except OSError:
         pass
 for path in "/etc/passwd", "/usr/bin/x", "/x", "/sys/x":
