@@ -12,10 +12,10 @@ FUZZ_TIME ?= 10s
 # Packages under test, such as PKG=./store/...
 PKG ?= ./...
 
-.PHONY: help build setup images demo test test-cgroup2 lint lint-rules fmt generate notices bench fuzz cover clean
+.PHONY: help build setup images demo picture test test-cgroup2 lint lint-rules fmt generate notices bench fuzz cover clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## compile ./optimus, one static binary
 	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o optimus .
@@ -30,6 +30,10 @@ images: setup build ## build the images of the examples' languages, where they a
 
 demo: images ## judge docs/examples on a server of its own, and show the verdicts
 	@./optimus admin demo docs/examples
+
+picture: images ## remake docs/demo.svg, the README's picture, from a run of the demo
+	@./optimus admin demo docs/examples | go -C .tools run ./demosvg > docs/demo.svg.part
+	@mv docs/demo.svg.part docs/demo.svg
 
 test: images ## set up, then test everything under the race detector
 	@echo "testing $(PKG)" >&2
@@ -56,7 +60,7 @@ generate: ## remake what is generated
 notices: ## remake NOTICE from what is linked into the binary
 	@go -C .tools run ./notices
 
-bench: images ## measure the figures of docs/BENCHMARKS.md
+bench: images ## measure this machine: runs, answers, the store, start-up and memory, beside bare processes
 	@./optimus admin bench
 
 fuzz: ## fuzz every target for FUZZ_TIME each

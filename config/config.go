@@ -46,7 +46,7 @@ type Server struct {
 	// MaxBatch bounds the jobs of one batch.
 	MaxBatch int `toml:"max_batch" min:"1" max:"10000"`
 	// Rate bounds the requests per second of an API key that states no rate of its own, or,
-	// without keys, of a client's address; 0 is no bound.
+	// without keys, of all clients together; a minute's worth may come at once. 0 is no bound.
 	Rate float64 `toml:"rate" min:"0" max:"1000000"`
 }
 

@@ -113,3 +113,33 @@ func TestDocsPlaceholders(t *testing.T) {
 		}
 	}
 }
+
+// The bounds that docs/API.md states are the defaults.
+func TestDocsBounds(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("../docs/API.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rows, _ := strings.Cut(string(data), "| bound | by default | setting |\n")
+	rows, _, _ = strings.Cut(rows, "\n\n")
+	defaults := map[string]string{}
+	for _, s := range Default().Settings() {
+		defaults[s.Path] = s.Default
+	}
+	checked := 0
+	for line := range strings.Lines(rows) {
+		cells := strings.Split(strings.ReplaceAll(line, "`", ""), "|")
+		if len(cells) < 5 || strings.HasPrefix(cells[1], "---") {
+			continue
+		}
+		path, stated := strings.TrimSpace(cells[3]), strings.TrimSpace(cells[2])
+		if want, ok := defaults[path]; !ok || stated != want {
+			t.Errorf("docs/API.md says that %s is %q, it is %q", path, stated, want)
+		}
+		checked++
+	}
+	if checked < 7 {
+		t.Errorf("only %d bounds found in docs/API.md", checked)
+	}
+}

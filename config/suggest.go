@@ -3,14 +3,14 @@ package config
 import "slices"
 
 // Nearest gives the candidate that is most like s, or an empty text where none is near: at most
-// two edits, or a third of its length, away.
+// two edits, or a third of its length, and never more than half of the two is another.
 func Nearest(s string, candidates []string) string {
 	best, most := "", max(2, len(s)/3)+1
 	if len(s) > 64 {
 		return ""
 	}
 	for _, c := range candidates {
-		if d := distance(s, c); d < most && d < max(len(s), len(c)) {
+		if d := distance(s, c); d < most && 2*d <= max(len(s), len(c)) {
 			best, most = c, d
 		}
 	}

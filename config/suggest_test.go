@@ -10,7 +10,7 @@ func TestNearest(t *testing.T) {
 	names := []string{"python", "java", "javascript", "cpp", "c", "rust"}
 	for asked, want := range map[string]string{
 		"pyton": "python", "pyhton": "python", "pythn3": "python", "jav": "java", "jaav": "java", "javascrpt": "javascript",
-		"rusty": "rust", "cobol": "", "": "", "x": "", strings.Repeat("p", 1000): "",
+		"rusty": "rust", "go": "", "cobol": "", "": "", "x": "", strings.Repeat("p", 1000): "",
 	} {
 		if got := Nearest(asked, names); got != want {
 			t.Errorf("nearest to %.20q is %q, want %q", asked, got, want)

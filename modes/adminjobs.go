@@ -129,7 +129,7 @@ func onJob(p Process, name, usage, method, action string) *cli.Command {
 			for _, text := range c.Args().Slice() {
 				id, err := store.ParseID(text)
 				if err != nil {
-					return usageError{err}
+					return usagef("%w; `optimus admin jobs list` shows them", err)
 				}
 				path := "/v1/jobs/" + id.String() + action
 				if method == http.MethodDelete {

@@ -31,6 +31,9 @@ type RunRequest struct {
 	JSON bool
 }
 
+// languageDefault stands in the help for what the language decides.
+const languageDefault = "the language's"
+
 func runCommand(p Process, run func(context.Context, config.Config, RunRequest) error) *cli.Command {
 	return &cli.Command{
 		Name:      "run",
@@ -43,9 +46,9 @@ func runCommand(p Process, run func(context.Context, config.Config, RunRequest) 
 			&cli.StringFlag{Name: "lang", Aliases: []string{"l"}, Usage: "`LANGUAGE` of the file, such as python or cpp"},
 			&cli.StringSliceFlag{Name: "test", KeepSpace: true, Usage: "`INPUT:EXPECTED` of a test; @FILE stands for a file's content, \\n for a line feed; without ':' any output is accepted"},
 			&cli.StringFlag{Name: "stdin", Usage: "standard input from `FILE` (- for this command's own) instead of tests"},
-			&cli.DurationFlag{Name: "cpu", Usage: "CPU time limit of each test, such as 2s"},
-			&cli.DurationFlag{Name: "wall", Usage: "real time limit of each test"},
-			&cli.StringFlag{Name: "memory", Usage: "memory limit of each test, such as 256MiB"},
+			&cli.DurationFlag{Name: "cpu", Usage: "CPU `TIME` limit of each test, such as 2s", DefaultText: languageDefault},
+			&cli.DurationFlag{Name: "wall", Usage: "real `TIME` limit of each test", DefaultText: languageDefault},
+			&cli.StringFlag{Name: "memory", Usage: "memory limit of each test, a `SIZE` such as 256MiB", DefaultText: languageDefault},
 			&cli.BoolFlag{Name: "stop-on-failure", Usage: "skip what has not started once a test is not accepted"},
 			&cli.BoolFlag{Name: "json", Usage: "print the report as JSON"},
 		),

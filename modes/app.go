@@ -6,7 +6,9 @@ package modes
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -62,7 +64,7 @@ func App(p Process, a Actions) *cli.App {
 		Compiled:                  time.Time{},
 		// The exit code is main's business alone.
 		ExitErrHandler: func(*cli.Context, error) {},
-		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return usageError{err} },
+		OnUsageError:   func(c *cli.Context, err error, _ bool) error { return usageError{helpFor(c, err)} },
 		Action:         helpOrUnknown,
 		Commands: []*cli.Command{
 			serveCommand(a.Serve),
@@ -88,8 +90,25 @@ func inherit(commands []*cli.Command, onUsageError cli.OnUsageErrorFunc) {
 		if len(c.Subcommands) > 0 && c.Action == nil {
 			c.Action = helpOrUnknown
 		}
+		for _, f := range c.Flags {
+			if f, ok := f.(*cli.BoolFlag); ok {
+				f.DisableDefaultText = true // "(default: false)" says nothing
+			}
+		}
 		inherit(c.Subcommands, onUsageError)
 	}
+}
+
+// helpFor says of a wrong flag where the right ones are listed.
+func helpFor(c *cli.Context, err error) error {
+	name := c.App.Name
+	if c.Command != nil && c.Command.HelpName != "" {
+		name = c.Command.HelpName
+	}
+	if flag, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); unknown {
+		err = fmt.Errorf("there is no flag --%s", strings.TrimLeft(flag, "-"))
+	}
+	return fmt.Errorf("%w; see %s --help", err, name)
 }
 
 // helpOrUnknown is the action of a command that only holds others.

@@ -106,25 +106,22 @@ func (c *catalogue) find(name, version string) (catalogueEntry, error) {
 	if versions != nil {
 		return catalogueEntry{}, &unknownLanguageError{Name: name, Version: version, Versions: versions}
 	}
-	return catalogueEntry{}, &unknownLanguageError{Name: name, Near: config.Nearest(name, c.names()), Names: c.names()}
+	names, all := c.names()
+	return catalogueEntry{}, &unknownLanguageError{Name: name, Near: config.Nearest(name, all), Names: names}
 }
 
-// names lists what a language may be called, canonical names first.
-func (c *catalogue) names() []string {
-	var names []string
+// names lists what the languages are called, and in all these names and then the aliases.
+func (c *catalogue) names() (names, all []string) {
 	for _, e := range c.entries {
 		if !slices.Contains(names, e.config.Name) {
 			names = append(names, e.config.Name)
 		}
 	}
+	all = slices.Clone(names)
 	for _, e := range c.entries {
-		for _, alias := range e.config.Aliases {
-			if !slices.Contains(names, alias) {
-				names = append(names, alias)
-			}
-		}
+		all = append(all, e.config.Aliases...)
 	}
-	return names
+	return names, all
 }
 
 // recipe gives the Debian recipe of the image ref, from any language that has one for it.
@@ -141,7 +138,7 @@ func (c *catalogue) recipe(ref, mirror string) (containerd.Recipe, bool) {
 // is a [web.ErrUnknownLanguage].
 type unknownLanguageError struct {
 	Name string
-	// Near is the known name that is most like Name, or empty; Names are all there are.
+	// Near is the known name or alias that is most like Name, or empty; Names are all languages.
 	Near  string
 	Names []string
 	// Version was asked for and Versions are there, highest first, where the name is known.
@@ -154,9 +151,9 @@ func (e *unknownLanguageError) Error() string {
 	case e.Versions != nil:
 		return fmt.Sprintf("language %q has no version %q: there is %s", e.Name, e.Version, strings.Join(e.Versions, ", "))
 	case e.Near != "":
-		return fmt.Sprintf("language %q is not known: did you mean %q?", e.Name, e.Near)
+		return fmt.Sprintf("language %q is not known; did you mean %q?", e.Name, e.Near)
 	default:
-		return fmt.Sprintf("language %q is not known: there is %s", e.Name, strings.Join(e.Names, ", "))
+		return fmt.Sprintf("language %q is not known; known are %s", e.Name, strings.Join(e.Names, ", "))
 	}
 }
 

@@ -52,7 +52,7 @@ func TestCatalogueResolves(t *testing.T) {
 		{"python", "3.9.2", "3.9.2", ""},
 		{"python", "2", "", `no version "2": there is 3.13.5, 3.9.2`},
 		{"pyton", "", "", `did you mean "python"?`},
-		{"cobol", "", "", "there is java, python, py, python3"},
+		{"cobol", "", "", "known are java, python"},
 		{"", "", "", "is not known"},
 	} {
 		lang, err := c.Resolve(tc.name, tc.version)

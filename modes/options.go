@@ -31,16 +31,22 @@ func storeOptions(c config.Store) store.Options {
 func webOptions(c config.Config) web.Options {
 	return web.Options{
 		Limits: web.Limits{
-			Body:           int64(c.Server.MaxBody),
-			Batch:          c.Server.MaxBatch,
-			Tests:          c.Limits.MaxTests,
-			Source:         int64(c.Limits.MaxSource),
-			Input:          int64(c.Limits.MaxInput),
-			Expected:       int64(c.Limits.MaxExpected),
-			Run:            runLimits(c.Limits),
-			Wait:           c.Server.MaxWait,
-			MaxTimeout:     c.Original.MaxTimeout,
-			DefaultTimeout: c.Original.DefaultTimeout,
+			Body:     int64(c.Server.MaxBody),
+			Batch:    c.Server.MaxBatch,
+			Tests:    c.Limits.MaxTests,
+			Source:   int64(c.Limits.MaxSource),
+			Input:    int64(c.Limits.MaxInput),
+			Expected: int64(c.Limits.MaxExpected),
+			Run:      runLimits(c.Limits),
+			Wait:     c.Server.MaxWait,
+			Original: web.OriginalLimits{
+				Tests:          c.Original.MaxTests,
+				Source:         int64(c.Original.MaxSource),
+				Input:          int64(c.Original.MaxInput),
+				Expected:       int64(c.Original.MaxExpected),
+				MaxTimeout:     c.Original.MaxTimeout,
+				DefaultTimeout: c.Original.DefaultTimeout,
+			},
 		},
 		Timeouts: web.Timeouts{
 			ReadHeader: c.Server.ReadHeaderTimeout,
@@ -49,8 +55,9 @@ func webOptions(c config.Config) web.Options {
 			Idle:       c.Server.IdleTimeout,
 			Shutdown:   c.Server.ShutdownTimeout,
 		},
-		Keys:   webKeys(c),
-		Queues: c.Worker.Queues,
+		Keys:      webKeys(c),
+		PerMinute: perMinute(c.Server.Rate),
+		Queues:    c.Worker.Queues,
 	}
 }
 
@@ -71,7 +78,6 @@ func runLimits(c config.Limits) sandbox.Limits {
 
 // webKeys gives the API keys, each with the server's rate where it states none.
 func webKeys(c config.Config) []web.Key {
-	const minute = 60
 	keys := make([]web.Key, len(c.Keys))
 	for i, k := range c.Keys {
 		rate := k.Rate
@@ -85,7 +91,13 @@ func webKeys(c config.Config) []web.Key {
 		if len(roles) == 0 {
 			roles = []web.Role{web.RoleSubmit, web.RoleRead}
 		}
-		keys[i] = web.Key{Name: k.Name, Hash: k.Hash.Reveal(), Roles: roles, PerMinute: int(math.Ceil(rate * minute))}
+		keys[i] = web.Key{Name: k.Name, Hash: k.Hash.Reveal(), Roles: roles, PerMinute: perMinute(rate)}
 	}
 	return keys
+}
+
+// perMinute turns requests per second into whole requests per minute; 0 stays 0, no bound.
+func perMinute(rate float64) int {
+	const minute = 60
+	return int(math.Ceil(rate * minute))
 }

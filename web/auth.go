@@ -79,8 +79,9 @@ type keyring struct {
 	open *principal
 }
 
-func newKeyring(keys []Key) (*keyring, error) {
-	ring := &keyring{open: &principal{roles: []Role{RoleAdmin}}}
+// newKeyring takes the keys and, for a server without any, the requests of all clients in a minute.
+func newKeyring(keys []Key, perMinute int) (*keyring, error) {
+	ring := &keyring{open: &principal{roles: []Role{RoleAdmin}, limiter: limiter(perMinute)}}
 	var faults []error
 	for i, k := range keys {
 		p, err := newPrincipal(k)
@@ -115,10 +116,16 @@ func newPrincipal(k Key) (*principal, error) {
 		}
 	}
 	copy(p.hash[:], digest)
-	if k.PerMinute > 0 {
-		p.limiter = rate.NewLimiter(rate.Limit(float64(k.PerMinute)/60), k.PerMinute)
-	}
+	p.limiter = limiter(k.PerMinute)
 	return p, nil
+}
+
+// limiter lets so many requests through in a minute, and at once after a pause; nil is no bound.
+func limiter(perMinute int) *rate.Limiter {
+	if perMinute <= 0 {
+		return nil
+	}
+	return rate.NewLimiter(rate.Limit(float64(perMinute)/60), perMinute)
 }
 
 // identify gives who a request comes from, or nil where its key is missing or unknown. Every key
@@ -174,7 +181,7 @@ func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
 			return newProblem(codeForbidden, "a web page of another origin may not do this; configure an API key for it")
 		}
 		if wait := s.reserve(who); wait > 0 {
-			return newProblem(codeRateLimited, "this key may make %d requests a minute; try again in %s",
+			return newProblem(codeRateLimited, "%d requests a minute are allowed here; try again in %s",
 				who.limiter.Burst(), wait.Round(time.Millisecond)).retryAfter(wait)
 		}
 		if !who.may(role) {

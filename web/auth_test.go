@@ -87,6 +87,19 @@ func TestTenantsSeeTheirOwn(t *testing.T) {
 	}
 }
 
+func TestRateLimitWithoutKeys(t *testing.T) {
+	t.Parallel()
+	h := setup(t, func(o *web.Options) { o.PerMinute = 2 })
+	for range 2 {
+		h.do(http.MethodGet, "/v1/languages", "").want(http.StatusOK)
+	}
+	a := h.do(http.MethodGet, "/v1/languages", "").want(http.StatusTooManyRequests)
+	if a.Header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	h.do(http.MethodGet, "/health", "").want(http.StatusOK)
+}
+
 func TestRateLimit(t *testing.T) {
 	t.Parallel()
 	var offset atomic.Int64

@@ -32,11 +32,11 @@ type BatchResult struct {
 
 func (s *Server) routeBatches() {
 	register(s, huma.Operation{
-		OperationID: "submit-batch", Method: http.MethodPost, Path: "/v1/batches", Tags: []string{"jobs"},
+		OperationID: "submit-batch", Method: http.MethodPost, Path: "/v1/batches", Tags: []string{"batches"},
 		Summary:     "Submit several jobs",
 		Description: "Each job is accepted or refused on its own; the answer is 200 in either case, with one result for each.",
 	}, RoleSubmit, s.submitBatch)
-	documentBody(s.api.OpenAPI().Paths["/v1/batches"].Post, s.schemas.batch)
+	documentBody(s.api.OpenAPI().Paths["/v1/batches"].Post, s.schemas.batch, BatchRequest{Jobs: []JobRequest{exampleJob()}})
 }
 
 // submitBatch submits one after the other, so that the jobs are queued in their order.

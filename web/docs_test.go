@@ -108,6 +108,9 @@ func TestExamplesOfTheDocumentation(t *testing.T) {
 			t.Parallel()
 			h := setup(t)
 			id := h.jobFor(e.command)
+			h.store.SetWorkers(store.Worker{
+				Name: "w1", Lanes: []store.Lane{{Language: "cpp", Tier: sandbox.Shared}, {Language: "python", Tier: sandbox.Shared}},
+			})
 			method, path, body, headers := e.request(t, id)
 			if strings.Contains(path, "wait=") {
 				h.judge(accepted())
@@ -217,5 +220,23 @@ func TestTablesOfTheDocumentation(t *testing.T) {
 		if !strings.Contains(text, "`"+name[1]+"`") {
 			t.Errorf("no row for the metric %s", name[1])
 		}
+	}
+}
+
+func TestEverySchemaIsUsed(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	text := string(h.do(http.MethodGet, "/openapi.json", "").Body)
+	for name := range document(h).Components.Schemas {
+		if !strings.Contains(text, `"#/components/schemas/`+name+`"`) {
+			t.Errorf("nothing refers to the schema %s", name)
+		}
+	}
+}
+
+func TestTheRootLeadsToTheReference(t *testing.T) {
+	t.Parallel()
+	if a := setup(t, keyed).do(http.MethodGet, "/", "").want(http.StatusFound); a.Header.Get("Location") != "/docs" {
+		t.Errorf("leads to %q", a.Header.Get("Location"))
 	}
 }

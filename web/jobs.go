@@ -74,16 +74,18 @@ func (s *Server) routeJobs() {
 	}
 	register(s, submit, RoleSubmit, s.submitJob)
 	op := s.api.OpenAPI().Paths["/v1/jobs"].Post
-	documentBody(op, s.schemas.job)
+	documentBody(op, s.schemas.job, exampleJob())
 	answer.Content = op.Responses["202"].Content
 
 	register(s, huma.Operation{
 		OperationID: "list-jobs", Method: http.MethodGet, Path: "/v1/jobs", Tags: []string{"jobs"},
-		Summary: "List jobs",
+		Summary:     "List jobs",
+		Description: "Newest first, without the tests' reports; `next_cursor` gives the next page.",
 	}, RoleRead, s.listJobs)
 	register(s, huma.Operation{
 		OperationID: "get-job", Method: http.MethodGet, Path: "/v1/jobs/{id}", Tags: []string{"jobs"},
-		Summary: "Get a job",
+		Summary:     "Get a job",
+		Description: "With `wait` the answer comes when the job has ended, or as it is once the time is over.",
 	}, RoleRead, s.getJob)
 	register(s, huma.Operation{
 		OperationID: "cancel-job", Method: http.MethodPost, Path: "/v1/jobs/{id}/cancel", Tags: []string{"jobs"},
@@ -234,11 +236,7 @@ func (s *Server) resolve(name, version string, f *faults) sandbox.Language {
 	case errors.As(err, &unavailable):
 		f.add("/language", "%s", unavailable.Error())
 	default:
-		var names []string
-		for _, l := range s.opts.Catalogue.Languages() {
-			names = append(names, l.Name)
-		}
-		f.add("/language", "%v; known are: %s", err, strings.Join(names, ", "))
+		f.add("/language", "%v; GET /v1/languages lists all", err)
 	}
 	return sandbox.Language{SourceFile: "main"}
 }

@@ -202,11 +202,21 @@ func TestList(t *testing.T) {
 		t.Errorf("filtered: %+v", page)
 	}
 	for query, parameter := range map[string]string{
-		"limit=0": "query.limit", "limit=1001": "query.limit", "limit=x": "query.limit", "state=done": "query.state[0]",
+		"limit=0": "query.limit", "limit=1001": "query.limit", "limit=x": "query.limit", "state=done": "query.state",
 		"since=yesterday": "query.since", "cursor=zz": "query.cursor", "colour=red": "query.colour",
 	} {
 		if f := h.do(http.MethodGet, "/v1/jobs?"+query, "").want(http.StatusUnprocessableEntity).faults(); f[parameter] == "" {
 			t.Errorf("%s: faults %v", query, f)
+		}
+	}
+	all := h.do(http.MethodGet, "/v1/jobs?limit=0&since=yesterday&state=done", "").want(http.StatusUnprocessableEntity)
+	problem := into[web.Problem](all)
+	if problem.Detail != "3 faults; see errors" {
+		t.Errorf("detail %q", problem.Detail)
+	}
+	for _, f := range problem.Errors {
+		if !strings.HasPrefix(f.Detail, "is ") {
+			t.Errorf("%s: %q", f.Parameter, f.Detail)
 		}
 	}
 }

@@ -27,6 +27,13 @@ func newAPI(e *echo.Echo, version string) huma.API {
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
 			Info:    &huma.Info{Title: "Optimus", Version: version, Description: apiDescription},
+			Tags: []*huma.Tag{
+				{Name: "jobs", Description: "A program with its tests: submitted, judged, kept for a while."},
+				{Name: "batches", Description: "Several jobs in one request."},
+				{Name: "languages", Description: "What programs may be written in."},
+				{Name: "queues", Description: "Where jobs wait. Pausing is for operators."},
+				{Name: "workers", Description: "Who takes jobs from the queues."},
+			},
 			Components: &huma.Components{
 				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
 				SecuritySchemes: map[string]*huma.SecurityScheme{
@@ -177,10 +184,16 @@ func number[T int | int64](v T) *float64 {
 	return &f
 }
 
-// documentBody shows the schema of a body that a handler reads and checks itself.
-func documentBody(op *huma.Operation, schema *huma.Schema) {
+// documentBody shows the schema of a body that a handler reads and checks itself, with an example.
+func documentBody(op *huma.Operation, schema *huma.Schema, example any) {
 	op.RequestBody = &huma.RequestBody{
 		Required: true,
-		Content:  map[string]*huma.MediaType{"application/json": {Schema: schema}},
+		Content:  map[string]*huma.MediaType{"application/json": {Schema: schema, Example: example}},
 	}
+}
+
+// exampleJob is the job that the document shows.
+func exampleJob() JobRequest {
+	source, sum := "print(sum(map(int, input().split())))", "7\n"
+	return JobRequest{Language: "python", SourceCode: &source, Tests: []TestRequest{{Input: "3 4\n", ExpectedOutput: &sum}}}
 }

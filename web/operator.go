@@ -85,7 +85,7 @@ type WorkerList struct {
 type Worker struct {
 	Name      string    `json:"name"`
 	Version   string    `json:"version"`
-	Languages []string  `json:"languages" doc:"What it runs, as language/tier."`
+	Lanes     []string  `json:"lanes" doc:"What it takes jobs of, each as language/tier."`
 	Slots     int       `json:"slots" doc:"Jobs that it runs at once."`
 	Busy      int       `json:"busy"`
 	StartedAt time.Time `json:"started_at"`
@@ -93,27 +93,30 @@ type Worker struct {
 }
 
 func (s *Server) routeOperator() {
-	tags := []string{"operation"}
+	queues := []string{"queues"}
 	register(s, huma.Operation{
-		OperationID: "list-languages", Method: http.MethodGet, Path: "/v1/languages", Tags: tags, Summary: "List languages",
+		OperationID: "list-languages", Method: http.MethodGet, Path: "/v1/languages", Tags: []string{"languages"},
+		Summary:     "List languages",
+		Description: "Those whose image is missing are listed too, with the command that gets it.",
 	}, RoleRead, s.listLanguages)
 	register(s, huma.Operation{
-		OperationID: "list-queues", Method: http.MethodGet, Path: "/v1/queues", Tags: tags, Summary: "List queues",
+		OperationID: "list-queues", Method: http.MethodGet, Path: "/v1/queues", Tags: queues, Summary: "List queues",
 	}, RoleRead, s.listQueues)
 	register(s, huma.Operation{
-		OperationID: "pause-queue", Method: http.MethodPost, Path: "/v1/queues/{name}/pause", Tags: tags,
+		OperationID: "pause-queue", Method: http.MethodPost, Path: "/v1/queues/{name}/pause", Tags: queues,
 		Summary: "Take nothing more from a queue", Description: "Submissions and running jobs go on.",
 	}, RoleAdmin, func(ctx context.Context, in *queueInput) (*queueOutput, error) {
 		return s.pauseQueue(ctx, in.Name, true)
 	})
 	register(s, huma.Operation{
-		OperationID: "resume-queue", Method: http.MethodPost, Path: "/v1/queues/{name}/resume", Tags: tags,
+		OperationID: "resume-queue", Method: http.MethodPost, Path: "/v1/queues/{name}/resume", Tags: queues,
 		Summary: "Take from a paused queue again",
 	}, RoleAdmin, func(ctx context.Context, in *queueInput) (*queueOutput, error) {
 		return s.pauseQueue(ctx, in.Name, false)
 	})
 	register(s, huma.Operation{
-		OperationID: "list-workers", Method: http.MethodGet, Path: "/v1/workers", Tags: tags, Summary: "List workers",
+		OperationID: "list-workers", Method: http.MethodGet, Path: "/v1/workers", Tags: []string{"workers"},
+		Summary: "List workers",
 	}, RoleRead, s.listWorkers)
 }
 
@@ -194,7 +197,7 @@ func (s *Server) listWorkers(ctx context.Context, _ *noInput) (*workersOutput, e
 			lanes[j] = l.String()
 		}
 		out.Body.Workers[i] = Worker{
-			Name: w.Name, Version: w.Version, Languages: lanes, Slots: w.Slots, Busy: w.Busy, StartedAt: w.Started, SeenAt: w.Seen,
+			Name: w.Name, Version: w.Version, Lanes: lanes, Slots: w.Slots, Busy: w.Busy, StartedAt: w.Started, SeenAt: w.Seen,
 		}
 	}
 	return out, nil

@@ -32,6 +32,9 @@ type Options struct {
 	Timeouts Timeouts
 	// Keys are the API keys. Without any, every request may do everything.
 	Keys []Key
+	// PerMinute is how many requests all clients together may make in a minute, and at once after
+	// a pause, where there are no keys; 0 is no bound.
+	PerMinute int
 	// PublicMetrics serves /metrics without a key, for a scraper that has none.
 	PublicMetrics bool
 	// Queues are those that a submission may name beside those of the catalogue's languages.
@@ -65,7 +68,16 @@ type Limits struct {
 	MinPriority, MaxPriority int
 	// Wait is the longest that a request may wait for a job's end.
 	Wait time.Duration
-	// MinTimeout and MaxTimeout bound timeout_ms of the original's API, DefaultTimeout is its default.
+	// Original bounds what the original's API takes.
+	Original OriginalLimits
+}
+
+// OriginalLimits bound a submission by the original's routes, whose clients rely on these figures.
+type OriginalLimits struct {
+	// Tests, Source, Input and Expected are as in [Limits].
+	Tests                   int
+	Source, Input, Expected int64
+	// MinTimeout and MaxTimeout bound timeout_ms, DefaultTimeout is its default.
 	MinTimeout, MaxTimeout, DefaultTimeout time.Duration
 }
 
@@ -94,12 +106,18 @@ func DefaultLimits() Limits {
 			Stack:     2 << 30,
 			Disk:      2 << 30,
 		},
-		MinPriority:    -100,
-		MaxPriority:    100,
-		Wait:           time.Minute,
-		MinTimeout:     time.Millisecond,
-		MaxTimeout:     time.Minute,
-		DefaultTimeout: 5 * time.Second,
+		MinPriority: -100,
+		MaxPriority: 100,
+		Wait:        time.Minute,
+		Original: OriginalLimits{
+			Tests:          100,
+			Source:         256_000,
+			Input:          64_000,
+			Expected:       64_000,
+			MinTimeout:     time.Millisecond,
+			MaxTimeout:     time.Minute,
+			DefaultTimeout: 5 * time.Second,
+		},
 	}
 }
 
@@ -154,7 +172,8 @@ type Catalogue interface {
 	// Languages lists every language, by name, whether it is available or not.
 	Languages() []Language
 	// Resolve gives the language of a name or alias and, where version is not empty, of that
-	// version. Its errors wrap [ErrUnknownLanguage] or are an [UnavailableError].
+	// version. Its errors wrap [ErrUnknownLanguage], and say what there is, or are an
+	// [UnavailableError].
 	Resolve(name, version string) (sandbox.Language, error)
 }
 
@@ -229,6 +248,15 @@ func (l Limits) or(d Limits) Limits {
 		l.MinPriority, l.MaxPriority = d.MinPriority, d.MaxPriority
 	}
 	l.Wait = orDefault(l.Wait, d.Wait)
+	l.Original = l.Original.or(d.Original)
+	return l
+}
+
+func (l OriginalLimits) or(d OriginalLimits) OriginalLimits {
+	l.Tests = orDefault(l.Tests, d.Tests)
+	l.Source = orDefault(l.Source, d.Source)
+	l.Input = orDefault(l.Input, d.Input)
+	l.Expected = orDefault(l.Expected, d.Expected)
 	l.MinTimeout = orDefault(l.MinTimeout, d.MinTimeout)
 	l.MaxTimeout = orDefault(l.MaxTimeout, d.MaxTimeout)
 	l.DefaultTimeout = orDefault(l.DefaultTimeout, d.DefaultTimeout)

@@ -44,7 +44,7 @@ func (h originalHost) Cancelled() { h.opts.Metrics.jobCancelled("original") }
 
 // routeOriginal adds the original's API at its old paths.
 func (s *Server) routeOriginal() {
-	l := s.opts.Limits
+	body, l := s.opts.Limits.Body, s.opts.Limits.Original
 	api := original.New(s.opts.Store, originalHost{s}, original.Limits{
 		Tests: l.Tests, Source: l.Source, Input: l.Input, Expected: l.Expected,
 		MinTimeout: l.MinTimeout, MaxTimeout: l.MaxTimeout, DefaultTimeout: l.DefaultTimeout,
@@ -57,7 +57,7 @@ func (s *Server) routeOriginal() {
 	}
 	add(http.MethodPost, "/execute", RoleSubmit, func(c echo.Context) error {
 		r := requestOf(c.Request().Context())
-		body, problem := readBody(r, l.Body)
+		body, problem := readBody(r, body)
 		if problem != nil {
 			return s.rejected(problem)
 		}

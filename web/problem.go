@@ -199,7 +199,7 @@ func problemOf(err error) *Problem {
 	case errors.Is(err, store.ErrQueueFull):
 		p = newProblem(codeQueueFull, "the queue is full; try again later").retryAfter(time.Second)
 	case errors.Is(err, store.ErrNotFound):
-		p = newProblem(codeNotFound, "no such job, queue or key")
+		p = newProblem(codeNotFound, "there is no such job, or it is another tenant's")
 	case errors.Is(err, store.ErrKeyConflict):
 		p = newProblem(codeKeyConflict, "this Idempotency-Key was used with another payload; use a new key for a new job")
 	case errors.Is(err, store.ErrTooLarge):
@@ -231,19 +231,42 @@ func problemOf(err error) *Problem {
 
 // problemOfModel turns an error that huma made into ours, without the value that it echoes.
 func problemOfModel(m *huma.ErrorModel) *Problem {
-	p := newProblem(codeOf(m.Status), "%s", m.Detail)
-	p.Status = m.Status
+	var list []Fault
 	for _, e := range m.Errors {
-		f := Fault{Detail: e.Message}
+		f := Fault{Detail: inOurWords(e.Message)}
 		if pointer, ok := strings.CutPrefix(e.Location, "body"); ok {
 			f.Pointer = "#" + strings.ReplaceAll(pointer, ".", "/")
 		} else {
-			f.Parameter = e.Location
+			f.Parameter, _, _ = strings.Cut(e.Location, "[")
 		}
-		p.Errors = append(p.Errors, f)
+		list = append(list, f)
 	}
-	if len(p.Errors) == 1 {
-		p.Detail = p.Errors[0].Detail
+	p := invalid(list)
+	kind := newProblem(codeOf(m.Status), "%s", m.Detail)
+	p.Type, p.Title, p.Status, p.Code = kind.Type, kind.Title, m.Status, kind.Code
+	if len(list) == 0 {
+		p.Detail = m.Detail
 	}
 	return p
+}
+
+// inOurWords says what the library says of a parameter as a body's faults are said.
+func inOurWords(message string) string {
+	for _, w := range []struct{ theirs, ours string }{
+		{"expected value to be one of ", "is not allowed; allowed are "},
+		{"expected number >= ", "is too small; the least is "},
+		{"expected number <= ", "is too large; the most is "},
+		{"expected length <= ", "is too long; the most characters are "},
+	} {
+		if rest, ok := strings.CutPrefix(message, w.theirs); ok {
+			return w.ours + strings.Trim(rest, `"`)
+		}
+	}
+	switch {
+	case strings.HasPrefix(message, "invalid date/time"):
+		return "is not a time such as 2026-01-02T15:04:05Z (RFC 3339)"
+	case message == "invalid integer":
+		return "is not a whole number"
+	}
+	return message
 }

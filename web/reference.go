@@ -14,9 +14,14 @@ const referencePolicy = "default-src 'none'; script-src 'self'; style-src 'self'
 	"img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // routeReference serves the OpenAPI document, which must be complete by now, and the page that
-// shows it. Both are public: they say nothing that the source does not.
+// shows it, to which a browser that comes to the root is led. Both are public: they say nothing
+// that the source does not.
 func (s *Server) routeReference() {
 	doc := s.api.OpenAPI()
+	for _, unused := range []string{"ErrorModel", "ErrorDetail"} { // the library's errors: ours are problems
+		delete(doc.Components.Schemas.Map(), unused)
+	}
+	s.get("/", rolePublic, http.RedirectHandler("/docs", http.StatusFound).ServeHTTP)
 	s.static("/openapi.json", "application/openapi+json", doc.MarshalJSON)
 	s.static("/openapi.yaml", "application/openapi+yaml", doc.YAML)
 	for path, file := range map[string][2]string{

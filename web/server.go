@@ -44,7 +44,7 @@ type errorWriter func(w http.ResponseWriter, status int, code, message string)
 // New makes a server. Its errors list every fault of the options.
 func New(o Options) (*Server, error) {
 	o, err := o.withDefaults()
-	keys, keyErr := newKeyring(o.Keys)
+	keys, keyErr := newKeyring(o.Keys, o.PerMinute)
 	if err := errors.Join(err, keyErr); err != nil {
 		return nil, err
 	}

@@ -261,7 +261,7 @@ func TestOperatorRoutes(t *testing.T) {
 	h.do(http.MethodPost, "/v1/queues/other/pause", "").want(http.StatusNotFound).faults()
 	h.store.SetWorkers(store.Worker{Name: "w1", Lanes: []store.Lane{{Language: "python", Tier: sandbox.Shared}}, Slots: 2, Started: time.Now()})
 	workers := into[web.WorkerList](h.do(http.MethodGet, "/v1/workers", "").want(http.StatusOK)).Workers
-	if len(workers) != 1 || workers[0].Languages[0] != "python/shared" {
+	if len(workers) != 1 || workers[0].Lanes[0] != "python/shared" {
 		t.Errorf("workers: %+v", workers)
 	}
 }

@@ -58,5 +58,5 @@ func (c Catalogue) Resolve(name, version string) (sandbox.Language, error) {
 		}
 		return l.Language, nil
 	}
-	return sandbox.Language{}, fmt.Errorf("%w %q", web.ErrUnknownLanguage, name)
+	return sandbox.Language{}, fmt.Errorf("%w %q; known are cpp, java, python", web.ErrUnknownLanguage, name)
 }

@@ -40,7 +40,7 @@ func TestExecuteReachesTheStore(t *testing.T) {
 func TestErrorsAndTheirOrder(t *testing.T) {
 	t.Parallel()
 	h := setup(t, func(o *web.Options) {
-		o.Limits = web.Limits{Tests: 2, Source: 10, Input: 4, Expected: 4, MaxTimeout: 100 * time.Millisecond}
+		o.Limits.Original = web.OriginalLimits{Tests: 2, Source: 10, Input: 4, Expected: 4, MaxTimeout: 100 * time.Millisecond}
 	})
 	h.execute(`{"language":"python","source_code":"x","timeout_ms":1,"test_cases":[{"input":"","expected_output":""}]}`, "Idempotency-Key", "k")
 	test := func(in, out string) string {

@@ -1,0 +1,71 @@
+package modes
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"optimus/config"
+	"optimus/web"
+)
+
+func TestTheOriginalHasBoundsOfItsOwn(t *testing.T) {
+	t.Parallel()
+	cfg := config.Default()
+	cfg.Original = config.Original{MaxTests: 3, MaxSource: 4000, MaxInput: 5000, MaxExpected: 6000, MaxTimeout: 7e9, DefaultTimeout: 8e8}
+	want := web.OriginalLimits{Tests: 3, Source: 4000, Input: 5000, Expected: 6000, MaxTimeout: 7e9, DefaultTimeout: 8e8}
+	got := webOptions(cfg).Limits
+	if got.Original != want {
+		t.Errorf("the original's limits are %+v, want %+v", got.Original, want)
+	}
+	if got.Tests != cfg.Limits.MaxTests {
+		t.Errorf("a job of /v1 may have %d tests, want %d", got.Tests, cfg.Limits.MaxTests)
+	}
+}
+
+func TestTheRateHoldsWithAndWithoutKeys(t *testing.T) {
+	t.Parallel()
+	cfg := config.Default()
+	cfg.Server.Rate = 0.1
+	cfg.Keys = []config.Key{{Name: "slow"}, {Name: "fast", Rate: 2}}
+	got := webOptions(cfg)
+	if got.PerMinute != 6 || got.Keys[0].PerMinute != 6 || got.Keys[1].PerMinute != 120 {
+		t.Errorf("requests a minute: %d without keys, %d by default, %d as stated", got.PerMinute, got.Keys[0].PerMinute, got.Keys[1].PerMinute)
+	}
+}
+
+// TestEverySettingIsRead looks for each setting in the sources: one that nothing reads does nothing.
+func TestEverySettingIsRead(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sources strings.Builder
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sources.Write(text)
+	}
+	all := sources.String()
+	for section := range reflect.TypeFor[config.Config]().Fields() {
+		if section.Type.Kind() != reflect.Struct {
+			continue
+		}
+		for field := range section.Type.Fields() {
+			// Settings are read from the whole, or from a section that a function gets as c or cfg.
+			read := regexp.MustCompile(`(\.` + section.Name + `|\bc|\bcfg)\.` + field.Name + `\b`)
+			if !read.MatchString(all) {
+				t.Errorf("nothing reads the setting %s.%s", section.Name, field.Name)
+			}
+		}
+	}
+}
