@@ -33,13 +33,17 @@ func newInstance(dir string) (*instance, error) {
 	_, _ = rand.Read(b[:]) // never fails
 	id := hex.EncodeToString(b[:])
 	path := filepath.Join(dir, id+lockSuffix)
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	// Locked before it has its name: another process that reaps must never see it unlocked.
+	f, err := os.CreateTemp(dir, ".instance-*")
 	if err != nil {
 		return nil, wrap("make instance lock", err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		_ = f.Close()
-		return nil, fmt.Errorf("lock %s: %w", path, err)
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return nil, errors.Join(wrap("lock "+path, err), os.Remove(f.Name()), f.Close())
 	}
 	return &instance{name: path, id: id, lock: f}, nil
 }
@@ -50,11 +54,12 @@ func (i *instance) close() {
 }
 
 // abandoned takes the lock of another instance if nobody holds it. A lock file that is gone was
-// removed by its own process or by another reaper, so nobody holds it either.
-func abandoned(path string) (release func(), ok bool) {
+// removed by its own process or by another reaper, so nobody holds it either. release removes it
+// where all that the instance left is gone, else the next start finds it again.
+func abandoned(path string) (release func(gone bool), ok bool) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if errors.Is(err, os.ErrNotExist) {
-		return func() {}, true
+		return func(bool) {}, true
 	}
 	if err != nil {
 		return nil, false
@@ -63,7 +68,12 @@ func abandoned(path string) (release func(), ok bool) {
 		_ = f.Close()
 		return nil, false
 	}
-	return func() { _ = os.Remove(path); _ = f.Close() }, true
+	return func(gone bool) {
+		if gone {
+			_ = os.Remove(path)
+		}
+		_ = f.Close()
+	}, true
 }
 
 // reap removes what instances that are gone have left: containers, cgroups, folders, locks.
@@ -99,8 +109,9 @@ func (r *Runner) reap(ctx context.Context) error {
 		if !ok {
 			continue
 		}
-		errs = append(errs, r.reapInstance(ctx, path, containers))
-		release()
+		err := r.reapInstance(ctx, path, containers)
+		release(err == nil)
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

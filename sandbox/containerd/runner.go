@@ -66,11 +66,10 @@ type Runner struct {
 	uidBase      int
 	now          func() time.Time
 
-	free chan int // indices of free slots
-	// spawn runs f in a goroutine that Close waits for; its context ends with Close.
-	spawn  func(f func(context.Context))
+	free   chan int        // indices of free slots
+	ctx    context.Context //nolint:containedctx // of all that spawn starts; ends with Close
 	cancel context.CancelFunc
-	wait   func()
+	work   sync.WaitGroup
 
 	mu     sync.Mutex
 	warm   map[shelfKey]*shelf
@@ -105,14 +104,18 @@ func NewRunner(ctx context.Context, o RunnerOptions) (*Runner, error) {
 			return nil, wrap("find the agent's binary", err)
 		}
 	}
-	if r.agent, err = agentCopy(o.Agent, r.dir); err != nil {
-		return nil, err
-	}
 	if r.cgroups, err = openCgroups(r.cgroupParent); err != nil {
 		return nil, err
 	}
 	if r.instance, err = newInstance(r.dir); err != nil {
 		return nil, err
+	}
+	// A copy, never the daemon's own inode: a container must not hold, and could not be given by
+	// mistake, the file that the host executes. One for each instance: others are of other builds.
+	r.agent = filepath.Join(r.dir, r.instance.id+"-agent")
+	if err := copyFile(o.Agent, r.agent); err != nil {
+		r.instance.close()
+		return nil, wrap("copy the agent's binary", err)
 	}
 	if err := r.reap(ctx); err != nil {
 		r.log.Warn().Err(err).Msg("something that a dead process left could not be removed")
@@ -121,15 +124,20 @@ func NewRunner(ctx context.Context, o RunnerOptions) (*Runner, error) {
 	for i := range r.slots {
 		r.free <- i
 	}
-	r.live(context.WithoutCancel(ctx))
+	r.ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	return r, nil
 }
 
-func (r *Runner) live(ctx context.Context) {
-	ctx, r.cancel = context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	r.spawn = func(f func(context.Context)) { wg.Go(func() { f(ctx) }) }
-	r.wait = wg.Wait
+// spawn runs f in a goroutine that Close waits for; its context ends with Close. After Close,
+// f finds its context ended and every container refused, and nobody waits for it.
+func (r *Runner) spawn(f func(context.Context)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		go f(r.ctx)
+		return
+	}
+	r.work.Go(func() { f(r.ctx) })
 }
 
 // Slots is how many runs are carried out at once.
@@ -193,7 +201,8 @@ func (r *Runner) Close(ctx context.Context) error {
 		wg.Go(func() { s.close(ctx) })
 	}
 	wg.Wait()
-	r.wait()
+	r.work.Wait()
+	_ = os.Remove(r.agent)
 	r.instance.close()
 	return nil
 }
