@@ -275,6 +275,9 @@ func parseReport(b []byte, pl *plan) wire.Exit {
 	case reportFailed:
 		return wire.Exit{Error: fmt.Sprintf("make the box: %s: %v", pl.describe(word(1)), syscall.Errno(word(2)))}
 	}
+	if word(4) == 0 {
+		return wire.Exit{Error: fmt.Sprintf("the box ended with status %#x before the program was executed", word(3))}
+	}
 	nanos := func(i int) int64 { return (word(i)*1e6 + word(i+1)) * 1e3 }
 	return wire.Exit{
 		Status: uint32(word(3)), WallNS: max(word(5)-word(4), 0), UserNS: nanos(6), SystemNS: nanos(8),
