@@ -202,7 +202,11 @@ func TestSealSharedWithACancelledJob(t *testing.T) {
 func TestSpawnDuringClose(t *testing.T) {
 	t.Parallel()
 	for range 200 {
-		r := &Runner{warm: map[shelfKey]*shelf{}, instance: &instance{name: filepath.Join(t.TempDir(), "x")}, now: time.Now, log: zerolog.Nop()}
+		dir := t.TempDir()
+		r := &Runner{
+			warm: map[shelfKey]*shelf{}, instance: &instance{name: filepath.Join(dir, "x")}, cgroups: &v2Tree{filepath.Join(dir, "y")},
+			now: time.Now, log: zerolog.Nop(),
+		}
 		r.ctx, r.cancel = context.WithCancel(t.Context())
 		s, err := r.shelf(sandbox.Language{})
 		if err != nil {
@@ -251,9 +255,14 @@ func TestAnInstanceIsNeverSeenUnlocked(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := os.Stat(i.name); err != nil {
-			t.Fatalf("the lock: %v", err)
+		other, err := newInstance(dir)
+		if err != nil {
+			t.Fatal(err)
 		}
+		if _, err := os.Stat(i.name); err != nil || i.block == other.block {
+			t.Fatalf("the lock: %v; blocks of user ids %d and %d", err, i.block, other.block)
+		}
+		other.close()
 		i.close()
 	}
 	close(stop)

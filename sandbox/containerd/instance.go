@@ -26,7 +26,13 @@ type instance struct {
 	name string // the lock file's absolute path
 	id   string // the prefix of its containers' ids
 	lock *os.File
+	// block is which block of user ids is its own, and uids the lock that says so.
+	block int
+	uids  *os.File
 }
+
+// uidsPerInstance is how many user ids a block has: the most slots that a Runner can have.
+const uidsPerInstance = 1000
 
 func newInstance(dir string) (*instance, error) {
 	var b [4]byte
@@ -45,10 +51,41 @@ func newInstance(dir string) (*instance, error) {
 	if err != nil {
 		return nil, errors.Join(wrap("lock "+path, err), os.Remove(f.Name()), f.Close())
 	}
-	return &instance{name: path, id: id, lock: f}, nil
+	i := &instance{name: path, id: id, lock: f}
+	if i.block, i.uids, err = claimUIDs(dir); err != nil {
+		i.close()
+		return nil, err
+	}
+	return i, nil
 }
 
+// claimUIDs takes the first block of user ids that no living instance has: what the kernel counts
+// by user, from pending signals to inotify watches, must not be shared between two processes' runs.
+// The lock files stay, or who opened one that is being removed would share its block.
+func claimUIDs(dir string) (block int, lock *os.File, err error) {
+	for block = range 100 {
+		f, err := os.OpenFile(filepath.Join(dir, fmt.Sprintf("uids.%d", block)), os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return 0, nil, wrap("claim user ids", err)
+		}
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return block, f, nil
+		}
+		_ = f.Close()
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return 0, nil, wrap("claim user ids", err)
+		}
+	}
+	return 0, nil, fmt.Errorf("claim user ids: 100 processes already use %s: give this one a data folder of its own", dir)
+}
+
+// agent is where the instance's copy of the agent's binary lies.
+func (i *instance) agent() string { return strings.TrimSuffix(i.name, lockSuffix) + "-agent" }
+
 func (i *instance) close() {
+	_ = os.Remove(i.agent())
+	_ = i.uids.Close()
 	_ = os.Remove(i.name)
 	_ = i.lock.Close()
 }

@@ -199,7 +199,7 @@ func (a *active) judge(exit wire.Exit, argv []string) (sandbox.Outcome, error) {
 	case err != nil && a.c.isLost(): // the group went with it
 		return sandbox.Outcome{}, a.c.lostError()
 	case exit.Error != "" && !u.limitHit: // (a limit too small for execve itself ends the box too)
-		return sandbox.Outcome{}, errors.Join(fmt.Errorf("run in container %s: %s", a.c.id, exit.Error), err)
+		return sandbox.Outcome{}, errors.Join(fmt.Errorf("run in container %s: %.500s", a.c.id, exit.Error), err)
 	case err != nil:
 		return sandbox.Outcome{}, err
 	}
@@ -265,6 +265,7 @@ func (a *active) clean(started bool, done func()) {
 			case f := <-a.frames:
 				idle = f.Kind == wire.KindIdle
 			case <-a.c.lost:
+				<-a.c.closed // until then its processes may live, and the slot's user with them
 				idle = true
 			case <-timeout.C:
 				a.c.fail(fmt.Errorf("run %d is still there %s after its end", a.id, agentTimeout))

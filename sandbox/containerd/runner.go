@@ -36,9 +36,10 @@ type RunnerOptions struct {
 	Dir string
 	// Agent is the binary that becomes the containers' agent; empty means this process's own.
 	Agent string
-	// Slots is how many runs are carried out at once; 0 means one for each processor.
+	// Slots is how many runs are carried out at once, at most 1000; 0 means one for each processor.
 	Slots int
-	// UIDBase is the first of Slots user ids, one for each slot; 0 means DefaultUIDBase.
+	// UIDBase is the first of Slots user ids, one for each slot; 0 means DefaultUIDBase. Where other
+	// Runners work in Dir, each has a block of a thousand ids, from UIDBase on, of its own.
 	UIDBase int
 	// CgroupParent is where containers' cgroups lie; empty means DefaultCgroupParent.
 	CgroupParent string
@@ -92,6 +93,9 @@ func NewRunner(ctx context.Context, o RunnerOptions) (*Runner, error) {
 		slots: orDefault(o.Slots, runtime.NumCPU()), pool: orDefault(o.Pool, DefaultPool),
 		uidBase: orDefault(o.UIDBase, DefaultUIDBase), warm: map[shelfKey]*shelf{}, now: o.Now,
 	}
+	if r.slots > uidsPerInstance {
+		return nil, fmt.Errorf("runner: %d slots, at most %d", r.slots, uidsPerInstance)
+	}
 	var err error
 	if r.dir, err = filepath.Abs(o.Dir); err != nil {
 		return nil, wrap("find the runner's folder", err)
@@ -112,7 +116,7 @@ func NewRunner(ctx context.Context, o RunnerOptions) (*Runner, error) {
 	}
 	// A copy, never the daemon's own inode: a container must not hold, and could not be given by
 	// mistake, the file that the host executes. One for each instance: others are of other builds.
-	r.agent = filepath.Join(r.dir, r.instance.id+"-agent")
+	r.agent = r.instance.agent()
 	if err := copyFile(o.Agent, r.agent); err != nil {
 		r.instance.close()
 		return nil, wrap("copy the agent's binary", err)
@@ -147,7 +151,7 @@ func (r *Runner) Slots() int { return r.slots }
 func (r *Runner) slotFor(ctx context.Context) (slot, error) {
 	select {
 	case i := <-r.free:
-		return slot{index: i, uid: r.uidBase + i}, nil
+		return slot{index: i, uid: r.uidBase + r.instance.block*uidsPerInstance + i}, nil
 	case <-ctx.Done():
 		return slot{}, fmt.Errorf("wait for a slot: %w", context.Cause(ctx))
 	}
@@ -202,7 +206,7 @@ func (r *Runner) Close(ctx context.Context) error {
 	}
 	wg.Wait()
 	r.work.Wait()
-	_ = os.Remove(r.agent)
+	r.cgroups.end()
 	r.instance.close()
 	return nil
 }

@@ -1,6 +1,7 @@
 package containerd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,7 +56,7 @@ func (r *Runner) container(ctx context.Context, lang sandbox.Language) (*contain
 }
 
 func (r *Runner) shelf(lang sandbox.Language) (*shelf, error) {
-	key := shelfKey{lang.Image, lang.Digest, lang.Runtime, lang.Tier}
+	key := shelfKey{lang.Image, lang.Digest, cmp.Or(lang.Runtime, defaultRuntime), cmp.Or(lang.Tier, sandbox.Shared)}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
