@@ -167,6 +167,12 @@ func (a *agent) seal(id uint32) {
 	_ = a.conn.SendJSON(wire.KindSealed, id, answer)
 }
 
+// refuse answers for a run that cannot be started.
+func (a *agent) refuse(id uint32, fault error) {
+	_ = a.conn.SendJSON(wire.KindExit, id, wire.Exit{Error: fault.Error()})
+	_ = a.conn.Send(wire.Frame{Kind: wire.KindIdle, ID: id})
+}
+
 func (a *agent) start(f wire.Frame) error {
 	r := &run{id: f.ID, conn: a.conn, stdin: a.stdin[f.ID]}
 	delete(a.stdin, f.ID)
@@ -180,11 +186,8 @@ func (a *agent) start(f wire.Frame) error {
 	}
 	if fault != nil {
 		f.CloseFiles()
-		go func() {
-			_ = a.conn.SendJSON(wire.KindExit, f.ID, wire.Exit{Error: fault.Error()})
-			_ = a.conn.Send(wire.Frame{Kind: wire.KindIdle, ID: f.ID})
-		}()
-		return nil
+		go a.refuse(f.ID, fault)
+		return nil //nolint:nilerr // the run's fault, not the conversation's
 	}
 	a.mu.Lock()
 	a.runs[f.ID] = r

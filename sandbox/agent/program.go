@@ -131,7 +131,7 @@ func (p *program) settle() {
 		if err != nil {
 			return nil //nolint:nilerr // too deep, say: the program's own affair
 		}
-		_ = os.Lchown(path, 0, 0)
+		_ = os.Lchown(path, 0, 0) //nolint:gosec // G122: nothing runs that could race
 		info, err := d.Info()
 		if err != nil {
 			return nil //nolint:nilerr // likewise
@@ -144,7 +144,7 @@ func (p *program) settle() {
 			mode |= 0o444
 		}
 		if mode != info.Mode().Perm() {
-			_ = os.Chmod(path, mode)
+			_ = os.Chmod(path, mode) //nolint:gosec // G122: likewise
 		}
 		return nil
 	})

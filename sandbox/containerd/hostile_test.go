@@ -202,27 +202,32 @@ func TestSealSharedWithACancelledJob(t *testing.T) {
 func TestSpawnDuringClose(t *testing.T) {
 	t.Parallel()
 	for range 200 {
-		dir := t.TempDir()
-		r := &Runner{
-			warm: map[shelfKey]*shelf{}, instance: &instance{name: filepath.Join(dir, "x")}, cgroups: &v2Tree{filepath.Join(dir, "y")},
-			now: time.Now, log: zerolog.Nop(),
-		}
-		r.ctx, r.cancel = context.WithCancel(t.Context())
-		s, err := r.shelf(sandbox.Language{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var wg sync.WaitGroup
-		wg.Go(func() { _ = r.Close(t.Context()) })
-		wg.Go(func() {
-			<-r.ctx.Done()
-			l := s.shared()
-			if <-l.done; !errors.Is(l.err, errRunnerClosed) {
-				t.Errorf("launch after close: %v", l.err)
-			}
-		})
-		wg.Wait()
+		closeWhileLaunching(t)
 	}
+}
+
+func closeWhileLaunching(t *testing.T) {
+	t.Helper()
+	dir := t.TempDir()
+	r := &Runner{
+		warm: map[shelfKey]*shelf{}, instance: &instance{name: filepath.Join(dir, "x")}, cgroups: &v2Tree{filepath.Join(dir, "y")},
+		now: time.Now, log: zerolog.Nop(),
+	}
+	r.ctx, r.cancel = context.WithCancel(t.Context())
+	s, err := r.shelf(sandbox.Language{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = r.Close(t.Context()) })
+	wg.Go(func() {
+		<-r.ctx.Done()
+		l := s.shared()
+		if <-l.done; !errors.Is(l.err, errRunnerClosed) {
+			t.Errorf("launch after close: %v", l.err)
+		}
+	})
+	wg.Wait()
 }
 
 // TestAnInstanceIsNeverSeenUnlocked, however many start and reap at once.
