@@ -121,6 +121,8 @@ func (a *agent) greet() error {
 	return fault
 }
 
+// handle does what a frame asks. It never sends nor waits itself: the host may be waiting until
+// this end has read on, and every run's kill comes this way.
 func (a *agent) handle(f wire.Frame) error {
 	switch f.Kind {
 	case wire.KindProgram:
@@ -132,13 +134,7 @@ func (a *agent) handle(f wire.Frame) error {
 	case wire.KindFile:
 		a.programs.write(f.ID, f.Payload)
 	case wire.KindSeal:
-		var answer wire.Answer
-		if err := a.programs.seal(f.ID); err != nil {
-			answer.Error = err.Error()
-		}
-		if err := a.conn.SendJSON(wire.KindSealed, f.ID, answer); err != nil {
-			return fmt.Errorf("answer the host: %w", err)
-		}
+		go a.seal(f.ID)
 	case wire.KindDrop:
 		a.programs.drop(f.ID)
 	case wire.KindStdin:
@@ -163,6 +159,20 @@ func (a *agent) handle(f wire.Frame) error {
 	return nil
 }
 
+func (a *agent) seal(id uint32) {
+	var answer wire.Answer
+	if err := a.programs.seal(id); err != nil {
+		answer.Error = err.Error()
+	}
+	_ = a.conn.SendJSON(wire.KindSealed, id, answer)
+}
+
+// refuse answers for a run that cannot be started.
+func (a *agent) refuse(id uint32, fault error) {
+	_ = a.conn.SendJSON(wire.KindExit, id, wire.Exit{Error: fault.Error()})
+	_ = a.conn.Send(wire.Frame{Kind: wire.KindIdle, ID: id})
+}
+
 func (a *agent) start(f wire.Frame) error {
 	r := &run{id: f.ID, conn: a.conn, stdin: a.stdin[f.ID]}
 	delete(a.stdin, f.ID)
@@ -176,8 +186,8 @@ func (a *agent) start(f wire.Frame) error {
 	}
 	if fault != nil {
 		f.CloseFiles()
-		_ = a.conn.SendJSON(wire.KindExit, f.ID, wire.Exit{Error: fault.Error()})
-		return a.conn.Send(wire.Frame{Kind: wire.KindIdle, ID: f.ID})
+		go a.refuse(f.ID, fault)
+		return nil //nolint:nilerr // the run's fault, not the conversation's
 	}
 	a.mu.Lock()
 	a.runs[f.ID] = r

@@ -68,8 +68,8 @@ func (s *shared) mounts(pl *plan, spec wire.RunSpec, p *program) {
 	if spec.Writable {
 		bind(p.dir, rootPath+WorkDir)
 	} else {
-		// An overlay: the run sees the program's files in its working folder and may write
-		// over them, and no other run sees that.
+		// An overlay: the run sees the program's files in its working folder and may put others
+		// in their place, and no other run sees that.
 		mkdir(scratchPath+"/upper", 0o755)
 		mkdir(scratchPath+"/work", 0o755)
 		pl.do(unix.SYS_FCHOWNAT, at(unix.AT_FDCWD), pl.str(scratchPath+"/upper"), uint64(spec.UID), uint64(spec.UID), 0)
@@ -174,11 +174,13 @@ func limitedResources() []int {
 func rlimits(l sandbox.Limits) map[int]uint64 {
 	return map[int]uint64{
 		// Per process, in whole seconds: only for a run that the host no longer watches.
-		unix.RLIMIT_CPU:      uint64(l.CPU/time.Second) + 2,
-		unix.RLIMIT_FSIZE:    uint64(l.FileSize),
-		unix.RLIMIT_NOFILE:   uint64(l.OpenFiles),
-		unix.RLIMIT_STACK:    uint64(l.Stack),
-		unix.RLIMIT_CORE:     0,
+		unix.RLIMIT_CPU:    uint64(l.CPU/time.Second) + 2,
+		unix.RLIMIT_FSIZE:  uint64(l.FileSize),
+		unix.RLIMIT_NOFILE: uint64(l.OpenFiles),
+		unix.RLIMIT_STACK:  uint64(l.Stack),
+		// No dump, neither to a file, for which this is too small, nor to the host's own handler
+		// of crashes (core(5), "|..."), which 0 would not keep away. The filter lets none change it.
+		unix.RLIMIT_CORE:     1,
 		unix.RLIMIT_MSGQUEUE: 819200, // Linux's default
 		unix.RLIMIT_MEMLOCK:  8 << 20,
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -122,12 +123,40 @@ func (p *program) makeParents(name string) error {
 	return nil
 }
 
+// settle gives what the compile made to root, readable by all: its maker's user id is that of one
+// slot of many, and it must not depend on a run's slot what the run may do with a file. Nothing
+// runs that could change the folder meanwhile; what cannot be reached by its path stays as it is.
+func (p *program) settle() {
+	_ = filepath.WalkDir(p.dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return nil //nolint:nilerr // too deep, say: the program's own affair
+		}
+		_ = os.Lchown(path, 0, 0) //nolint:gosec // G122: nothing runs that could race
+		info, err := d.Info()
+		if err != nil {
+			return nil //nolint:nilerr // likewise
+		}
+		mode := info.Mode().Perm()
+		switch {
+		case d.IsDir(), d.Type().IsRegular() && mode&0o111 != 0:
+			mode |= 0o555
+		case d.Type().IsRegular():
+			mode |= 0o444
+		}
+		if mode != info.Mode().Perm() {
+			_ = os.Chmod(path, mode) //nolint:gosec // G122: likewise
+		}
+		return nil
+	})
+}
+
 // seal makes the folder read-only after the compile. Its runs have ended, so nothing writes.
 func (ps *programs) seal(id uint32) error {
 	p, err := ps.get(id)
 	if err != nil {
 		return err
 	}
+	p.settle()
 	const flags = unix.MS_REMOUNT | unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV
 	// The kernel may close a killed process's files a moment after it was reaped.
 	for wait := 100 * time.Microsecond; ; wait *= 2 {

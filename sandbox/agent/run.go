@@ -45,11 +45,14 @@ func (r *run) kill(reason string) {
 // carryOut runs the box to its end and tells the host: exit once its processes have ended, idle
 // once nothing of it is left.
 func (r *run) carryOut(s *shared, p *program, cgroups []*os.File) {
-	defer closeAll(cgroups...)
 	ends, err := r.start(s, p, cgroups)
-	if err != nil {
+	closeAll(cgroups...)
+	switch {
+	case errors.Is(err, errPlanTooLarge):
+		_ = r.conn.SendJSON(wire.KindExit, r.id, wire.Exit{StartError: int(unix.E2BIG)})
+	case err != nil:
 		_ = r.conn.SendJSON(wire.KindExit, r.id, wire.Exit{Error: err.Error()})
-	} else {
+	default:
 		r.follow(ends)
 	}
 	ends.close()
@@ -58,8 +61,7 @@ func (r *run) carryOut(s *shared, p *program, cgroups []*os.File) {
 
 // follow passes on what the started box says, until it is gone.
 func (r *run) follow(ends *ends) {
-	// A little over the limit: what the program is told is what init measures.
-	timer := time.AfterFunc(r.spec.Limits.Wall+2*time.Millisecond, func() { r.kill(string(sandbox.WallLimit)) })
+	timer := r.limitWall(ends)
 	exit, reported := r.collect(ends)
 	timer.Stop()
 	if reported {
@@ -80,6 +82,28 @@ func (r *run) follow(ends *ends) {
 		exit.WallNS = ends.sinceStart()
 	}
 	_ = r.conn.SendJSON(wire.KindExit, r.id, exit)
+}
+
+// limitWall kills the run at its wall limit, which counts from execve as init counts it: on a busy
+// machine the box may take long to make.
+func (r *run) limitWall(e *ends) *time.Timer {
+	// A little over the limit: what the program is told is what init measures.
+	limit := r.spec.Limits.Wall + 2*time.Millisecond
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var timer *time.Timer
+	timer = time.AfterFunc(limit, func() {
+		r.mu.Lock()
+		left := limit - time.Duration(e.sinceStart())
+		if left > 0 && r.process != nil {
+			timer.Reset(left)
+		}
+		r.mu.Unlock()
+		if left <= 0 {
+			r.kill(string(sandbox.WallLimit))
+		}
+	})
+	return timer
 }
 
 // ends are the agent's ends of a box.
@@ -250,6 +274,9 @@ func parseReport(b []byte, pl *plan) wire.Exit {
 		return wire.Exit{StartError: int(word(2))}
 	case reportFailed:
 		return wire.Exit{Error: fmt.Sprintf("make the box: %s: %v", pl.describe(word(1)), syscall.Errno(word(2)))}
+	}
+	if word(4) == 0 {
+		return wire.Exit{Error: fmt.Sprintf("the box ended with status %#x before the program was executed", word(3))}
 	}
 	nanos := func(i int) int64 { return (word(i)*1e6 + word(i+1)) * 1e3 }
 	return wire.Exit{

@@ -24,7 +24,9 @@ const (
 	retKill  = unix.SECCOMP_RET_KILL_PROCESS
 	retEPERM = unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)
 	retNoSys = unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
-	retAF    = unix.SECCOMP_RET_ERRNO | uint32(unix.EAFNOSUPPORT)
+	// retIgnore answers success and does nothing.
+	retIgnore = unix.SECCOMP_RET_ERRNO
+	retAF     = unix.SECCOMP_RET_ERRNO | uint32(unix.EAFNOSUPPORT)
 )
 
 // Offsets in struct seccomp_data (linux/seccomp.h), little endian.
@@ -33,6 +35,7 @@ const (
 	offArch = 4
 	offArg0 = 16
 	offArg1 = 24
+	offArg2 = 32
 )
 
 // refused lists the system calls of both architectures that answer EPERM; archRefused those of one.
@@ -78,6 +81,15 @@ func inspected() map[uint32][]unix.SockFilter {
 		unix.SYS_SOCKETPAIR: oneOf(offArg0, retAF, unix.AF_UNIX),
 		// 0: Linux; 0x40000: without address randomisation, which some runtimes ask for; all ones: only asks.
 		unix.SYS_PERSONALITY: oneOf(offArg0, retEPERM, 0, 0x40000, 0xffffffff),
+		// The limit of core dumps stays (see rlimits); many a program lowers it, and may believe so.
+		unix.SYS_SETRLIMIT: {
+			load(offArg0), jump(unix.BPF_JEQ, unix.RLIMIT_CORE, 0, 1), ret(retIgnore), ret(retAllow),
+		},
+		unix.SYS_PRLIMIT64: {
+			load(offArg1), jump(unix.BPF_JEQ, unix.RLIMIT_CORE, 0, 5),
+			load(offArg2), jump(unix.BPF_JEQ, 0, 0, 2), load(offArg2 + 4), jump(unix.BPF_JEQ, 0, 1, 0),
+			ret(retIgnore), ret(retAllow),
+		},
 		// TIOCSTI and TIOCLINUX type into a terminal that is not theirs.
 		unix.SYS_IOCTL: {
 			load(offArg1), jump(unix.BPF_JEQ, unix.TIOCSTI, 1, 0), jump(unix.BPF_JEQ, unix.TIOCLINUX, 0, 1),

@@ -80,6 +80,11 @@ func TestFilterDecides(t *testing.T) {
 		{"typing into a terminal", unix.SYS_IOCTL, []uint32{0, unix.TIOCSTI}, retEPERM},
 		{"the console's selection", unix.SYS_IOCTL, []uint32{0, unix.TIOCLINUX}, retEPERM},
 		{"size of a terminal", unix.SYS_IOCTL, []uint32{0, unix.TIOCGWINSZ}, retAllow},
+		{"setting the core limit", unix.SYS_PRLIMIT64, []uint32{0, unix.RLIMIT_CORE, 1, 0}, retIgnore},
+		{"asking the core limit", unix.SYS_PRLIMIT64, []uint32{0, unix.RLIMIT_CORE, 0, 1}, retAllow},
+		{"setting the stack limit", unix.SYS_PRLIMIT64, []uint32{0, unix.RLIMIT_STACK, 1, 0}, retAllow},
+		{"setting the core limit, the old way", unix.SYS_SETRLIMIT, []uint32{unix.RLIMIT_CORE, 1}, retIgnore},
+		{"setting the stack limit, the old way", unix.SYS_SETRLIMIT, []uint32{unix.RLIMIT_STACK, 1}, retAllow},
 		{"asking the personality", unix.SYS_PERSONALITY, []uint32{0xffffffff}, retAllow},
 		{"another personality", unix.SYS_PERSONALITY, []uint32{8}, retEPERM},
 	} {

@@ -29,9 +29,11 @@ type cgroups interface {
 	run(container string, n uint32, l sandbox.Limits) (runCgroup, error)
 	// containers lists the containers that have a folder.
 	containers() ([]string, error)
-	// remove ends what is left in a container's folder and removes it, and, where it was the
-	// last, the parent.
+	// remove ends what is left in a container's folder and removes it. The parent stays: another
+	// container may be about to be made in it.
 	remove(container string) error
+	// end removes the parent where no other process has a container in it.
+	end()
 }
 
 // runCgroup is the group of one run.

@@ -70,9 +70,14 @@ func (t *v1Tree) remove(container string) error {
 	var errs []error
 	for _, dir := range t.all {
 		errs = append(errs, removeTree(filepath.Join(dir, container)))
-		_ = unix.Rmdir(dir) // fails while another container is there
 	}
 	return errors.Join(errs...)
+}
+
+func (t *v1Tree) end() {
+	for _, dir := range t.all {
+		_ = unix.Rmdir(dir) // fails while a container is there
+	}
 }
 
 // v1Run is the group of a run in each hierarchy.

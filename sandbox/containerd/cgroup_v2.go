@@ -49,10 +49,10 @@ func (t *v2Tree) containers() ([]string, error) { return listFolders(t.dir) }
 func (t *v2Tree) remove(container string) error {
 	dir := filepath.Join(t.dir, container)
 	_ = writeKnob(filepath.Join(dir, "cgroup.kill"), "1")
-	err := removeTree(dir)
-	_ = unix.Rmdir(t.dir) // fails while another container is there
-	return err
+	return removeTree(dir)
 }
+
+func (t *v2Tree) end() { _ = unix.Rmdir(t.dir) } // fails while a container is there
 
 // v2Run is the group of a run.
 type v2Run struct {

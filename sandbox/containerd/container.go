@@ -15,7 +15,6 @@ import (
 	runcoptions "github.com/containerd/containerd/api/types/runc/options"
 	"github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/pkg/cio"
-	"github.com/containerd/errdefs"
 	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
@@ -37,7 +36,8 @@ var errLost = errors.New("container is lost")
 // container is one running container with its agent.
 type container struct {
 	id      string
-	dir     string // of the socket and the log, on the host
+	dir     string // of the socket, on the host; the container may write to it
+	logFile string // what the agent says, out of the container's reach
 	log     zerolog.Logger
 	cgroups cgroups
 	handle  client.Container
@@ -62,7 +62,7 @@ func (r *Runner) launch(ctx context.Context, image client.Image, runtime, id str
 	ctx, cancel := context.WithTimeout(ctx, launchTimeout)
 	defer cancel()
 	c := &container{
-		id: id, dir: filepath.Join(r.dir, id), cgroups: r.cgroups, log: r.log.With().Str("container", id).Logger(),
+		id: id, dir: filepath.Join(r.dir, id), logFile: filepath.Join(r.dir, id+".log"), cgroups: r.cgroups, log: r.log.With().Str("container", id).Logger(),
 		waiting: map[uint32]chan wire.Frame{}, lost: make(chan struct{}), closed: make(chan struct{}),
 	}
 	defer func() {
@@ -117,13 +117,12 @@ func whileAlive(ctx context.Context, ended <-chan client.ExitStatus) (context.Co
 // create makes and starts the container. The channel tells of the end of its first process, as
 // long as ctx lasts.
 func (c *container) create(ctx context.Context, r *Runner, image client.Image, runtime string) (<-chan client.ExitStatus, error) {
-	hostDir := filepath.Join(c.dir)
 	opts := []client.NewContainerOpts{
 		client.WithImage(image),
 		client.WithSnapshotter(r.snapshotter),
 		client.WithNewSnapshot(c.id, image),
 		client.WithContainerLabels(map[string]string{labelInstance: r.instance.name, LabelOwner: "optimus"}),
-		client.WithNewSpec(containerSpec(r.agent, hostDir, filepath.Join(r.cgroupParent, c.id, "agent"))...),
+		client.WithNewSpec(containerSpec(r.agent, c.dir, filepath.Join(r.cgroupParent, c.id, "agent"))...),
 	}
 	if runtime == "" || runtime == defaultRuntime {
 		opts = append(opts, client.WithRuntime(defaultRuntime, &runcoptions.Options{Root: r.runcRoot}))
@@ -134,7 +133,7 @@ func (c *container) create(ctx context.Context, r *Runner, image client.Image, r
 	if c.handle, err = r.client.NewContainer(ctx, c.id, opts...); err != nil {
 		return nil, wrap("create container "+c.id, err)
 	}
-	if c.task, err = c.handle.NewTask(ctx, cio.LogFile(filepath.Join(c.dir, "log"))); err != nil {
+	if c.task, err = c.handle.NewTask(ctx, cio.LogFile(c.logFile)); err != nil {
 		return nil, wrap("create task of container "+c.id, err)
 	}
 	ended, err := c.task.Wait(ctx)
@@ -257,8 +256,13 @@ func (c *container) lostError() error {
 	return fmt.Errorf("%w: %s: %w", errLost, c.id, c.why)
 }
 
-// send sends a frame or declares the container lost.
+// send sends a frame or declares the container lost, also where the agent takes none: who sends
+// must not wait for it for ever.
 func (c *container) send(f wire.Frame) error {
+	impatience := time.AfterFunc(agentTimeout, func() {
+		c.fail(fmt.Errorf("the agent has taken no frame for %s", agentTimeout))
+	})
+	defer impatience.Stop()
 	if err := c.conn.Send(f); err != nil {
 		c.fail(err)
 		return c.lostError()
@@ -288,17 +292,10 @@ func (c *container) close(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, removeTimeout)
 		defer cancel()
 		var errs []error
-		if c.task != nil {
-			if _, err := c.task.Delete(ctx, client.WithProcessKill); err != nil && !errdefs.IsNotFound(err) {
-				errs = append(errs, err)
-			}
-		}
 		if c.handle != nil {
-			if err := c.handle.Delete(ctx, client.WithSnapshotCleanup); err != nil && !errdefs.IsNotFound(err) {
-				errs = append(errs, err)
-			}
+			errs = append(errs, removeContainer(ctx, c.handle))
 		}
-		errs = append(errs, c.cgroups.remove(c.id), os.RemoveAll(c.dir))
+		errs = append(errs, c.cgroups.remove(c.id), os.RemoveAll(c.dir), os.RemoveAll(c.logFile))
 		if err := errors.Join(errs...); err != nil {
 			c.log.Warn().Err(err).Msg("container was not removed whole; the next start will try again")
 		}
@@ -309,7 +306,7 @@ func (c *container) close(ctx context.Context) {
 
 // logTail is what the agent said last, for an error's text.
 func (c *container) logTail() string {
-	b, err := os.ReadFile(filepath.Join(c.dir, "log"))
+	b, err := os.ReadFile(c.logFile)
 	if err != nil || len(b) == 0 {
 		return ""
 	}

@@ -26,35 +26,77 @@ type instance struct {
 	name string // the lock file's absolute path
 	id   string // the prefix of its containers' ids
 	lock *os.File
+	// block is which block of user ids is its own, and uids the lock that says so.
+	block int
+	uids  *os.File
 }
+
+// uidsPerInstance is how many user ids a block has: the most slots that a Runner can have.
+const uidsPerInstance = 1000
 
 func newInstance(dir string) (*instance, error) {
 	var b [4]byte
 	_, _ = rand.Read(b[:]) // never fails
 	id := hex.EncodeToString(b[:])
 	path := filepath.Join(dir, id+lockSuffix)
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	// Locked before it has its name: another process that reaps must never see it unlocked.
+	f, err := os.CreateTemp(dir, ".instance-*")
 	if err != nil {
 		return nil, wrap("make instance lock", err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		_ = f.Close()
-		return nil, fmt.Errorf("lock %s: %w", path, err)
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil {
+		err = os.Rename(f.Name(), path)
 	}
-	return &instance{name: path, id: id, lock: f}, nil
+	if err != nil {
+		return nil, errors.Join(wrap("lock "+path, err), os.Remove(f.Name()), f.Close())
+	}
+	i := &instance{name: path, id: id, lock: f}
+	if i.block, i.uids, err = claimUIDs(dir); err != nil {
+		i.close()
+		return nil, err
+	}
+	return i, nil
 }
 
+// claimUIDs takes the first block of user ids that no living instance has: what the kernel counts
+// by user, from pending signals to inotify watches, must not be shared between two processes' runs.
+// The lock files stay, or who opened one that is being removed would share its block.
+func claimUIDs(dir string) (block int, lock *os.File, err error) {
+	for block = range 100 {
+		f, err := os.OpenFile(filepath.Join(dir, fmt.Sprintf("uids.%d", block)), os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return 0, nil, wrap("claim user ids", err)
+		}
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return block, f, nil
+		}
+		_ = f.Close()
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return 0, nil, wrap("claim user ids", err)
+		}
+	}
+	return 0, nil, fmt.Errorf("claim user ids: 100 processes already use %s: give this one a data folder of its own", dir)
+}
+
+// agent is where the instance's copy of the agent's binary lies.
+func (i *instance) agent() string { return strings.TrimSuffix(i.name, lockSuffix) + "-agent" }
+
 func (i *instance) close() {
+	_ = os.Remove(i.agent())
+	_ = i.uids.Close()
 	_ = os.Remove(i.name)
 	_ = i.lock.Close()
 }
 
 // abandoned takes the lock of another instance if nobody holds it. A lock file that is gone was
-// removed by its own process or by another reaper, so nobody holds it either.
-func abandoned(path string) (release func(), ok bool) {
+// removed by its own process or by another reaper, so nobody holds it either. release removes it
+// where all that the instance left is gone, else the next start finds it again.
+func abandoned(path string) (release func(gone bool), ok bool) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if errors.Is(err, os.ErrNotExist) {
-		return func() {}, true
+		return func(bool) {}, true
 	}
 	if err != nil {
 		return nil, false
@@ -63,7 +105,12 @@ func abandoned(path string) (release func(), ok bool) {
 		_ = f.Close()
 		return nil, false
 	}
-	return func() { _ = os.Remove(path); _ = f.Close() }, true
+	return func(gone bool) {
+		if gone {
+			_ = os.Remove(path)
+		}
+		_ = f.Close()
+	}, true
 }
 
 // reap removes what instances that are gone have left: containers, cgroups, folders, locks.
@@ -99,8 +146,9 @@ func (r *Runner) reap(ctx context.Context) error {
 		if !ok {
 			continue
 		}
-		errs = append(errs, r.reapInstance(ctx, path, containers))
-		release()
+		err := r.reapInstance(ctx, path, containers)
+		release(err == nil)
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

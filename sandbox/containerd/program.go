@@ -2,8 +2,10 @@ package containerd
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -76,7 +78,7 @@ func (p *Program) prepare(ctx context.Context) (*place, sandbox.Outcome, error) 
 
 func (p *Program) prepareAt(ctx context.Context, at *place) (sandbox.Outcome, error) {
 	if len(p.lang.Compile) == 0 {
-		return sandbox.Outcome{}, p.put(at, 0, 2*p.source.Size()+1<<20)
+		return sandbox.Outcome{}, p.put(at, 0, sourceBytes(p.source))
 	}
 	s, err := p.runner.slotFor(ctx)
 	if err != nil {
@@ -99,15 +101,28 @@ func (p *Program) prepareAt(ctx context.Context, at *place) (sandbox.Outcome, er
 	case <-ctx.Done():
 		return outcome, fmt.Errorf("compile: %w", context.Cause(ctx))
 	}
-	return outcome, at.seal(ctx)
+	return outcome, at.seal()
+}
+
+// sourceBytes is what a folder takes that holds the source and no more: whole pages for each file.
+func sourceBytes(src sandbox.Source) int64 {
+	page := int64(os.Getpagesize())
+	bytes := page
+	for _, f := range src.Files {
+		bytes += (int64(len(f.Content))/page + 1) * page
+	}
+	return bytes
 }
 
 // put makes the program's folder and sends its files.
 func (p *Program) put(at *place, uid int, size int64) error {
 	spec := wire.ProgramSpec{UID: uid, Bytes: size, Inodes: programInodes}
-	if err := at.c.conn.SendJSON(wire.KindProgram, at.id, spec); err != nil {
-		at.c.fail(err)
-		return at.c.lostError()
+	b, err := json.Marshal(spec)
+	if err != nil {
+		return fmt.Errorf("state program %d: %w", at.id, err)
+	}
+	if err := at.c.send(wire.Frame{Kind: wire.KindProgram, ID: at.id, Payload: b}); err != nil {
+		return err
 	}
 	for _, f := range p.source.Files {
 		name := append([]byte(f.Name), 0)
@@ -126,8 +141,9 @@ func (p *Program) put(at *place, uid int, size int64) error {
 	return nil
 }
 
-// seal makes the program's folder read-only.
-func (at *place) seal(ctx context.Context) error {
+// seal makes the program's folder read-only. It takes no context: it is over in a moment, and to
+// leave before the answer would cost the container, which others use.
+func (at *place) seal() error {
 	answers := at.c.expect(at.id)
 	defer at.c.forget(at.id)
 	if err := at.c.send(wire.Frame{Kind: wire.KindSeal, ID: at.id}); err != nil {
@@ -148,9 +164,6 @@ func (at *place) seal(ctx context.Context) error {
 		return nil
 	case <-at.c.lost:
 		return at.c.lostError()
-	case <-ctx.Done():
-		at.c.fail(context.Cause(ctx)) // its answer would find nobody
-		return fmt.Errorf("seal: %w", context.Cause(ctx))
 	case <-timeout.C:
 		at.c.fail(errors.New("no answer to seal"))
 		return at.c.lostError()

@@ -2,6 +2,7 @@ package containerd
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime"
@@ -63,34 +64,50 @@ func (c *container) run(ctx context.Context, t task, done func()) (sandbox.Outco
 		return sandbox.Outcome{}, err
 	}
 	a.frames = c.expect(a.id)
-	if err := a.start(t); err != nil {
-		go a.clean(false, done)
+	var started, ended bool
+	defer func() { // whatever happens, a panic of t.output too
+		if started && !ended {
+			_ = c.send(wire.Frame{Kind: wire.KindKill, ID: a.id})
+		}
+		go a.clean(started, done)
+	}()
+	switch err := a.start(t); {
+	case errors.Is(err, errCommandTooLong):
+		a.outcome.ExitCode, a.outcome.Message = startFailure(t.argv[0], unix.E2BIG)
+		return a.outcome, nil
+	case err != nil:
 		return sandbox.Outcome{}, err
 	}
+	started = true
 	exit, err := a.watch(ctx)
 	if err != nil {
-		go a.clean(true, done)
 		return sandbox.Outcome{}, err
 	}
-	defer func() { go a.clean(true, done) }()
+	ended = true
 	return a.judge(exit, t.argv)
 }
 
+// errCommandTooLong tells of arguments and environment that no frame can hold: the program's
+// fault, not the agent's.
+var errCommandTooLong = errors.New("command line and environment are too long")
+
 func (a *active) start(t task) error {
+	spec, err := json.Marshal(wire.RunSpec{
+		Slot: t.slot.index, UID: t.slot.uid, Program: t.program, Writable: t.writable,
+		Argv: t.argv, Env: t.env, Limits: t.limits, CgroupV2: a.group.v2(),
+	})
+	if err != nil {
+		return fmt.Errorf("state run %d: %w", a.id, err)
+	}
+	if len(spec) > wire.MaxPayload {
+		return errCommandTooLong
+	}
 	for piece := range pieces(t.stdin) {
 		if err := a.c.send(wire.Frame{Kind: wire.KindStdin, ID: a.id, Payload: piece}); err != nil {
 			return err
 		}
 	}
-	err := a.c.conn.SendJSON(wire.KindStart, a.id, wire.RunSpec{
-		Slot: t.slot.index, UID: t.slot.uid, Program: t.program, Writable: t.writable,
-		Argv: t.argv, Env: t.env, Limits: t.limits, CgroupV2: a.group.v2(),
-	}, a.group.files()...)
-	if err != nil {
-		a.c.fail(err)
-		return a.c.lostError()
-	}
-	return nil
+	return a.c.send(wire.Frame{Kind: wire.KindStart, ID: a.id, Payload: spec, Files: a.group.files()})
 }
 
 // watch takes the run's output until its exit, ends it at its CPU limit or with ctx, and ends the
@@ -111,7 +128,6 @@ func (a *active) watch(ctx context.Context) (wire.Exit, error) {
 		case <-cpu.C:
 			a.checkCPU(cpu)
 		case <-ctx.Done():
-			_ = a.c.send(wire.Frame{Kind: wire.KindKill, ID: a.id})
 			return wire.Exit{}, fmt.Errorf("run: %w", context.Cause(ctx))
 		case <-a.c.lost:
 			return wire.Exit{}, a.c.lostError()
@@ -178,11 +194,13 @@ func (a *active) checkCPU(next *time.Timer) {
 
 // judge turns what the agent says and what the kernel accounted into an outcome.
 func (a *active) judge(exit wire.Exit, argv []string) (sandbox.Outcome, error) {
-	if exit.Error != "" {
-		return sandbox.Outcome{}, fmt.Errorf("run in container %s: %s", a.c.id, exit.Error)
-	}
 	u, err := a.group.usage()
-	if err != nil {
+	switch {
+	case err != nil && a.c.isLost(): // the group went with it
+		return sandbox.Outcome{}, a.c.lostError()
+	case exit.Error != "" && !u.limitHit: // (a limit too small for execve itself ends the box too)
+		return sandbox.Outcome{}, errors.Join(fmt.Errorf("run in container %s: %.500s", a.c.id, exit.Error), err)
+	case err != nil:
 		return sandbox.Outcome{}, err
 	}
 	o := a.outcome
@@ -192,7 +210,7 @@ func (a *active) judge(exit wire.Exit, argv []string) (sandbox.Outcome, error) {
 	o.StderrTruncated = o.StderrTruncated || exit.StderrTruncated
 	status := syscall.WaitStatus(exit.Status)
 	switch {
-	case exit.Killed != "":
+	case exit.Killed != "" || exit.Error != "":
 		o.Signal = int(unix.SIGKILL)
 	case exit.StartError != 0:
 		o.ExitCode, o.Message = startFailure(argv[0], syscall.Errno(exit.StartError))
@@ -204,7 +222,7 @@ func (a *active) judge(exit wire.Exit, argv []string) (sandbox.Outcome, error) {
 	o.Exceeded = a.limit(exit, o, u)
 	switch {
 	case o.Exceeded == sandbox.NoLimit && u.strayKill:
-		return sandbox.Outcome{}, errors.New("the machine ran out of memory and ended a run that was inside its limit")
+		return sandbox.Outcome{}, errors.New("the machine ran out of memory and ended a run that was inside its limit (fewer slots or smaller memory limits help)")
 	case o.Exceeded == sandbox.NoLimit && exit.Killed != "":
 		return sandbox.Outcome{}, fmt.Errorf("run in container %s: killed (%s) without a limit being reached", a.c.id, exit.Killed)
 	}
@@ -247,6 +265,7 @@ func (a *active) clean(started bool, done func()) {
 			case f := <-a.frames:
 				idle = f.Kind == wire.KindIdle
 			case <-a.c.lost:
+				<-a.c.closed // until then its processes may live, and the slot's user with them
 				idle = true
 			case <-timeout.C:
 				a.c.fail(fmt.Errorf("run %d is still there %s after its end", a.id, agentTimeout))

@@ -36,9 +36,10 @@ type RunnerOptions struct {
 	Dir string
 	// Agent is the binary that becomes the containers' agent; empty means this process's own.
 	Agent string
-	// Slots is how many runs are carried out at once; 0 means one for each processor.
+	// Slots is how many runs are carried out at once, at most 1000; 0 means one for each processor.
 	Slots int
-	// UIDBase is the first of Slots user ids, one for each slot; 0 means DefaultUIDBase.
+	// UIDBase is the first of Slots user ids, one for each slot; 0 means DefaultUIDBase. Where other
+	// Runners work in Dir, each has a block of a thousand ids, from UIDBase on, of its own.
 	UIDBase int
 	// CgroupParent is where containers' cgroups lie; empty means DefaultCgroupParent.
 	CgroupParent string
@@ -66,11 +67,10 @@ type Runner struct {
 	uidBase      int
 	now          func() time.Time
 
-	free chan int // indices of free slots
-	// spawn runs f in a goroutine that Close waits for; its context ends with Close.
-	spawn  func(f func(context.Context))
+	free   chan int        // indices of free slots
+	ctx    context.Context //nolint:containedctx // of all that spawn starts; ends with Close
 	cancel context.CancelFunc
-	wait   func()
+	work   sync.WaitGroup
 
 	mu     sync.Mutex
 	warm   map[shelfKey]*shelf
@@ -93,6 +93,9 @@ func NewRunner(ctx context.Context, o RunnerOptions) (*Runner, error) {
 		slots: orDefault(o.Slots, runtime.NumCPU()), pool: orDefault(o.Pool, DefaultPool),
 		uidBase: orDefault(o.UIDBase, DefaultUIDBase), warm: map[shelfKey]*shelf{}, now: o.Now,
 	}
+	if r.slots > uidsPerInstance {
+		return nil, fmt.Errorf("runner: %d slots, at most %d", r.slots, uidsPerInstance)
+	}
 	var err error
 	if r.dir, err = filepath.Abs(o.Dir); err != nil {
 		return nil, wrap("find the runner's folder", err)
@@ -105,14 +108,18 @@ func NewRunner(ctx context.Context, o RunnerOptions) (*Runner, error) {
 			return nil, wrap("find the agent's binary", err)
 		}
 	}
-	if r.agent, err = agentCopy(o.Agent, r.dir); err != nil {
-		return nil, err
-	}
 	if r.cgroups, err = openCgroups(r.cgroupParent); err != nil {
 		return nil, err
 	}
 	if r.instance, err = newInstance(r.dir); err != nil {
 		return nil, err
+	}
+	// A copy, never the daemon's own inode: a container must not hold, and could not be given by
+	// mistake, the file that the host executes. One for each instance: others are of other builds.
+	r.agent = r.instance.agent()
+	if err := copyFile(o.Agent, r.agent); err != nil {
+		r.instance.close()
+		return nil, wrap("copy the agent's binary", err)
 	}
 	if err := r.reap(ctx); err != nil {
 		r.log.Warn().Err(err).Msg("something that a dead process left could not be removed")
@@ -121,15 +128,20 @@ func NewRunner(ctx context.Context, o RunnerOptions) (*Runner, error) {
 	for i := range r.slots {
 		r.free <- i
 	}
-	r.live(context.WithoutCancel(ctx))
+	r.ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	return r, nil
 }
 
-func (r *Runner) live(ctx context.Context) {
-	ctx, r.cancel = context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	r.spawn = func(f func(context.Context)) { wg.Go(func() { f(ctx) }) }
-	r.wait = wg.Wait
+// spawn runs f in a goroutine that Close waits for; its context ends with Close. After Close,
+// f finds its context ended and every container refused, and nobody waits for it.
+func (r *Runner) spawn(f func(context.Context)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		go f(r.ctx)
+		return
+	}
+	r.work.Go(func() { f(r.ctx) })
 }
 
 // Slots is how many runs are carried out at once.
@@ -139,7 +151,7 @@ func (r *Runner) Slots() int { return r.slots }
 func (r *Runner) slotFor(ctx context.Context) (slot, error) {
 	select {
 	case i := <-r.free:
-		return slot{index: i, uid: r.uidBase + i}, nil
+		return slot{index: i, uid: r.uidBase + r.instance.block*uidsPerInstance + i}, nil
 	case <-ctx.Done():
 		return slot{}, fmt.Errorf("wait for a slot: %w", context.Cause(ctx))
 	}
@@ -193,7 +205,8 @@ func (r *Runner) Close(ctx context.Context) error {
 		wg.Go(func() { s.close(ctx) })
 	}
 	wg.Wait()
-	r.wait()
+	r.work.Wait()
+	r.cgroups.end()
 	r.instance.close()
 	return nil
 }

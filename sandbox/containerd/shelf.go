@@ -1,10 +1,13 @@
 package containerd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
+	"time"
 
 	"optimus/sandbox"
 )
@@ -53,7 +56,7 @@ func (r *Runner) container(ctx context.Context, lang sandbox.Language) (*contain
 }
 
 func (r *Runner) shelf(lang sandbox.Language) (*shelf, error) {
-	key := shelfKey{lang.Image, lang.Digest, lang.Runtime, lang.Tier}
+	key := shelfKey{lang.Image, lang.Digest, cmp.Or(lang.Runtime, defaultRuntime), cmp.Or(lang.Tier, sandbox.Shared)}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
@@ -101,6 +104,7 @@ func (s *shelf) shared() *launching {
 // take gives a container that nobody had before and nobody will have after.
 func (s *shelf) take(ctx context.Context, lang sandbox.Language) (*container, func(), error) {
 	s.mu.Lock()
+	s.pool = slices.DeleteFunc(s.pool, (*launching).failed) // lost while it waited, or never ready
 	for len(s.pool) <= s.r.pool {
 		s.pool = append(s.pool, s.launch())
 	}
@@ -120,14 +124,15 @@ func (s *shelf) launch() *launching {
 	s.r.spawn(func(ctx context.Context) {
 		began := s.r.now()
 		l.c, l.err = s.start(ctx)
+		ready := s.r.now()
 		close(l.done)
 		if l.err != nil {
 			s.r.log.Warn().Err(l.err).Str("language", s.lang.Name).Msg("no container")
 			return
 		}
 		s.r.log.Debug().Str("container", l.c.id).Str("language", s.lang.Name).
-			Dur("took_ms", s.r.now().Sub(began)).Msg("container is ready")
-		s.tend(ctx, l)
+			Dur("took_ms", ready.Sub(began)).Msg("container is ready")
+		s.tend(ctx, l, ready)
 	})
 	return l
 }
@@ -153,9 +158,13 @@ func (s *shelf) start(ctx context.Context) (*container, error) {
 	return c, nil
 }
 
+// shortLife is the life of a container below which no other is made in its place unasked:
+// whatever ended it, such as a machine out of memory, would be met again and again.
+const shortLife = 5 * time.Second
+
 // tend waits for the container's end, removes it and, where it was lost, has another made before
 // a job must wait for it.
-func (s *shelf) tend(ctx context.Context, l *launching) {
+func (s *shelf) tend(ctx context.Context, l *launching, ready time.Time) {
 	select {
 	case <-l.c.lost:
 	case <-ctx.Done():
@@ -167,9 +176,13 @@ func (s *shelf) tend(ctx context.Context, l *launching) {
 	s.mu.Lock()
 	isCurrent := s.current == l
 	s.mu.Unlock()
-	if isCurrent {
-		s.r.log.Warn().Err(l.c.why).Str("container", l.c.id).Str("language", s.lang.Name).
-			Msg("container was lost; starting another")
+	lived := s.r.now().Sub(ready)
+	if !isCurrent {
+		return
+	}
+	s.r.log.Warn().Err(l.c.why).Str("container", l.c.id).Str("language", s.lang.Name).
+		Dur("lived_ms", lived).Msg("container was lost")
+	if lived >= shortLife {
 		s.shared()
 	}
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 
 	"github.com/containerd/containerd/v2/contrib/seccomp"
 	"github.com/containerd/containerd/v2/core/containers"
@@ -96,34 +94,6 @@ func withNamespaces(_ context.Context, _ oci.Client, _ *containers.Container, s 
 		{Type: specs.NetworkNamespace},
 	}
 	return nil
-}
-
-// agentCopy puts a copy of the binary below dir, never the daemon's own inode: a container must
-// not hold, and could not be given by mistake, the file that the host executes. A copy that is
-// there is used again; those of other builds go.
-func agentCopy(binary, dir string) (string, error) {
-	info, err := os.Stat(binary)
-	if err != nil {
-		return "", wrap("find the agent's binary", err)
-	}
-	name := "agent-" + strconv.FormatInt(info.Size(), 36) + "-" + strconv.FormatInt(info.ModTime().UnixNano(), 36)
-	target := filepath.Join(dir, name)
-	if _, err := os.Stat(target); err == nil {
-		return target, nil
-	}
-	if err := copyFile(binary, target); err != nil {
-		return "", wrap("copy the agent's binary", err)
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return "", wrap("copy the agent's binary", err)
-	}
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), "agent-") && e.Name() != name {
-			_ = os.Remove(filepath.Join(dir, e.Name()))
-		}
-	}
-	return target, nil
 }
 
 func copyFile(from, to string) error {

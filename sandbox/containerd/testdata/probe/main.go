@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -31,6 +32,9 @@ func main() {
 			os.Exit(1)
 		}
 		check(os.WriteFile("main.out", []byte(strings.ToUpper(string(b))), 0o644))
+		// As a compiler may that thinks of its own user alone.
+		check(os.Mkdir("own", 0o700))
+		check(os.WriteFile("own/out", []byte("own\n"), 0o600))
 	case "show": // files, by name
 		for _, name := range args[1:] {
 			b, err := os.ReadFile(name)
@@ -56,6 +60,18 @@ func main() {
 				fmt.Println("wrote to " + dir)
 			}
 		}
+	case "change": // files, in place
+		for _, name := range args[1:] {
+			if f, err := os.OpenFile(name, os.O_WRONLY, 0); err == nil {
+				check(f.Close())
+				fmt.Println("may change " + name)
+			}
+		}
+	case "limits": // of core dumps, set and then asked
+		check(syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}))
+		var l syscall.Rlimit
+		check(syscall.Getrlimit(syscall.RLIMIT_CORE, &l))
+		fmt.Println(l.Cur, l.Max)
 	case "sleep":
 		fmt.Println("sleeping")
 		time.Sleep(time.Minute)
