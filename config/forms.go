@@ -44,7 +44,7 @@ func forms() []form {
 		{"packages", "a Debian package's name", matches(`^[a-z0-9][a-z0-9+.-]{1,99}$`)},
 		{"suite", `a Debian suite, such as "trixie"`, matches(`^[a-z][a-z0-9-]{1,30}$`)},
 		{"quantity", `a Kubernetes quantity, such as "500m" or "1Gi"`, matches(`^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$`)},
-		{"runtime", `a containerd runtime, such as "io.containerd.runsc.v1"`, matches(`^[a-z0-9]+(\.[a-z0-9-]+)+$`)},
+		{"runtime", `a containerd runtime, such as "io.containerd.runc.v2"`, matches(`^[a-z0-9]+(\.[a-z0-9-]+)+$`)},
 	}
 }
 

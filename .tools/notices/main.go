@@ -82,7 +82,9 @@ func linked(root string) ([]module, error) {
 	}
 	found := map[string]module{"std": {Path: "Go standard library", Dir: strings.TrimSpace(string(goroot))}}
 	for d := json.NewDecoder(bytes.NewReader(out)); ; {
-		var p struct{ Module *struct{ Path, Version, Dir string } }
+		var p struct {
+			Module *struct{ Path, Version, Dir string }
+		}
 		if err := d.Decode(&p); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
