@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/base64"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -87,6 +88,13 @@ func (b *builder) files(in []FileRequest, lang sandbox.Language) []sandbox.File 
 		}
 		seen[name] = true
 		files = append(files, sandbox.File{Name: name, Content: b.decode(at+"/content", f.Content, f.Encoding)})
+	}
+	for i, f := range files {
+		for dir := path.Dir(f.Name); dir != "." && dir != "/"; dir = path.Dir(dir) {
+			if seen[dir] {
+				b.add("/files/"+strconv.Itoa(i)+"/name", "%q lies in %q, which is a file of this submission", f.Name, dir)
+			}
+		}
 	}
 	return files
 }

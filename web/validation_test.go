@@ -55,6 +55,7 @@ func TestFaultsSayWhatIsAllowed(t *testing.T) {
 		{`{"language":"python","version":"2","source_code":"x"}`, "#/language", `"2"`},
 		{`{"language":"python"}`, "#/source_code", "unless files"},
 		{`{"language":"python","source_code":"x","files":[{"name":"a","content":""}]}`, "#/files", "not both"},
+		{`{"language":"python","files":[{"name":"a","content":"1"},{"name":"a/b/c","content":""}]}`, "#/files/1/name", `lies in "a"`},
 		{`{"language":"python","source_code":"12345"}`, "#/source_code", "at most 4"},
 		{`{"language":"python","source_code":"1","tests":[{"input":"1234"}]}`, "#/tests/0/input", "at most 3"},
 		{`{"language":"python","source_code":"1","tests":[{"expected_output":"1234"}]}`, "#/tests/0/expected_output", "at most 3"},
