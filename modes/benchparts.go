@@ -188,7 +188,7 @@ func (b *benchmark) answers(ctx context.Context) error {
 			return err
 		}
 		langs = slices.DeleteFunc(langs, func(l sandbox.Language) bool {
-			return !slices.ContainsFunc(all.Languages, func(i web.LanguageInfo) bool { return i.Name == l.Name && i.Available })
+			return len(l.Compile) > 0 || !slices.ContainsFunc(all.Languages, func(i web.LanguageInfo) bool { return i.Name == l.Name && i.Available })
 		})
 		for _, l := range langs {
 			if err := b.answer(ctx, c, l, over); err != nil {
@@ -218,20 +218,18 @@ func (b *benchmark) answers(ctx context.Context) error {
 	})
 }
 
-// samples gives the interpreted languages of the catalogue, each with its sample program.
+// samples gives the languages of the catalogue, each with its sample program for its warm-up.
 func (b *benchmark) samples() ([]sandbox.Language, error) {
 	stated, err := config.LoadCatalogue(b.config.CataloguePath())
 	if err != nil {
 		return nil, err
 	}
-	all := newCatalogue(stated, nil)
-	langs := interpreted(all)
-	for i := range langs {
-		e, err := all.find(langs[i].Name, langs[i].Version)
-		if err != nil {
-			return nil, err
+	var langs []sandbox.Language
+	for _, e := range newCatalogue(stated, nil).entries {
+		if e.config.Sample != "" {
+			e.lang.WarmUp = e.config.Sample
+			langs = append(langs, e.lang)
 		}
-		langs[i].WarmUp = e.config.Sample
 	}
 	return langs, nil
 }

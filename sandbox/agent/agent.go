@@ -115,6 +115,7 @@ func (a *agent) greet() error {
 	if a.shared, fault = setup(hello.Slots); fault != nil {
 		ready.Error = fault.Error()
 	}
+	forgetStart()
 	if err := a.conn.SendJSON(wire.KindReady, 0, ready); err != nil {
 		return fmt.Errorf("answer the host: %w", err)
 	}
