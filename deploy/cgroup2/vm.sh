@@ -5,7 +5,8 @@
 #   deploy/cgroup2/vm.sh COMMAND [ARGUMENT…]
 #
 # The machine sees this one's whole file system, read-only at the same paths; what it writes goes to
-# its memory and is forgotten. The command's output comes out here, its exit code is this script's.
+# its memory and is forgotten; containerd's snapshots need a file system that is no overlay, which it
+# finds at $TMPDIR. The command's output comes out here, its exit code is this script's.
 # 124: it took longer than VM_TIMEOUT (900 s). 125: the machine itself failed.
 set -euo pipefail
 
@@ -76,9 +77,8 @@ mount -t devpts devpts dev/pts
 mount -t tmpfs -o mode=1777 shm dev/shm
 mount -t mqueue mqueue dev/mqueue
 ln -sf /proc/self/fd dev/fd
-mount -t tmpfs -o mode=0755 run run
-mount -t tmpfs -o mode=1777,size=90% tmp tmp
-mkdir run/exchange
+mount -t tmpfs -o mode=0755,size=90% run run
+mkdir run/exchange run/tmp
 mount -t 9p -o trans=virtio,version=9p2000.L,rw,msize=512000,cache=none exchange run/exchange
 ip link set lo up
 umount /proc /sys
@@ -111,7 +111,7 @@ mkdir "$work/exchange"
 make_initramfs "$work/initramfs"
 cat >"$work/exchange/start" <<START
 cd $(printf %q "$PWD")
-export PATH=$(printf %q "$PATH") HOME=/tmp TMPDIR=/tmp LANG=C.UTF-8
+export PATH=$(printf %q "$PATH") HOME=/run/tmp TMPDIR=/run/tmp LANG=C.UTF-8
 $(printf '%q ' "$@") </dev/null >/dev/hvc0 2>&1
 echo \$? >/run/exchange/code
 sync
