@@ -1,6 +1,9 @@
 package sandbox
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Limits bounds one run. A zero field means "not stated": see [Limits.Or].
 type Limits struct {
@@ -28,22 +31,22 @@ type Limits struct {
 
 // Or fills every field of l that is not stated from d.
 func (l Limits) Or(d Limits) Limits {
-	l.CPU = or(l.CPU, d.CPU)
-	l.Wall = or(l.Wall, d.Wall)
-	l.Memory = or(l.Memory, d.Memory)
-	l.Output = or(l.Output, d.Output)
-	l.Processes = or(l.Processes, d.Processes)
-	l.FileSize = or(l.FileSize, d.FileSize)
-	l.OpenFiles = or(l.OpenFiles, d.OpenFiles)
-	l.Stack = or(l.Stack, d.Stack)
-	l.Disk = or(l.Disk, d.Disk)
+	l.CPU = cmp.Or(l.CPU, d.CPU)
+	l.Wall = cmp.Or(l.Wall, d.Wall)
+	l.Memory = cmp.Or(l.Memory, d.Memory)
+	l.Output = cmp.Or(l.Output, d.Output)
+	l.Processes = cmp.Or(l.Processes, d.Processes)
+	l.FileSize = cmp.Or(l.FileSize, d.FileSize)
+	l.OpenFiles = cmp.Or(l.OpenFiles, d.OpenFiles)
+	l.Stack = cmp.Or(l.Stack, d.Stack)
+	l.Disk = cmp.Or(l.Disk, d.Disk)
 	return l
 }
 
 // Resolved fills Stack and Disk, where not stated, from Memory.
 func (l Limits) Resolved() Limits {
-	l.Stack = or(l.Stack, l.Memory)
-	l.Disk = or(l.Disk, l.Memory)
+	l.Stack = cmp.Or(l.Stack, l.Memory)
+	l.Disk = cmp.Or(l.Disk, l.Memory)
 	return l
 }
 
@@ -60,14 +63,6 @@ func (l Limits) Scaled(time, memory float64) Limits {
 	l.Wall = scaled(l.Wall, time)
 	l.Memory = scaled(l.Memory, memory)
 	return l
-}
-
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }
 
 func scaled[T ~int64](v T, factor float64) T {

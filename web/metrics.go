@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"time"
@@ -105,7 +106,7 @@ func (q *queueDepth) Collect(ch chan<- prometheus.Metric) {
 	}
 	languages := map[string]string{}
 	for _, l := range q.catalogue.Languages() {
-		queue := orDefault(l.Queue, DefaultQueue)
+		queue := cmp.Or(l.Queue, DefaultQueue)
 		if _, shared := languages[queue]; shared {
 			languages[queue] = ""
 			continue

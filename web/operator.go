@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -126,16 +127,16 @@ func (s *Server) listLanguages(context.Context, *noInput) (*languagesOutput, err
 		info := LanguageInfo{
 			Name:          l.Name,
 			Aliases:       append([]string{}, l.Aliases...),
-			DisplayName:   orDefault(l.DisplayName, l.Name+" "+l.Version),
+			DisplayName:   cmp.Or(l.DisplayName, l.Name+" "+l.Version),
 			Version:       l.Version,
 			Compiled:      len(l.Compile) > 0,
 			SourceFile:    l.SourceFile,
 			Tier:          string(store.LaneOf(l.Language).Tier),
-			Queue:         orDefault(l.Queue, DefaultQueue),
+			Queue:         cmp.Or(l.Queue, DefaultQueue),
 			Limits:        viewLimits(l.Limits.Resolved()),
 			CompileLimits: viewLimits(l.CompileLimits.Resolved()),
-			TimeFactor:    orDefault(l.TimeFactor, 1),
-			MemoryFactor:  orDefault(l.MemoryFactor, 1),
+			TimeFactor:    cmp.Or(l.TimeFactor, 1),
+			MemoryFactor:  cmp.Or(l.MemoryFactor, 1),
 			Available:     l.Available,
 		}
 		if !l.Available {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -232,52 +233,44 @@ func (o Options) withDefaults() (Options, error) {
 }
 
 func (l Limits) or(d Limits) Limits {
-	l.Body = orDefault(l.Body, d.Body)
-	l.Depth = orDefault(l.Depth, d.Depth)
-	l.Batch = orDefault(l.Batch, d.Batch)
-	l.Tests = orDefault(l.Tests, d.Tests)
-	l.Source = orDefault(l.Source, d.Source)
-	l.Files = orDefault(l.Files, d.Files)
-	l.Input = orDefault(l.Input, d.Input)
-	l.Expected = orDefault(l.Expected, d.Expected)
-	l.Args = orDefault(l.Args, d.Args)
-	l.ArgBytes = orDefault(l.ArgBytes, d.ArgBytes)
-	l.Labels = orDefault(l.Labels, d.Labels)
+	l.Body = cmp.Or(l.Body, d.Body)
+	l.Depth = cmp.Or(l.Depth, d.Depth)
+	l.Batch = cmp.Or(l.Batch, d.Batch)
+	l.Tests = cmp.Or(l.Tests, d.Tests)
+	l.Source = cmp.Or(l.Source, d.Source)
+	l.Files = cmp.Or(l.Files, d.Files)
+	l.Input = cmp.Or(l.Input, d.Input)
+	l.Expected = cmp.Or(l.Expected, d.Expected)
+	l.Args = cmp.Or(l.Args, d.Args)
+	l.ArgBytes = cmp.Or(l.ArgBytes, d.ArgBytes)
+	l.Labels = cmp.Or(l.Labels, d.Labels)
 	l.Run = l.Run.Or(d.Run)
 	if l.MinPriority == 0 && l.MaxPriority == 0 {
 		l.MinPriority, l.MaxPriority = d.MinPriority, d.MaxPriority
 	}
-	l.Wait = orDefault(l.Wait, d.Wait)
+	l.Wait = cmp.Or(l.Wait, d.Wait)
 	l.Original = l.Original.or(d.Original)
 	return l
 }
 
 func (l OriginalLimits) or(d OriginalLimits) OriginalLimits {
-	l.Tests = orDefault(l.Tests, d.Tests)
-	l.Source = orDefault(l.Source, d.Source)
-	l.Input = orDefault(l.Input, d.Input)
-	l.Expected = orDefault(l.Expected, d.Expected)
-	l.MinTimeout = orDefault(l.MinTimeout, d.MinTimeout)
-	l.MaxTimeout = orDefault(l.MaxTimeout, d.MaxTimeout)
-	l.DefaultTimeout = orDefault(l.DefaultTimeout, d.DefaultTimeout)
+	l.Tests = cmp.Or(l.Tests, d.Tests)
+	l.Source = cmp.Or(l.Source, d.Source)
+	l.Input = cmp.Or(l.Input, d.Input)
+	l.Expected = cmp.Or(l.Expected, d.Expected)
+	l.MinTimeout = cmp.Or(l.MinTimeout, d.MinTimeout)
+	l.MaxTimeout = cmp.Or(l.MaxTimeout, d.MaxTimeout)
+	l.DefaultTimeout = cmp.Or(l.DefaultTimeout, d.DefaultTimeout)
 	return l
 }
 
 func (t Timeouts) or(d Timeouts) Timeouts {
-	t.ReadHeader = orDefault(t.ReadHeader, d.ReadHeader)
-	t.Read = orDefault(t.Read, d.Read)
-	t.Write = orDefault(t.Write, d.Write)
-	t.Idle = orDefault(t.Idle, d.Idle)
-	t.Shutdown = orDefault(t.Shutdown, d.Shutdown)
-	t.Heartbeat = orDefault(t.Heartbeat, d.Heartbeat)
-	t.Store = orDefault(t.Store, d.Store)
+	t.ReadHeader = cmp.Or(t.ReadHeader, d.ReadHeader)
+	t.Read = cmp.Or(t.Read, d.Read)
+	t.Write = cmp.Or(t.Write, d.Write)
+	t.Idle = cmp.Or(t.Idle, d.Idle)
+	t.Shutdown = cmp.Or(t.Shutdown, d.Shutdown)
+	t.Heartbeat = cmp.Or(t.Heartbeat, d.Heartbeat)
+	t.Store = cmp.Or(t.Store, d.Store)
 	return t
-}
-
-func orDefault[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }

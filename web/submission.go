@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"encoding/base64"
 	"path"
 	"regexp"
@@ -246,7 +247,7 @@ func (b *builder) priority(p int) int {
 
 func (b *builder) queue(name string, lang sandbox.Language) string {
 	if name == "" {
-		return orDefault(lang.Queue, DefaultQueue)
+		return cmp.Or(lang.Queue, DefaultQueue)
 	}
 	if known := b.queues(); !slices.Contains(known, name) {
 		b.add("/queue", "there is no queue %q; allowed are: %s", name, strings.Join(known, ", "))

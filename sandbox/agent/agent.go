@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"runtime"
 	"runtime/debug"
 	"sync"
 
@@ -110,7 +109,7 @@ func (a *agent) greet() error {
 	if err := f.JSON(&hello); err != nil {
 		return fmt.Errorf("hello: %w", err)
 	}
-	ready := wire.Ready{NumCPU: runtime.NumCPU()}
+	var ready wire.Ready
 	var fault error
 	if a.shared, fault = setup(hello.Slots); fault != nil {
 		ready.Error = fault.Error()

@@ -54,7 +54,8 @@ func setup(slots int) (*shared, error) {
 	if err := os.WriteFile(initPath, initBinary, 0o755); err != nil {
 		return nil, fmt.Errorf("write init: %w", err)
 	}
-	if err := bindImage(); err != nil {
+	// The image's own files, without any mount on top.
+	if err := bindReadOnly("/", imagePath); err != nil {
 		return nil, err
 	}
 	if err := bindReadOnly(emptyPath, emptyPath); err != nil {
@@ -85,11 +86,6 @@ func setup(slots int) (*shared, error) {
 		s.hard[resource] = l.Max
 	}
 	return s, nil
-}
-
-// bindImage shows the image's own files, without any mount on top, read-only.
-func bindImage() error {
-	return bindReadOnly("/", imagePath)
 }
 
 // bindReadOnly shows source at target, and whoever binds target onwards inherits its flags.

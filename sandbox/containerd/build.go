@@ -26,7 +26,7 @@ const (
 	recipeFormat = 1
 	// epoch dates every file of a built image, so that its digest depends on its content alone.
 	epoch = 1700000000
-	// WorkDir is the working folder of a built image.
+	// WorkDir is the working folder of a run, as the agent names it, and of a built image.
 	WorkDir = "/work"
 )
 

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
@@ -189,29 +188,16 @@ type buildReport struct {
 	last   []string // the latest whole ones
 }
 
-// start tells each progressEvery until the function that it gives is called.
+// start tells at once, and each progressEvery until the function that it gives is called.
 func (r *buildReport) start() (stop func()) {
-	quit, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		tick := time.NewTicker(progressEvery)
-		defer tick.Stop()
-		for {
-			r.mu.Lock()
-			p := Progress{Stage: "build", Detail: r.detail, Done: r.wrote}
-			r.mu.Unlock()
-			r.build.Progress.tell(p)
-			select {
-			case <-tick.C:
-			case <-quit:
-				return
-			}
-		}
-	}()
-	return func() {
-		close(quit)
-		<-ended
+	tell := func() {
+		r.mu.Lock()
+		p := Progress{Stage: "build", Detail: r.detail, Done: r.wrote}
+		r.mu.Unlock()
+		r.build.Progress.tell(p)
 	}
+	tell()
+	return tellEvery(tell)
 }
 
 // Write takes in what mmdebstrap says. Lines end at carriage returns too, by which progress

@@ -55,6 +55,28 @@ type Progress struct {
 // progressEvery is the pace at which what runs for long is told of.
 const progressEvery = 200 * time.Millisecond
 
+// tellEvery calls tell each progressEvery, from a goroutine that has ended when stop returns.
+func tellEvery(tell func()) (stop func()) {
+	quit, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(progressEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				tell()
+			case <-quit:
+				return
+			}
+		}
+	}()
+	return func() {
+		close(quit)
+		<-ended
+	}
+}
+
 // ProgressFunc is told now and then, from one goroutine at a time; nil is allowed.
 type ProgressFunc func(Progress)
 

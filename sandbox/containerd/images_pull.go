@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/core/content"
@@ -65,24 +64,10 @@ func (w *pullWatch) handle(_ context.Context, desc ocispec.Descriptor) ([]ocispe
 
 // start tells until the function that it gives is called, which tells for the last time.
 func (w *pullWatch) start(ctx context.Context) (stop func()) {
-	quit, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		tick := time.NewTicker(progressEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				w.tell(ctx)
-			case <-quit:
-				w.tell(ctx)
-				return
-			}
-		}
-	}()
+	stopTicking := tellEvery(func() { w.tell(ctx) })
 	return func() {
-		close(quit)
-		<-ended
+		stopTicking()
+		w.tell(ctx)
 	}
 }
 

@@ -136,7 +136,9 @@ func (r *Runner) reap(ctx context.Context) error {
 		return wrap("list instances", err)
 	}
 	for _, path := range locks {
-		owned[path] = append(owned[path], nil...)
+		if _, ok := owned[path]; !ok {
+			owned[path] = nil // it may have left folders and cgroups all the same
+		}
 	}
 	for path, containers := range owned {
 		if path == r.instance.name {

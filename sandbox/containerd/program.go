@@ -25,7 +25,7 @@ type Program struct {
 	limits sandbox.Limits // of the compile
 
 	mu     sync.Mutex
-	place  *place // nil once closed
+	place  *place // the last one, which may be lost
 	closed bool
 }
 
@@ -254,5 +254,5 @@ func (p *Program) AgentPID() int {
 
 // environment is the image's, the language's, and what every program may count on.
 func (p *Program) environment(c *container) []string {
-	return slices.Concat(c.env, []string{"HOME=" + workDir, "LANG=C.UTF-8"}, p.lang.Env)
+	return slices.Concat(c.env, []string{"HOME=" + WorkDir, "LANG=C.UTF-8"}, p.lang.Env)
 }

@@ -1,6 +1,7 @@
 package containerd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,9 +18,6 @@ import (
 
 	"optimus/sandbox"
 )
-
-// workDir is the working folder of a run, as the agent names it.
-const workDir = "/work"
 
 // Defaults of [RunnerOptions].
 const (
@@ -89,9 +87,9 @@ func NewRunner(ctx context.Context, o RunnerOptions) (*Runner, error) {
 	}
 	r := &Runner{
 		client: o.Daemon.Client(), snapshotter: o.Daemon.Snapshotter(), runcRoot: o.Daemon.RuncRoot(),
-		cgroupParent: orDefault(o.CgroupParent, DefaultCgroupParent), log: o.Log,
-		slots: orDefault(o.Slots, runtime.NumCPU()), pool: orDefault(o.Pool, DefaultPool),
-		uidBase: orDefault(o.UIDBase, DefaultUIDBase), warm: map[shelfKey]*shelf{}, now: o.Now,
+		cgroupParent: cmp.Or(o.CgroupParent, DefaultCgroupParent), log: o.Log,
+		slots: cmp.Or(o.Slots, runtime.NumCPU()), pool: cmp.Or(o.Pool, DefaultPool),
+		uidBase: cmp.Or(o.UIDBase, DefaultUIDBase), warm: map[shelfKey]*shelf{}, now: o.Now,
 	}
 	if r.slots > uidsPerInstance {
 		return nil, fmt.Errorf("runner: %d slots, at most %d", r.slots, uidsPerInstance)
@@ -209,12 +207,4 @@ func (r *Runner) Close(ctx context.Context) error {
 	r.cgroups.end()
 	r.instance.close()
 	return nil
-}
-
-func orDefault[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }

@@ -54,7 +54,7 @@ func containerSpec(agentBinary, hostDir, cgroupPath string) []oci.SpecOpts {
 			bind(agentBinary, innerAgent, "ro"),
 			bind(hostDir, innerHost, "rw"),
 			// Mount points of a box, which an image need not have.
-			tmpfs("/work", "mode=0755", "size=4k"),
+			tmpfs(WorkDir, "mode=0755", "size=4k"),
 			tmpfs("/tmp", "mode=0755", "size=4k"),
 		}),
 	}

@@ -36,8 +36,6 @@ type Hello struct {
 type Ready struct {
 	// Error says why it cannot.
 	Error string `json:"error,omitempty"`
-	// NumCPU is how many processors the agent sees.
-	NumCPU int `json:"num_cpu"`
 }
 
 // ProgramSpec makes the folder of a program, a tmpfs of its own.
