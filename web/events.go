@@ -16,6 +16,8 @@ import (
 )
 
 type eventsInput struct {
+	query
+
 	ID          string `path:"id" doc:"The job's id."`
 	LastEventID string `header:"Last-Event-ID" maxLength:"20" doc:"The id of the last event that was seen; the stream goes on after it."`
 	After       uint64 `query:"after" doc:"As Last-Event-ID, for a client that cannot set the header."`

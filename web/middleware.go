@@ -22,6 +22,8 @@ type request struct {
 	who *principal
 	// job is the id of the job that the request is about, for the log.
 	job string
+	// maxWait bounds wait.
+	maxWait time.Duration
 	// cause is the failure behind an error answer, for the log.
 	cause error
 	// body is the request's, and w its answer's.
@@ -43,7 +45,7 @@ func requestOf(ctx context.Context) *request {
 func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := s.opts.Now()
-		r := &request{id: requestID(c.Request().Header.Get("X-Request-Id"))}
+		r := &request{id: requestID(c.Request().Header.Get("X-Request-Id")), maxWait: s.opts.Limits.Wait}
 		r.http = c.Request().WithContext(context.WithValue(c.Request().Context(), requestKey{}, r))
 		r.w = c.Response()
 		c.SetRequest(r.http)

@@ -12,7 +12,7 @@ import (
 	"optimus/store"
 )
 
-type noInput struct{}
+type noInput struct{ query }
 
 type languagesOutput struct {
 	Body LanguageList
@@ -66,6 +66,8 @@ type Queue struct {
 }
 
 type queueInput struct {
+	query
+
 	Name string `path:"name" maxLength:"64" doc:"The queue's name."`
 }
 

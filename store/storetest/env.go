@@ -58,7 +58,7 @@ func (e *env) ctx() context.Context { return e.Context() }
 
 // newJob is a small job of a lane.
 func newJob(tenant string, l store.Lane) store.NewJob {
-	expected := "3\n"
+	expected := sandbox.Text("3\n")
 	return store.NewJob{
 		Tenant: tenant, Queue: queueName,
 		Submission: sandbox.Submission{

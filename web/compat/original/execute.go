@@ -212,8 +212,9 @@ func (a *API) newJob(req *executeRequest, lang sandbox.Language) store.NewJob {
 		Tests:    make([]sandbox.TestCase, len(req.TestCases)),
 	}
 	for i, t := range req.TestCases {
+		expected := sandbox.Text(t.ExpectedOutput)
 		sub.Tests[i] = sandbox.TestCase{
-			ID: strconv.Itoa(i + 1), Input: []byte(t.Input), Expected: &t.ExpectedOutput, Weight: float64(*t.Weight),
+			ID: strconv.Itoa(i + 1), Input: []byte(t.Input), Expected: &expected, Weight: float64(*t.Weight),
 		}
 	}
 	queue := lang.Queue
