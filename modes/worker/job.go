@@ -55,7 +55,7 @@ func (j *job) judge(ctx context.Context) (report sandbox.Report, err error) {
 	p := startProgress(ctx, j)
 	defer p.stop()
 	report, err = judge.Judge(ctx, j.o.Runner, *j.claim.Job.Submission, judge.Options{
-		Parallel: j.o.Parallel, OutputBytes: j.o.OutputBytes, Notify: p.event, Output: p.output,
+		Parallel: j.o.Parallel, OutputBytes: j.o.OutputBytes, Notify: p.event, Output: p.output, Restarted: p.restarted,
 	})
 	report.Worker = j.o.Name
 	return report, err

@@ -192,6 +192,9 @@ func (p *Program) Run(ctx context.Context, in sandbox.Input, l sandbox.Limits) (
 	if at, err = p.current(ctx, at); err != nil {
 		return sandbox.Outcome{}, err
 	}
+	if in.Restarted != nil {
+		in.Restarted()
+	}
 	return p.runAt(ctx, at, in, l)
 }
 
