@@ -26,6 +26,11 @@ type Options struct {
 	KeyTTL time.Duration
 	// TenantRunning bounds how many jobs of one tenant run at once in a queue; 0 is no bound.
 	TenantRunning int
+	// Ended, where not nil, is told of each job that an operation of this store has ended, be it
+	// Finish, GiveBack, Cancel or Sweep, as a list shows the job: once, after that is durable and
+	// before the operation returns. Of all processes on one store only the one whose operation it
+	// was is told. It must be quick, and must not call the store.
+	Ended func(Job)
 }
 
 // DefaultOptions are the settings of a `serve` without configuration.

@@ -87,6 +87,7 @@ func (b *batch) end(q *queue, r *record, t store.Transition, reason string, v sa
 		return err
 	}
 	b.put(bucketReports, jobKey(r.ID), report)
+	b.ended = append(b.ended, r.Job)
 	q.count(func(c *store.Counters) {
 		switch r.State {
 		case store.Completed:

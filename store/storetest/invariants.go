@@ -27,6 +27,7 @@ func (e *env) checkInvariants() {
 	if entered+e.redriven != left {
 		e.Errorf("%d jobs were submitted and %d re-driven, but %d are unfinished or have ended", entered, e.redriven, left)
 	}
+	e.checkEnds(qs)
 	e.checkJobs()
 }
 
