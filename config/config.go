@@ -62,6 +62,8 @@ type Store struct {
 	BackoffMax time.Duration `toml:"backoff_max" min:"1ms" max:"1d"`
 	// Depth is how many unfinished jobs a queue holds; 0 is no bound.
 	Depth int `toml:"depth" min:"0" max:"100000000"`
+	// MaxBytes bounds the stored submissions of a queue's unfinished jobs together; 0 is no bound.
+	MaxBytes Size `toml:"max_bytes" min:"0" max:"1TiB"`
 	// MaxPayload and MaxReport bound a job's stored submission and report.
 	MaxPayload Size `toml:"max_payload" min:"1KiB" max:"1GiB"`
 	MaxReport  Size `toml:"max_report" min:"1KiB" max:"1GiB"`
@@ -208,6 +210,7 @@ func Default() Config {
 			Backoff:         time.Second,
 			BackoffMax:      time.Minute,
 			Depth:           100_000,
+			MaxBytes:        4 * GiB,
 			MaxPayload:      64 * MiB,
 			MaxReport:       64 * MiB,
 			MaxEvents:       1000,

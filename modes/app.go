@@ -130,6 +130,7 @@ func adminCommands(p Process, a Actions) []*cli.Command {
 		jobsCommand(p),
 		queuesCommand(p),
 		deadLetterCommand(p),
+		storeCommand(p),
 		languagesCommand(p),
 		imagesCommand(p),
 		configCommand(p),

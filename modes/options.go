@@ -17,6 +17,7 @@ func storeOptions(c config.Store) store.Options {
 		BackoffBase:     c.Backoff,
 		BackoffMax:      c.BackoffMax,
 		MaxDepth:        c.Depth,
+		MaxBytes:        int64(c.MaxBytes),
 		MaxPayload:      int64(c.MaxPayload),
 		MaxReport:       int64(c.MaxReport),
 		MaxEvents:       c.MaxEvents,

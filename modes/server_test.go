@@ -345,6 +345,40 @@ func TestAdminCommands(t *testing.T) {
 	}
 }
 
+func TestAdminStore(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig(t)
+	admin := func(args ...string) (string, error) {
+		var out bytes.Buffer
+		p := Process{Version: "test", Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out}
+		err := Run(t.Context(), p, slices.Concat([]string{"optimus", "admin", "store"}, args, []string{"--data", cfg.Data}))
+		return out.String(), err
+	}
+	if out, err := admin("show"); err == nil || !strings.Contains(err.Error(), "--data") {
+		t.Errorf("without a store it gives %v:\n%s", err, out)
+	}
+	ts := startTestServer(t, cfg)
+	job := ts.submit(t, "?wait=30s", "print hello")
+	if out, err := admin("upgrade"); err == nil || !strings.Contains(err.Error(), "stop that one") {
+		t.Errorf("beside a server it gives %v:\n%s", err, out)
+	}
+	if err := ts.stop(context.WithoutCancel(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"show", "upgrade", "upgrade"} {
+		out, err := admin(command, "--json")
+		if err != nil || !strings.Contains(out, `"written": 1`) || !strings.Contains(out, `"known": 1`) {
+			t.Errorf("%s gives %v:\n%s", command, err, out)
+		}
+	}
+	if out, err := admin("show"); err != nil || !strings.Contains(out, "NEWEST KNOWN") {
+		t.Errorf("the table: %v\n%s", err, out)
+	}
+	if got := startTestServer(t, cfg).get(t, job.ID); got.Verdict != "accepted" {
+		t.Errorf("after the upgrade the job is %+v", got)
+	}
+}
+
 func TestNoServer(t *testing.T) {
 	t.Parallel()
 	ts := &testServer{client: &client{base: "http://127.0.0.1:1"}}

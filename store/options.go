@@ -13,6 +13,9 @@ type Options struct {
 	BackoffBase, BackoffMax time.Duration
 	// MaxDepth is how many unfinished jobs a queue holds; 0 is no bound.
 	MaxDepth int
+	// MaxBytes bounds the bytes of the stored submissions of a queue's unfinished jobs; 0 is no
+	// bound.
+	MaxBytes int64
 	// MaxPayload and MaxReport, in bytes, bound a job's stored submission and report.
 	MaxPayload, MaxReport int64
 	// MaxEvents bounds a job's event stream, and MaxEventBytes the bytes of its data; the oldest
@@ -41,6 +44,7 @@ func DefaultOptions() Options {
 		BackoffBase:     time.Second,
 		BackoffMax:      time.Minute,
 		MaxDepth:        100_000,
+		MaxBytes:        4 << 30,
 		MaxPayload:      64 << 20,
 		MaxReport:       64 << 20,
 		MaxEvents:       1000,

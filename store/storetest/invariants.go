@@ -46,6 +46,9 @@ func (e *env) checkQueue(q store.QueueInfo) {
 			e.Errorf("queue %s: its figures say %d jobs are %s, its list has %d", q.Name, counted[st], st, n)
 		}
 	}
+	if (q.Bytes > 0) != (q.Unfinished > 0) {
+		e.Errorf("queue %s: %d unfinished jobs hold %d bytes", q.Name, q.Unfinished, q.Bytes)
+	}
 	if q.OldestReady.IsZero() != (q.Ready == 0) {
 		e.Errorf("queue %s: %d jobs are ready, the oldest since %s", q.Name, q.Ready, q.OldestReady)
 	}
