@@ -51,7 +51,7 @@ func (s *Server) routeBatches() {
 // submitBatch submits one after the other, so that the jobs are queued in their order.
 func (s *Server) submitBatch(ctx context.Context, in *batchInput) (*batchOutput, error) {
 	most := maxKey - len("/") - len(strconv.Itoa(s.opts.Limits.Batch))
-	f := &faults{list: slices.Concat(in.faults, checkKey(in.IdempotencyKey, most))}
+	f := &faults{list: slices.Concat(in.faults, checkKey(requestOf(ctx).http.Header.Values(keyHeader), most))}
 	body, problem := readBody(requestOf(ctx), s.opts.Limits.Body)
 	if problem != nil {
 		return nil, s.rejected(f.beside(problem))

@@ -92,6 +92,9 @@ func (s *Server) jobEvents(ctx context.Context, in *eventsInput) (*huma.StreamRe
 		hc.SetHeader("Cache-Control", "no-store")
 		hc.SetHeader("X-Accel-Buffering", "no")
 		hc.SetStatus(http.StatusOK)
+		if requestOf(ctx).head {
+			return
+		}
 		stream := &eventStream{server: s, request: requestOf(ctx), after: after}
 		stream.follow(ctx, &job, changed)
 	}}, nil

@@ -29,9 +29,10 @@ type submitInput struct {
 
 // Resolve implements [huma.Resolver].
 func (in *submitInput) Resolve(ctx huma.Context) []error {
-	wait, faults := parseWait(in.Wait, requestOf(ctx.Context()).maxWait)
+	r := requestOf(ctx.Context())
+	wait, faults := parseWait(in.Wait, r.maxWait)
 	in.wait = wait
-	in.faults = slices.Concat(unknownQuery(ctx), faults, checkInclude(in.Include), checkKey(in.IdempotencyKey, maxKey))
+	in.faults = slices.Concat(unknownQuery(ctx), faults, checkInclude(in.Include), checkKey(r.http.Header.Values(keyHeader), maxKey))
 	return nil
 }
 

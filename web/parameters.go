@@ -71,10 +71,23 @@ func checkInclude(text string) []Fault {
 // maxKey bounds an idempotency key, in characters.
 const maxKey = 255
 
-// checkKey refuses an idempotency key that is over most visible ASCII characters.
-func checkKey(key string, most int) []Fault {
-	if len(key) <= most && !strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) {
+// checkKey refuses Idempotency-Key headers that are not one of 1 to most visible ASCII characters.
+func checkKey(given []string, most int) []Fault {
+	detail := ""
+	switch {
+	case len(given) > 1:
+		detail = "is given more than once"
+	case len(given) == 1 && !validKey(given[0], most):
+		detail = fmt.Sprintf("must be 1 to %d visible ASCII characters", most)
+	default:
 		return nil
 	}
-	return []Fault{{Parameter: "header.Idempotency-Key", Detail: fmt.Sprintf("must be 1 to %d visible ASCII characters", most)}}
+	return []Fault{{Parameter: "header." + keyHeader, Detail: detail}}
+}
+
+const keyHeader = "Idempotency-Key"
+
+func validKey(key string, most int) bool {
+	invisible := func(r rune) bool { return r < ' ' || r > '~' }
+	return key != "" && len(key) <= most && !strings.ContainsFunc(key, invisible)
 }
