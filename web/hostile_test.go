@@ -20,7 +20,7 @@ func TestHeadIsGetWithoutABody(t *testing.T) {
 	id := h.submit(hello).String()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(base, "http://"))
 	must(t, err)
-	defer conn.Close() //nolint:errcheck // nothing depends on it
+	defer conn.Close()
 	answers := bufio.NewReader(conn)
 	for _, c := range []struct {
 		path, contentType string

@@ -98,7 +98,7 @@ func (s *Server) routeJobs() {
 		Summary:       "Submit a job",
 		Description:   "Answers 202 with the queued job; with `wait`, 200 with the ended job, or 202 with the job as it is once the time is over.",
 		DefaultStatus: http.StatusAccepted, SkipValidateParams: true,
-		Responses:     map[string]*huma.Response{"200": answer},
+		Responses: map[string]*huma.Response{"200": answer},
 	}
 	register(s, submit, RoleSubmit, s.submitJob)
 	op := s.api.OpenAPI().Paths["/v1/jobs"].Post

@@ -63,6 +63,7 @@ func TestWatchersForgetALostRun(t *testing.T) {
 					t.Error(err)
 				}
 				text += string(output.Data)
+			case store.EventState, store.EventCompiled, store.EventTest:
 			}
 		}
 		return text, restarts

@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"maps"
 	"slices"
 	"sync"
 
@@ -34,30 +33,29 @@ func (e *ends) all() []store.Job {
 	return slices.Clone(e.jobs)
 }
 
-// counted is how many jobs ended in each state.
-func (e *ends) counted() map[store.State]uint64 {
-	n := map[store.State]uint64{}
-	for _, j := range e.all() {
-		n[j.State]++
-	}
-	return n
-}
-
 // checkEnds compares what the store told of ends with what its queues have counted.
 func (e *env) checkEnds(qs []store.QueueInfo) {
 	e.Helper()
-	want := map[store.State]uint64{}
-	for _, q := range qs {
-		for state, n := range map[store.State]uint64{
-			store.Completed: q.Totals.Completed, store.Failed: q.Totals.Failed, store.Cancelled: q.Totals.Cancelled,
-		} {
-			if n > 0 {
-				want[state] += n
-			}
+	var got, want store.Counters
+	for _, j := range e.ended.all() {
+		switch j.State {
+		case store.Completed:
+			got.Completed++
+		case store.Failed:
+			got.Failed++
+		case store.Cancelled:
+			got.Cancelled++
+		case store.Queued, store.Running:
+			e.Errorf("the store told of job %s as ended, which is %s", j.ID, j.State)
 		}
 	}
-	if got := e.ended.counted(); !maps.Equal(got, want) {
-		e.Errorf("the store told of ended jobs %v, its queues counted %v", got, want)
+	for _, q := range qs {
+		want.Completed += q.Totals.Completed
+		want.Failed += q.Totals.Failed
+		want.Cancelled += q.Totals.Cancelled
+	}
+	if got != want {
+		e.Errorf("the store told of ended jobs %+v, its queues counted %+v", got, want)
 	}
 }
 

@@ -165,8 +165,7 @@ func decodeTests(data []byte, most int) (tests []testCase, err error) {
 // inTest says in which test an error is.
 func inTest(i int, err error) error {
 	at := "test_cases[" + strconv.Itoa(i) + "]"
-	var wrongType *json.UnmarshalTypeError
-	if errors.As(err, &wrongType) {
+	if wrongType, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		wrongType.Field = strings.TrimSuffix(at+"."+wrongType.Field, ".")
 		return wrongType
 	}

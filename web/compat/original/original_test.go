@@ -92,8 +92,8 @@ func TestWrongTypesAreNamed(t *testing.T) {
 	t.Parallel()
 	h := setup(t)
 	for body, say := range map[string]string{
-		`[]`:             "the body must be an object, not array",
-		`{"language":5}`: `"language" must be a string, not number`,
+		`[]`:                                                       "the body must be an object, not array",
+		`{"language":5}`:                                           `"language" must be a string, not number`,
 		`{"language":"python","timeout_ms":1.5}`:                   `"timeout_ms" must be a whole number, not number 1.5`,
 		`{"language":"python","test_cases":{}}`:                    `"test_cases" must be an array of objects`,
 		`{"language":"python","test_cases":[5]}`:                   `"test_cases[0]" must be an object, not number`,
