@@ -35,7 +35,7 @@ func unknownQuery(ctx huma.Context) (faults []Fault) {
 		}
 	}
 	slices.SortFunc(faults, func(a, b Fault) int { return cmp.Compare(a.Parameter, b.Parameter) })
-	return faults
+	return faults[:min(len(faults), maxFaults)]
 }
 
 func errorsOf(faults []Fault) []error {

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -52,6 +53,21 @@ func TestFaultsOfParametersAndBodyAtOnce(t *testing.T) {
 	}
 	if h.store.Jobs() != 1 {
 		t.Error("a job was made")
+	}
+}
+
+func TestFaultsOfParametersAreBounded(t *testing.T) {
+	t.Parallel()
+	var names strings.Builder
+	for i := range 5000 {
+		fmt.Fprintf(&names, "%x&", i)
+	}
+	h := setup(t)
+	for method, body := range map[string]string{http.MethodGet: "", http.MethodPost: `{"colour":"red"}`} {
+		a := h.do(method, "/v1/jobs?"+names.String(), body).want(http.StatusUnprocessableEntity)
+		if n := len(a.faults()); n != 100 {
+			t.Errorf("%s: %d faults are listed", method, n)
+		}
 	}
 }
 
