@@ -256,7 +256,11 @@ func TestKilledBuilderLeavesNothing(t *testing.T) {
 	}
 	dir := fakeDebootstrap(t, stubborn)
 	awaitEnd, cache := aliveIn(t, dir), t.TempDir()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilledBuilderLeavesNothing$")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), self, "-test.run=^TestKilledBuilderLeavesNothing$")
 	cmd.Env = append(os.Environ(), envBuild+"="+cache)
 	out, err := cmd.StdoutPipe()
 	if err := errors.Join(err, cmd.Start()); err != nil {

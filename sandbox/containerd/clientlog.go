@@ -29,7 +29,7 @@ func (c clientLog) Fire(e *logrus.Entry) error {
 
 // routeClientLog has the client's log go to log. The client knows but one log for the whole process.
 func routeClientLog(log zerolog.Logger) {
-	hooks := logrus.LevelHooks{}
+	hooks := make(logrus.LevelHooks)
 	hooks.Add(clientLog{log})
 	logrus.StandardLogger().ReplaceHooks(hooks)
 	logrus.SetOutput(io.Discard)

@@ -20,7 +20,7 @@ func TestPIDsOfAnotherNamespace(t *testing.T) {
 		return
 	}
 	socket := filepath.Join(t.TempDir(), "s")
-	l, err := net.Listen("unix", socket)
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "unix", socket)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -152,6 +152,11 @@ func NewRunner(ctx context.Context, o RunnerOptions) (*Runner, error) {
 func (r *Runner) spawn(f func(context.Context)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.spawnLocked(f)
+}
+
+// spawnLocked is spawn for who holds the lock.
+func (r *Runner) spawnLocked(f func(context.Context)) {
 	if r.closed {
 		go f(r.ctx)
 		return

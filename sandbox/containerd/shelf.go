@@ -123,7 +123,7 @@ func (r *Runner) end(s *shelf) {
 	}
 	delete(r.warm, s.key)
 	r.log.Info().Str("image", s.key.image).Str("digest", s.key.digest).Msg("ending containers that no language needs now")
-	r.work.Go(func() { s.close(context.WithoutCancel(r.ctx)) })
+	r.spawnLocked(func(ctx context.Context) { s.close(context.WithoutCancel(ctx)) })
 }
 
 // Warm starts the containers of the languages and runs their warm-ups, at the same time, and gives
