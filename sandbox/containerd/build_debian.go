@@ -76,6 +76,8 @@ func (b *imageBuild) runDebootstrap(ctx context.Context, binary, scratch string,
 	stop()
 	switch {
 	case ctx.Err() != nil:
+		// What did not hear SIGTERM must not outlive the work folder.
+		_ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL)
 		return context.Cause(ctx)
 	case files.err != nil:
 		return files.err
@@ -89,14 +91,13 @@ func (b *imageBuild) runDebootstrap(ctx context.Context, binary, scratch string,
 // Ctrl-C comes from us alone. Root's also gets namespaces of its own: with its first process, which
 // ends with ours whatever ends that, the kernel ends all others and undoes what they have mounted.
 func buildProcess() *syscall.SysProcAttr {
-	p := &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if os.Geteuid() == 0 {
-		p.Cloneflags = unix.CLONE_NEWPID
-		p.Unshareflags = unix.CLONE_NEWNS // and so Go makes its mounts private
-	} else {
-		p.Pdeathsig = syscall.SIGTERM // which mmdebstrap passes on
+	if os.Geteuid() != 0 {
+		return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGTERM} // which mmdebstrap passes on
 	}
-	return p
+	return &syscall.SysProcAttr{
+		Setpgid: true, Pdeathsig: unix.SIGKILL, Cloneflags: unix.CLONE_NEWPID,
+		Unshareflags: unix.CLONE_NEWNS, // and so Go makes its mounts private
+	}
 }
 
 // arguments of mmdebstrap, which writes a tar to its standard output.

@@ -188,8 +188,8 @@ func (r *Runner) slotFor(ctx context.Context, l sandbox.Limits) (slot, error) {
 }
 
 func (r *Runner) release(s slot) {
-	r.free <- s.index
 	r.memory.put(s.memory)
+	r.free <- s.index
 }
 
 // image finds a language's image on this machine.
