@@ -87,8 +87,9 @@ type Worker struct {
 	Enabled bool `toml:"enabled"`
 	// Name tells workers apart; empty means the host's name and a random part.
 	Name string `toml:"name" is:"label"`
-	// Slots is how many runs go on at once; 0 means one for each processor.
-	Slots int `toml:"slots" min:"0" max:"4096"`
+	// Slots is how many runs go on at once; 0 means one for each processor. Each reserves its memory
+	// limit of what the machine has available at the start, and waits for it where it must.
+	Slots int `toml:"slots" min:"0" max:"1000"`
 	// Queues to claim from; empty means all.
 	Queues []string `toml:"queues" is:"name"`
 	// Languages to claim jobs of; empty means all whose image is present.
@@ -117,11 +118,15 @@ type Sandbox struct {
 	// 16-bit ids that images and systemd use and below 100000, where subordinate ids begin.
 	UIDBase int `toml:"uid_base" min:"1000" max:"2000000000"`
 	// DedicatedPool is how many containers of the dedicated tier are kept ready for a language
-	// that uses it.
+	// that uses it; 0 makes each when its job asks for it.
 	DedicatedPool int `toml:"dedicated_pool" min:"0" max:"256"`
 	// Warm lists the languages whose container is started with the worker: names, or "available"
-	// for all whose image is present; empty for none. The others start with their first job.
+	// for all whose image is present; empty for none. They stay, also as their images change. The
+	// others start with their first job.
 	Warm []string `toml:"warm" is:"name"`
+	// Idle is how long a container that Warm does not keep, such as that of an image which was built
+	// anew, stays after its last job; 0 ends it at once.
+	Idle time.Duration `toml:"idle" min:"0s" max:"365d"`
 	// DebianMirror is what `optimus admin images build` takes packages from; empty means the
 	// machine's own.
 	DebianMirror string `toml:"debian_mirror" is:"http-url"`
@@ -227,6 +232,7 @@ func Default() Config {
 			UIDBase:       70_000,
 			DedicatedPool: 1,
 			Warm:          []string{WarmAvailable},
+			Idle:          5 * time.Minute,
 		},
 		Limits: Limits{
 			CPU:         time.Minute,

@@ -129,13 +129,18 @@ func (s *server) startWorker(ctx context.Context, st store.Store, e *engine) {
 		Slots:    slots(cfg.Slots),
 		Lease:    cfg.Lease,
 		Poll:     cfg.Poll,
-		Grace:    max(cfg.Grace, time.Nanosecond), // 0 would mean the default
+		Grace:    workerGrace(cfg),
 		HandBack: handBack,
 	})
 	s.part(ctx, "warm-up", stopMargin, func(ctx context.Context) error {
-		warmUp(ctx, e, s.config.Sandbox.Warm, s.log)
-		<-ctx.Done()
-		return nil
+		for {
+			warmUp(ctx, e, s.config.Sandbox.Warm, s.log)
+			select {
+			case <-e.changed:
+			case <-ctx.Done():
+				return nil
+			}
+		}
 	})
 	s.part(ctx, "worker", cfg.Grace+handBack+stopMargin, func(ctx context.Context) error {
 		ended := make(chan struct{})
@@ -211,6 +216,9 @@ func workerName(stated string) string {
 	}
 	return host + "-" + uuid.NewString()[:8]
 }
+
+// workerGrace gives the grace in the worker's own terms, where 0 stands for a default.
+func workerGrace(c config.Worker) time.Duration { return max(c.Grace, time.Nanosecond) }
 
 // slots gives the number of jobs at once: the stated one, else one for each processor.
 func slots(stated int) int {

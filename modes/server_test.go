@@ -58,6 +58,8 @@ type testServer struct {
 	client *client
 	hurry  chan struct{}
 	warmed chan []sandbox.Language
+	// changed is the engine's.
+	changed chan struct{}
 }
 
 func testConfig(t *testing.T) config.Config {
@@ -72,7 +74,7 @@ func testConfig(t *testing.T) config.Config {
 // newTestServer makes a server that is not started.
 func newTestServer(t *testing.T, cfg config.Config) *testServer {
 	t.Helper()
-	ts := &testServer{fake: sandboxtest.NewFake(), hurry: make(chan struct{}), warmed: make(chan []sandbox.Language, 100)}
+	ts := &testServer{fake: sandboxtest.NewFake(), hurry: make(chan struct{}), warmed: make(chan []sandbox.Language, 100), changed: make(chan struct{}, 1)}
 	open := func(_ context.Context, life *lifecycle, _ config.Config, _ zerolog.Logger) (*engine, error) {
 		life.onStop("fake runner", time.Second, func(context.Context) error {
 			if n := ts.fake.Stats(); n.Active != 0 || n.Open != 0 {
@@ -87,7 +89,8 @@ func newTestServer(t *testing.T, cfg config.Config) *testServer {
 				ts.warmed <- l
 				return nil
 			},
-			ready: func(context.Context) error { return nil },
+			changed: ts.changed,
+			ready:   func(context.Context) error { return nil },
 		}, nil
 	}
 	ts.server = newServer(Process{Version: "test", Hurry: ts.hurry}, cfg, zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.WarnLevel), open)
@@ -147,6 +150,10 @@ func TestServeJudges(t *testing.T) {
 	}
 	if got := <-ts.warmed; len(got) != 1 || got[0].Name != "script" {
 		t.Fatalf("warmed %v, want what is available", got)
+	}
+	ts.changed <- struct{}{}
+	if got := <-ts.warmed; len(got) != 1 {
+		t.Errorf("after a change of the images warmed %v, want what is available then", got)
 	}
 }
 

@@ -17,7 +17,6 @@ import (
 	"github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/pkg/cio"
 	"github.com/rs/zerolog"
-	"golang.org/x/sys/unix"
 
 	"optimus/sandbox/wire"
 )
@@ -184,20 +183,10 @@ func accept(ctx context.Context, l *net.UnixListener, pid uint32) (*wire.Conn, e
 	if err != nil {
 		return nil, wrap("wait for the agent", err)
 	}
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return nil, wrap("identify the agent", err)
-	}
-	var peer *unix.Ucred
-	var peerErr error
-	if err := raw.Control(func(fd uintptr) {
-		peer, peerErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	}); err != nil {
-		return nil, wrap("identify the agent", err)
-	}
-	if peerErr != nil || int64(peer.Pid) != int64(pid) {
+	peer, err := peerOf(conn)
+	if err != nil || int64(peer.Pid) != int64(pid) {
 		_ = conn.Close()
-		return nil, errors.Join(fmt.Errorf("identify the agent: the peer is not process %d of the container", pid), peerErr)
+		return nil, errors.Join(fmt.Errorf("identify the agent: the peer is not process %d of the container", pid), err)
 	}
 	return wire.New(conn), nil
 }

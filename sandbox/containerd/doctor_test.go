@@ -170,7 +170,7 @@ func TestDoctor(t *testing.T) {
 	checks := Doctor(t.Context(), DoctorOptions{
 		DataDir: o.Dir,
 		Daemon:  o,
-		Images:  []LanguageImage{{"python", "optimus.local/python:absent"}},
+		Images:  []LanguageImage{{"python", "optimus.local/python:absent", "optimus admin images pull python"}},
 	})
 	found := map[string]Check{}
 	for _, c := range checks {
@@ -188,7 +188,7 @@ func TestDoctor(t *testing.T) {
 	if c := found["containerd"]; c.Status != StatusOK || !strings.Contains(c.Detail, "private") {
 		t.Errorf("got %+v", c)
 	}
-	if c := found["image of python"]; c.Status != StatusWarn || c.Fix != "optimus admin images build python" {
+	if c := found["image of python"]; c.Status != StatusWarn || c.Fix != "optimus admin images pull python" {
 		t.Errorf("got %+v", c)
 	}
 	assertNothingLeft(t, o.Dir)

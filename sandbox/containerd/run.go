@@ -29,6 +29,7 @@ type task struct {
 	program  uint32
 	writable bool
 	argv     []string
+	ofImage  bool // the command is one of the image's, not of the program's own files
 	env      []string
 	limits   sandbox.Limits
 	stdin    []byte
@@ -84,7 +85,7 @@ func (c *container) run(ctx context.Context, t task, done func()) (sandbox.Outco
 		return sandbox.Outcome{}, err
 	}
 	ended = true
-	return a.judge(exit, t.argv)
+	return a.judge(exit, t)
 }
 
 // errCommandTooLong tells of arguments and environment that no frame can hold: the program's
@@ -193,7 +194,7 @@ func (a *active) checkCPU(next *time.Timer) {
 }
 
 // judge turns what the agent says and what the kernel accounted into an outcome.
-func (a *active) judge(exit wire.Exit, argv []string) (sandbox.Outcome, error) {
+func (a *active) judge(exit wire.Exit, t task) (sandbox.Outcome, error) {
 	u, err := a.group.usage()
 	switch {
 	case err != nil && a.c.isLost(): // the group went with it
@@ -202,6 +203,8 @@ func (a *active) judge(exit wire.Exit, argv []string) (sandbox.Outcome, error) {
 		return sandbox.Outcome{}, errors.Join(fmt.Errorf("run in container %s: %.500s", a.c.id, exit.Error), err)
 	case err != nil:
 		return sandbox.Outcome{}, err
+	case t.ofImage && lacks(syscall.Errno(exit.StartError)) && !u.limitHit:
+		return sandbox.Outcome{}, &commandError{t.argv[0], syscall.Errno(exit.StartError)}
 	}
 	o := a.outcome
 	o.CPU, o.Memory, o.Processes = u.cpu, u.memory, u.processes
@@ -213,7 +216,7 @@ func (a *active) judge(exit wire.Exit, argv []string) (sandbox.Outcome, error) {
 	case exit.Killed != "" || exit.Error != "":
 		o.Signal = int(unix.SIGKILL)
 	case exit.StartError != 0:
-		o.ExitCode, o.Message = startFailure(argv[0], syscall.Errno(exit.StartError))
+		o.ExitCode, o.Message = startFailure(t.argv[0], syscall.Errno(exit.StartError))
 	case status.Signaled():
 		o.Signal = int(status.Signal())
 	default:
