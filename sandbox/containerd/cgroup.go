@@ -2,6 +2,7 @@ package containerd
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -64,17 +65,33 @@ type usage struct {
 }
 
 // openCgroups finds out which version this machine has. parent is a path from the root of the
-// hierarchies, such as "/optimus".
-func openCgroups(parent string) (cgroups, error) {
+// hierarchies, such as "/optimus"; where it is empty, one is chosen. The one that holds is returned.
+func openCgroups(parent string) (cgroups, string, error) {
 	mounts, err := cgroupMounts("/proc/self/mountinfo")
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	if mounts.v2 != "" && !mounts.hasV1("memory") {
-		return openV2(filepath.Join(mounts.v2, parent))
+	if parent != "" {
+		parent = filepath.Join("/", parent)
 	}
-	return openV1(mounts, parent)
+	if mounts.v2 == "" || mounts.hasV1("memory") {
+		parent = cmp.Or(parent, "/"+cgroupName)
+		t, err := openV1(mounts, parent)
+		return t, parent, err
+	}
+	if parent == "" {
+		own, err := os.ReadFile("/proc/self/cgroup")
+		if err != nil {
+			return nil, "", fmt.Errorf("find cgroups: %w", err)
+		}
+		parent = filepath.Join(placeV2(mounts.v2, ownV2(string(own))), cgroupName)
+	}
+	t, err := openV2(mounts.v2, parent)
+	return t, parent, err
 }
+
+// cgroupName is the group of all containers, below the place where Optimus may make one.
+const cgroupName = "optimus"
 
 // mountedCgroups are the hierarchies of this machine: by controller for v1.
 type mountedCgroups struct {

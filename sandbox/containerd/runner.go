@@ -21,9 +21,8 @@ import (
 
 // Defaults of [RunnerOptions].
 const (
-	DefaultCgroupParent = "/optimus"
-	DefaultUIDBase      = 700_000
-	DefaultPool         = 2
+	DefaultUIDBase = 700_000
+	DefaultPool    = 2
 )
 
 // RunnerOptions say how a [Runner] works.
@@ -39,7 +38,9 @@ type RunnerOptions struct {
 	// UIDBase is the first of Slots user ids, one for each slot; 0 means DefaultUIDBase. Where other
 	// Runners work in Dir, each has a block of a thousand ids, from UIDBase on, of its own.
 	UIDBase int
-	// CgroupParent is where containers' cgroups lie; empty means DefaultCgroupParent.
+	// CgroupParent is the group in which containers' groups lie, a path from the hierarchy's root.
+	// Empty means "optimus": below Optimus's own group where that is delegated to it (version 2),
+	// else at the root.
 	CgroupParent string
 	// Pool is how many containers wait, started, for the next job of a dedicated language; 0
 	// means DefaultPool.
@@ -87,8 +88,7 @@ func NewRunner(ctx context.Context, o RunnerOptions) (*Runner, error) {
 	}
 	r := &Runner{
 		client: o.Daemon.Client(), snapshotter: o.Daemon.Snapshotter(), runcRoot: o.Daemon.RuncRoot(),
-		cgroupParent: cmp.Or(o.CgroupParent, DefaultCgroupParent), log: o.Log,
-		slots: cmp.Or(o.Slots, runtime.NumCPU()), pool: cmp.Or(o.Pool, DefaultPool),
+		log: o.Log, slots: cmp.Or(o.Slots, runtime.NumCPU()), pool: cmp.Or(o.Pool, DefaultPool),
 		uidBase: cmp.Or(o.UIDBase, DefaultUIDBase), warm: map[shelfKey]*shelf{}, now: o.Now,
 	}
 	if r.slots > uidsPerInstance {
@@ -106,7 +106,7 @@ func NewRunner(ctx context.Context, o RunnerOptions) (*Runner, error) {
 			return nil, wrap("find the agent's binary", err)
 		}
 	}
-	if r.cgroups, err = openCgroups(r.cgroupParent); err != nil {
+	if r.cgroups, r.cgroupParent, err = openCgroups(o.CgroupParent); err != nil {
 		return nil, err
 	}
 	if r.instance, err = newInstance(r.dir); err != nil {
