@@ -111,8 +111,8 @@ type Sandbox struct {
 	Namespace string `toml:"namespace" is:"name"`
 	// Snapshotter of containerd; empty means overlayfs where it works, else native.
 	Snapshotter string `toml:"snapshotter" is:"name"`
-	// CgroupParent is the cgroup below which all runs are; empty means "optimus" at the top or,
-	// in a pod, below the pod's own.
+	// CgroupParent is the cgroup below which all runs are; empty means "optimus", below
+	// Optimus's own where that is delegated to it (cgroup v2: systemd's Delegate=), else at the top.
 	CgroupParent string `toml:"cgroup_parent" is:"cgroup"`
 	// UIDBase is the user id of slot 0; slot N runs as UIDBase + N. The default lies above the
 	// 16-bit ids that images and systemd use and below 100000, where subordinate ids begin.

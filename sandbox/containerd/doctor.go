@@ -1,7 +1,6 @@
 package containerd
 
 import (
-	"cmp"
 	"context"
 	"io/fs"
 	"os"
@@ -72,7 +71,7 @@ func Doctor(ctx context.Context, o DoctorOptions) []Check {
 	root := os.DirFS("/")
 	checks := []Check{checkUser(os.Geteuid()), checkArch(runtime.GOARCH)}
 	checks = append(checks, checkKernel(root)...)
-	if bytes, err := memoryOfRuns(cmp.Or(o.CgroupParent, DefaultCgroupParent)); err == nil { // else the check of cgroups says why
+	if bytes, err := memoryOfRuns(o.CgroupParent); err == nil { // else the check of cgroups says why
 		checks = append(checks, CheckMemory(bytes, o.Slots, o.LargestRun))
 	}
 	checks = append(checks, checkTools(ctx, root)...)

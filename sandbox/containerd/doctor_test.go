@@ -79,8 +79,8 @@ func TestKernelChecks(t *testing.T) {
 		"cgroup v2, at top": {checkCgroups, map[string]string{"proc/self/cgroup": "0::/\n"}, StatusOK, "version 2"},
 		"cgroup v2, not delegated": {
 			checkCgroups,
-			map[string]string{"sys/fs/cgroup/system.slice/optimus.service/cgroup.controllers": "memory pids"},
-			StatusFail, "without cpu",
+			map[string]string{"sys/fs/cgroup/system.slice/optimus.service/cgroup.controllers": "cpu pids"},
+			StatusFail, "without memory",
 		},
 		"cgroup v1":            {checkCgroups, v1("cpu,cpuacct", "memory", "pids"), StatusOK, "version 1"},
 		"cgroup v1, no memory": {checkCgroups, v1("cpu,cpuacct", "pids"), StatusFail, "without memory"},

@@ -43,10 +43,13 @@ func (m *memoryPool) put(n int64) { m.free.Release(n) }
 // unbounded stands for memory whose amount the machine does not tell.
 const unbounded = math.MaxInt64
 
-// memoryOfRuns is availableMemory on this machine.
+// memoryOfRuns is availableMemory on this machine; parent is as stated, or empty.
 func memoryOfRuns(parent string) (int64, error) {
 	mounts, err := cgroupMounts("/proc/self/mountinfo")
 	if err != nil {
+		return 0, err
+	}
+	if parent, err = cgroupParent(mounts, parent); err != nil {
 		return 0, err
 	}
 	return availableMemory(os.DirFS("/"), mounts, parent), nil

@@ -19,11 +19,8 @@ import (
 	"optimus/sandbox"
 )
 
-// Defaults of [RunnerOptions].
-const (
-	DefaultCgroupParent = "/optimus"
-	DefaultUIDBase      = 700_000
-)
+// DefaultUIDBase is the default of [RunnerOptions.UIDBase].
+const DefaultUIDBase = 70_000
 
 // RunnerOptions say how a [Runner] works.
 type RunnerOptions struct {
@@ -38,7 +35,9 @@ type RunnerOptions struct {
 	// UIDBase is the first of Slots user ids, one for each slot; 0 means DefaultUIDBase. Where other
 	// Runners work in Dir, each has a block of a thousand ids, from UIDBase on, of its own.
 	UIDBase int
-	// CgroupParent is where containers' cgroups lie; empty means DefaultCgroupParent.
+	// CgroupParent is the group in which containers' groups lie, a path from the hierarchy's root.
+	// Empty means "optimus": below Optimus's own group where that is delegated to it (version 2),
+	// else at the root.
 	CgroupParent string
 	// Pool is how many containers wait, started, for the next job of a dedicated language; with 0
 	// each is made when its job asks for it.
@@ -96,8 +95,7 @@ func NewRunner(ctx context.Context, o RunnerOptions) (*Runner, error) {
 	}
 	r := &Runner{
 		client: o.Daemon.Client(), snapshotter: o.Daemon.Snapshotter(), runcRoot: o.Daemon.RuncRoot(),
-		cgroupParent: cmp.Or(o.CgroupParent, DefaultCgroupParent), log: o.Log,
-		slots: cmp.Or(o.Slots, runtime.NumCPU()), pool: o.Pool, idle: o.Idle,
+		log: o.Log, slots: cmp.Or(o.Slots, runtime.NumCPU()), pool: o.Pool, idle: o.Idle,
 		uidBase: cmp.Or(o.UIDBase, DefaultUIDBase), warm: map[shelfKey]*shelf{}, now: o.Now,
 	}
 	if r.slots > uidsPerInstance {
@@ -118,7 +116,7 @@ func NewRunner(ctx context.Context, o RunnerOptions) (*Runner, error) {
 			return nil, wrap("find the agent's binary", err)
 		}
 	}
-	if r.cgroups, err = openCgroups(r.cgroupParent); err != nil {
+	if r.cgroups, r.cgroupParent, err = openCgroups(o.CgroupParent); err != nil {
 		return nil, err
 	}
 	bytes, err := memoryOfRuns(r.cgroupParent)
