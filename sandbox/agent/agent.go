@@ -111,7 +111,7 @@ func (a *agent) greet() error {
 	}
 	var ready wire.Ready
 	var fault error
-	if a.shared, fault = setup(hello.Slots); fault != nil {
+	if a.shared, fault = setup(hello); fault != nil {
 		ready.Error = fault.Error()
 	}
 	forgetStart()

@@ -23,6 +23,7 @@ type run struct {
 	conn  *wire.Conn
 	spec  wire.RunSpec
 	stdin []byte
+	group *group // nil where the host made the run's cgroup
 
 	mu      sync.Mutex
 	process *os.Process // init; nil before it starts and after it was reaped
@@ -56,15 +57,19 @@ func (r *run) carryOut(s *shared, p *program, cgroups []*os.File) {
 		r.follow(ends)
 	}
 	ends.close()
+	r.group.remove()
 	_ = r.conn.Send(wire.Frame{Kind: wire.KindIdle, ID: r.id})
 }
 
 // follow passes on what the started box says, until it is gone.
 func (r *run) follow(ends *ends) {
 	timer := r.limitWall(ends)
+	unwatch := r.group.watch(r)
 	exit, reported := r.collect(ends)
 	timer.Stop()
+	unwatch()
 	if reported {
+		exit.Usage = r.group.usage()
 		// The box's processes are gone; only init is still dismantling its namespaces.
 		_ = r.conn.SendJSON(wire.KindExit, r.id, exit)
 	}
@@ -76,6 +81,7 @@ func (r *run) follow(ends *ends) {
 	if reported {
 		return
 	}
+	exit.Usage = r.group.usage()
 	if exit.Killed == "" {
 		exit.Error = "init ended without a report"
 	} else {
@@ -138,6 +144,13 @@ func (e *ends) sinceStart() int64 {
 // start makes the box. The ends must be closed whether it succeeds or not.
 func (r *run) start(s *shared, p *program, cgroups []*os.File) (*ends, error) {
 	e := &ends{}
+	if s.cgroups {
+		var err error
+		if r.group, err = newGroup(r.id, r.spec.Limits); err != nil {
+			return e, err
+		}
+		r.spec.CgroupV2, cgroups = true, []*os.File{r.group.folder}
+	}
 	stdin, err := r.input()
 	if err != nil {
 		return e, err

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"syscall"
 	"time"
@@ -40,7 +41,7 @@ type active struct {
 	c        *container
 	id       uint32
 	limits   sandbox.Limits
-	group    runCgroup
+	group    runCgroup // nil where the agent makes it, in a kernel of the container's own
 	frames   chan wire.Frame
 	output   func(sandbox.Stream, []byte)
 	outcome  sandbox.Outcome
@@ -55,8 +56,7 @@ func (c *container) run(ctx context.Context, t task, done func()) (sandbox.Outco
 		return sandbox.Outcome{}, fmt.Errorf("run: a limit is not stated: %+v", t.limits)
 	}
 	a := &active{c: c, id: c.nextID.Add(1), limits: t.limits, output: t.output}
-	var err error
-	if a.group, err = c.cgroups.run(c.id, a.id, t.limits); err != nil {
+	if err := a.enter(); err != nil {
 		done()
 		if c.isLost() { // its folder went with it
 			return sandbox.Outcome{}, c.lostError()
@@ -92,14 +92,19 @@ func (c *container) run(ctx context.Context, t task, done func()) (sandbox.Outco
 var errCommandTooLong = errors.New("command line and environment are too long")
 
 func (a *active) start(t task) error {
-	spec, err := json.Marshal(wire.RunSpec{
+	spec := wire.RunSpec{
 		Slot: t.slot.index, UID: t.slot.uid, Program: t.program, Writable: t.writable,
-		Argv: t.argv, Env: t.env, Limits: t.limits, CgroupV2: a.group.v2(),
-	})
+		Argv: t.argv, Env: t.env, Limits: t.limits,
+	}
+	var files []*os.File
+	if a.group != nil {
+		spec.CgroupV2, files = a.group.v2(), a.group.files()
+	}
+	payload, err := json.Marshal(spec)
 	if err != nil {
 		return fmt.Errorf("state run %d: %w", a.id, err)
 	}
-	if len(spec) > wire.MaxPayload {
+	if len(payload) > wire.MaxPayload {
 		return errCommandTooLong
 	}
 	for piece := range pieces(t.stdin) {
@@ -107,7 +112,7 @@ func (a *active) start(t task) error {
 			return err
 		}
 	}
-	return a.c.send(wire.Frame{Kind: wire.KindStart, ID: a.id, Payload: spec, Files: a.group.files()})
+	return a.c.send(wire.Frame{Kind: wire.KindStart, ID: a.id, Payload: payload, Files: files})
 }
 
 // watch takes the run's output until its exit, ends it at its CPU limit or with ctx, and ends the
@@ -115,6 +120,9 @@ func (a *active) start(t task) error {
 func (a *active) watch(ctx context.Context) (wire.Exit, error) {
 	cpu := time.NewTimer(a.limits.CPU / time.Duration(runtime.NumCPU()))
 	defer cpu.Stop()
+	if a.group == nil { // the agent sees to it
+		cpu.Stop()
+	}
 	dog := time.NewTimer(a.limits.Wall + watchdogGrace)
 	defer dog.Stop()
 	bites := 0
@@ -136,7 +144,7 @@ func (a *active) watch(ctx context.Context) (wire.Exit, error) {
 				a.c.fail(fmt.Errorf("run %d did not end after the host's watchdog killed it", a.id))
 				return wire.Exit{}, a.c.lostError()
 			}
-			a.group.kill()
+			a.kill()
 			dog.Reset(watchdogGrace)
 		}
 	}
@@ -194,7 +202,7 @@ func (a *active) checkCPU(next *time.Timer) {
 
 // judge turns what the agent says and what the kernel accounted into an outcome.
 func (a *active) judge(exit wire.Exit, argv []string) (sandbox.Outcome, error) {
-	u, err := a.group.usage()
+	u, err := a.usage(exit)
 	switch {
 	case err != nil && a.c.isLost(): // the group went with it
 		return sandbox.Outcome{}, a.c.lostError()
@@ -229,12 +237,46 @@ func (a *active) judge(exit wire.Exit, argv []string) (sandbox.Outcome, error) {
 	return o, nil
 }
 
+// enter makes the run's cgroup, where that is the host's to make.
+func (a *active) enter() (err error) {
+	if a.c.conn.PassesFiles() {
+		a.group, err = a.c.cgroups.run(a.c.id, a.id, a.limits)
+	}
+	return err
+}
+
+// usage is what the run used: the host's own account where it has one, else that of the container's
+// kernel.
+func (a *active) usage(exit wire.Exit) (usage, error) {
+	switch {
+	case a.group != nil:
+		return a.group.usage()
+	case exit.Usage == nil:
+		return usage{cpu: -1, memory: -1, processes: -1}, nil
+	}
+	u := exit.Usage
+	return usage{
+		cpu: time.Duration(u.CPUNS), memory: u.Memory, processes: u.Processes,
+		limitHit: u.OOMKilled || u.Memory > a.limits.Memory,
+	}, nil
+}
+
+// kill ends the run without the agent's help; with a kernel of the container's own, only the
+// container can be ended.
+func (a *active) kill() {
+	if a.group != nil {
+		a.group.kill()
+		return
+	}
+	a.c.fail(fmt.Errorf("run %d did not end", a.id))
+}
+
 // limit tells which limit ended the run. The measured values decide, not who was first to kill.
 func (a *active) limit(exit wire.Exit, o sandbox.Outcome, u usage) sandbox.Limit {
 	switch {
 	case u.limitHit:
 		return sandbox.MemoryLimit
-	case a.exceeded == sandbox.CPULimit || o.CPU > a.limits.CPU:
+	case a.exceeded == sandbox.CPULimit || exit.Killed == string(sandbox.CPULimit) || o.CPU > a.limits.CPU:
 		return sandbox.CPULimit
 	case exit.Killed == string(sandbox.WallLimit) || o.Wall > a.limits.Wall:
 		return sandbox.WallLimit
@@ -273,6 +315,9 @@ func (a *active) clean(started bool, done func()) {
 		}
 	}
 	a.c.forget(a.id)
+	if a.group == nil {
+		return
+	}
 	if err := a.group.remove(); err != nil && !a.c.isLost() {
 		a.c.log.Warn().Err(err).Msg("cgroup of a run was not removed")
 	}

@@ -51,6 +51,7 @@ type RunnerOptions struct {
 
 // Runner runs programs in warm containers. It is a [sandbox.Runner].
 type Runner struct {
+	daemon       *Daemon
 	client       *client.Client
 	snapshotter  string
 	runcRoot     string
@@ -86,7 +87,7 @@ func NewRunner(ctx context.Context, o RunnerOptions) (*Runner, error) {
 		return nil, errors.New("runner: daemon and clock must be given")
 	}
 	r := &Runner{
-		client: o.Daemon.Client(), snapshotter: o.Daemon.Snapshotter(), runcRoot: o.Daemon.RuncRoot(),
+		daemon: o.Daemon, client: o.Daemon.Client(), snapshotter: o.Daemon.Snapshotter(), runcRoot: o.Daemon.RuncRoot(),
 		cgroupParent: cmp.Or(o.CgroupParent, DefaultCgroupParent), log: o.Log,
 		slots: cmp.Or(o.Slots, runtime.NumCPU()), pool: cmp.Or(o.Pool, DefaultPool),
 		uidBase: cmp.Or(o.UIDBase, DefaultUIDBase), warm: map[shelfKey]*shelf{}, now: o.Now,

@@ -16,6 +16,9 @@ type Harness struct {
 	// Absent names the languages that this harness is known not to have; the suite fails where a
 	// language is neither present nor listed here, so that none is left out unseen.
 	Absent []string
+	// OwnKernel: the programs run on a kernel that is not this machine's, such as gVisor's. What that
+	// legitimately changes stands beside each case that looks at it.
+	OwnKernel bool
 	// KillAgent kills, as kill -9 does, the process that runs programs in the container behind p,
 	// and KillContainer everything in it. Both return once it is dead.
 	KillAgent     func(ctx context.Context, p sandbox.Program) error
