@@ -23,12 +23,17 @@ func fakeGroup(t *testing.T) (g *group, set func(file, text string)) {
 
 func TestARunIsKilledAtWhatItsGroupTells(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct{ memory, cpu, want string }{
-		"within":       {"1000\n", "usage_usec 999999\nuser_usec 5000000\n", ""},
-		"memory":       {"1001\n", "usage_usec 0\n", "memory"},
-		"CPU time":     {"0\n", "user_usec 0\nusage_usec 1000000\n", "cpu"},
-		"cannot tell":  {"?\n", "?\n", ""},
-		"nothing said": {"", "", ""},
+	for name, c := range map[string]struct {
+		memory, cpu string
+		spent       bool
+		want        string
+	}{
+		"within":              {"1000\n", "usage_usec 999999\nuser_usec 5000000\n", true, ""},
+		"memory":              {"1001\n", "usage_usec 0\n", false, "memory"},
+		"CPU time":            {"0\n", "user_usec 0\nusage_usec 1000000\n", true, "cpu"},
+		"CPU time, here only": {"0\n", "usage_usec 1000000\n", false, ""},
+		"cannot tell":         {"?\n", "?\n", true, ""},
+		"nothing said":        {"", "", true, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -37,6 +42,7 @@ func TestARunIsKilledAtWhatItsGroupTells(t *testing.T) {
 				set("memory.current", c.memory)
 				set("cpu.stat", c.cpu)
 				r := &run{}
+				r.spent.Store(c.spent)
 				stop := g.watch(r)
 				time.Sleep(2 * accountEvery)
 				stop()
@@ -63,6 +69,11 @@ func TestAPeakIsKept(t *testing.T) {
 	if u := g.usage(); u.CPUNS != 1_500_000 || u.Memory != 700 || u.Processes != 3 || !u.OOMKilled {
 		t.Errorf("usage %+v", u)
 	}
+	g.resident(5000)
+	if u := g.usage(); u.Memory != 1000 {
+		t.Errorf("peak %d with a resident set over the limit, want the limit", u.Memory)
+	}
+	g.peak = 700
 	set("memory.peak", "900\n") // kernels that keep it know better
 	if u := g.usage(); u.Memory != 900 {
 		t.Errorf("peak %d, want the kernel's own", u.Memory)

@@ -37,7 +37,7 @@ type shared struct {
 	maskDirs, maskFiles []string
 	// capabilities that the bounding set still holds.
 	capabilities []int
-	// hard are the hard limits that the agent itself has, by resource.
+	// hard are the hard limits that the agent itself has, by resource, of those that can be set.
 	hard map[int]uint64
 	// cgroups: the agent makes the runs' cgroups itself.
 	cgroups bool
@@ -92,7 +92,9 @@ func setup(hello wire.Hello) (*shared, error) {
 		if err := unix.Getrlimit(resource, &l); err != nil {
 			return nil, fmt.Errorf("getrlimit %d: %w", resource, err)
 		}
-		s.hard[resource] = l.Max
+		if unix.Setrlimit(resource, &l) == nil { // gVisor knows none of what it does not have
+			s.hard[resource] = l.Max
+		}
 	}
 	return s, nil
 }

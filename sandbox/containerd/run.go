@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"syscall"
 	"time"
@@ -41,7 +40,7 @@ type active struct {
 	c        *container
 	id       uint32
 	limits   sandbox.Limits
-	group    runCgroup // nil where the agent makes it, in a kernel of the container's own
+	group    runCgroup
 	frames   chan wire.Frame
 	output   func(sandbox.Stream, []byte)
 	outcome  sandbox.Outcome
@@ -56,7 +55,8 @@ func (c *container) run(ctx context.Context, t task, done func()) (sandbox.Outco
 		return sandbox.Outcome{}, fmt.Errorf("run: a limit is not stated: %+v", t.limits)
 	}
 	a := &active{c: c, id: c.nextID.Add(1), limits: t.limits, output: t.output}
-	if err := a.enter(); err != nil {
+	var err error
+	if a.group, err = a.enter(); err != nil {
 		done()
 		if c.isLost() { // its folder went with it
 			return sandbox.Outcome{}, c.lostError()
@@ -92,19 +92,14 @@ func (c *container) run(ctx context.Context, t task, done func()) (sandbox.Outco
 var errCommandTooLong = errors.New("command line and environment are too long")
 
 func (a *active) start(t task) error {
-	spec := wire.RunSpec{
+	spec, err := json.Marshal(wire.RunSpec{
 		Slot: t.slot.index, UID: t.slot.uid, Program: t.program, Writable: t.writable,
-		Argv: t.argv, Env: t.env, Limits: t.limits,
-	}
-	var files []*os.File
-	if a.group != nil {
-		spec.CgroupV2, files = a.group.v2(), a.group.files()
-	}
-	payload, err := json.Marshal(spec)
+		Argv: t.argv, Env: t.env, Limits: t.limits, CgroupV2: a.group.v2(),
+	})
 	if err != nil {
 		return fmt.Errorf("state run %d: %w", a.id, err)
 	}
-	if len(payload) > wire.MaxPayload {
+	if len(spec) > wire.MaxPayload {
 		return errCommandTooLong
 	}
 	for piece := range pieces(t.stdin) {
@@ -112,7 +107,7 @@ func (a *active) start(t task) error {
 			return err
 		}
 	}
-	return a.c.send(wire.Frame{Kind: wire.KindStart, ID: a.id, Payload: payload, Files: files})
+	return a.c.send(wire.Frame{Kind: wire.KindStart, ID: a.id, Payload: spec, Files: a.group.files()})
 }
 
 // watch takes the run's output until its exit, ends it at its CPU limit or with ctx, and ends the
@@ -120,9 +115,6 @@ func (a *active) start(t task) error {
 func (a *active) watch(ctx context.Context) (wire.Exit, error) {
 	cpu := time.NewTimer(a.limits.CPU / time.Duration(runtime.NumCPU()))
 	defer cpu.Stop()
-	if a.group == nil { // the agent sees to it
-		cpu.Stop()
-	}
 	dog := time.NewTimer(a.limits.Wall + watchdogGrace)
 	defer dog.Stop()
 	bites := 0
@@ -144,7 +136,7 @@ func (a *active) watch(ctx context.Context) (wire.Exit, error) {
 				a.c.fail(fmt.Errorf("run %d did not end after the host's watchdog killed it", a.id))
 				return wire.Exit{}, a.c.lostError()
 			}
-			a.kill()
+			a.group.kill()
 			dog.Reset(watchdogGrace)
 		}
 	}
@@ -193,6 +185,10 @@ func (a *active) checkCPU(next *time.Timer) {
 	used, err := a.group.cpu()
 	left := a.limits.CPU - used
 	if err == nil && left <= 0 {
+		if _, ok := a.group.(*guestRun); ok {
+			_ = a.c.send(wire.Frame{Kind: wire.KindSpent, ID: a.id})
+			return
+		}
 		a.exceeded = sandbox.CPULimit
 		_ = a.c.send(wire.Frame{Kind: wire.KindKill, ID: a.id})
 		return
@@ -202,7 +198,8 @@ func (a *active) checkCPU(next *time.Timer) {
 
 // judge turns what the agent says and what the kernel accounted into an outcome.
 func (a *active) judge(exit wire.Exit, argv []string) (sandbox.Outcome, error) {
-	u, err := a.usage(exit)
+	u, err := a.group.usage()
+	u = u.with(exit.Usage, a.limits.Memory)
 	switch {
 	case err != nil && a.c.isLost(): // the group went with it
 		return sandbox.Outcome{}, a.c.lostError()
@@ -235,40 +232,6 @@ func (a *active) judge(exit wire.Exit, argv []string) (sandbox.Outcome, error) {
 		return sandbox.Outcome{}, fmt.Errorf("run in container %s: killed (%s) without a limit being reached", a.c.id, exit.Killed)
 	}
 	return o, nil
-}
-
-// enter makes the run's cgroup, where that is the host's to make.
-func (a *active) enter() (err error) {
-	if a.c.conn.PassesFiles() {
-		a.group, err = a.c.cgroups.run(a.c.id, a.id, a.limits)
-	}
-	return err
-}
-
-// usage is what the run used: the host's own account where it has one, else that of the container's
-// kernel.
-func (a *active) usage(exit wire.Exit) (usage, error) {
-	switch {
-	case a.group != nil:
-		return a.group.usage()
-	case exit.Usage == nil:
-		return usage{cpu: -1, memory: -1, processes: -1}, nil
-	}
-	u := exit.Usage
-	return usage{
-		cpu: time.Duration(u.CPUNS), memory: u.Memory, processes: u.Processes,
-		limitHit: u.OOMKilled || u.Memory > a.limits.Memory,
-	}, nil
-}
-
-// kill ends the run without the agent's help; with a kernel of the container's own, only the
-// container can be ended.
-func (a *active) kill() {
-	if a.group != nil {
-		a.group.kill()
-		return
-	}
-	a.c.fail(fmt.Errorf("run %d did not end", a.id))
 }
 
 // limit tells which limit ended the run. The measured values decide, not who was first to kill.
@@ -315,9 +278,6 @@ func (a *active) clean(started bool, done func()) {
 		}
 	}
 	a.c.forget(a.id)
-	if a.group == nil {
-		return
-	}
 	if err := a.group.remove(); err != nil && !a.c.isLost() {
 		a.c.log.Warn().Err(err).Msg("cgroup of a run was not removed")
 	}

@@ -15,6 +15,7 @@ const (
 	KindStdin
 	KindStart
 	KindKill
+	KindSpent
 )
 
 // The kinds that an agent sends.
@@ -87,9 +88,6 @@ type Exit struct {
 	Killed string `json:"killed,omitempty"`
 	// WallNS is nanoseconds from execve to the main process's end.
 	WallNS int64 `json:"wall_ns"`
-	// UserNS and SystemNS are the rusage of all processes that were reaped.
-	UserNS   int64 `json:"user_ns"`
-	SystemNS int64 `json:"system_ns"`
 	// Usage is there where the agent has made the run's cgroup.
 	Usage *Usage `json:"usage,omitempty"`
 	// StdoutTruncated and StderrTruncated tell that more was written than was sent.
