@@ -61,7 +61,8 @@ func (p *privateDaemon) cleanUp(ctx context.Context) error {
 	if mounted := unmountBelow(p.dir); mounted != nil {
 		return errors.Join(err, mounted) // what is mounted in a task's folder must not be removed with it
 	}
-	return errors.Join(err, p.removeBundles())
+	// gVisor's sandboxes end with their shims, and leave files.
+	return errors.Join(err, p.removeBundles(), os.RemoveAll(p.runscRoot()))
 }
 
 // removeBundles removes the folders of tasks. One that was being made when the daemon was killed
@@ -100,34 +101,25 @@ func (p *privateDaemon) killShims(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// deleteContainers ends the containers that runc and runsc still know: a killed shim leaves its own.
+// deleteContainers ends the containers that runc still knows: a killed shim leaves its own.
 func (p *privateDaemon) deleteContainers(ctx context.Context) error {
+	left, err := filepath.Glob(filepath.Join(p.runcRoot(), "*", "*")) // namespace, container
+	if err != nil {
+		return fmt.Errorf("list runc's containers: %w", err)
+	}
 	var errs []error
-	for command, pattern := range map[string]string{ // namespace, container
-		"runc":  filepath.Join(p.runcRoot(), "*", "*"),
-		"runsc": filepath.Join(p.runscRoot(), "*", "*.state"),
-	} {
-		left, err := filepath.Glob(pattern)
-		errs = append(errs, err)
-		for _, entry := range left {
-			root, id := filepath.Split(entry)
-			id, _, _ = strings.Cut(id, "_sandbox:") // what runsc's file is named after it
-			errs = append(errs, p.deleteContainer(ctx, command, root, id))
+	for _, dir := range left {
+		root, id := filepath.Split(dir)
+		runc, err := lookUp(p.path, "runc")
+		if err != nil {
+			return err
+		}
+		cmd := exec.CommandContext(ctx, runc, "--root", root, "delete", "--force", id)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			errs = append(errs, fmt.Errorf("runc delete %s: %w: %s", id, err, strings.TrimSpace(string(out))))
 		}
 	}
 	return errors.Join(errs...)
-}
-
-func (p *privateDaemon) deleteContainer(ctx context.Context, command, root, id string) error {
-	file, err := lookUp(p.path, command)
-	if err != nil {
-		return err
-	}
-	cmd := exec.CommandContext(ctx, file, "--root", root, "delete", "--force", id)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s delete %s: %w: %s", command, id, err, strings.TrimSpace(string(out)))
-	}
-	return nil
 }
 
 // unmountBelow undoes every mount below dir, the deepest first.

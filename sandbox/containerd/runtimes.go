@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -37,10 +36,9 @@ func (r *Runner) runtimeConfig(runtime string) (client.NewContainerOpts, error) 
 	}
 }
 
-// gVisorConfig writes what the shim of gVisor reads, and gives its path. All of it goes with the
-// instance.
+// gVisorConfig writes what the shim of gVisor reads, and gives its path.
 func (r *Runner) gVisorConfig() (string, error) {
-	file := filepath.Join(r.dir, r.instance.id+"-runsc.toml")
+	file := r.instance.gVisorConfig()
 	text := "# Written by Optimus.\n"
 	if r.daemon.Private() {
 		text += "root = " + strconv.Quote(r.daemon.private.runscRoot()) + "\n"
