@@ -46,6 +46,9 @@ func examine(c *cli.Context, p Process, doctor func(context.Context, containerd.
 		if !slices.Contains(o.Images, image) {
 			o.Images = append(o.Images, image)
 		}
+		if name := e.config.Runtime; name != "" {
+			o.Runtimes = append(o.Runtimes, containerd.LanguageRuntime{Language: e.config.Name, Runtime: name})
+		}
 	}
 	checks := doctor(c.Context, o)
 	if c.Bool("json") {

@@ -27,6 +27,8 @@ type cgroups interface {
 	create(container string) error
 	// run makes the group of a run, whose limits must be resolved.
 	run(container string, n uint32, l sandbox.Limits) (runCgroup, error)
+	// cpu is what all of a container has used so far.
+	cpu(container string) (time.Duration, error)
 	// containers lists the containers that have a folder.
 	containers() ([]string, error)
 	// remove ends what is left in a container's folder and removes it. The parent stays: another

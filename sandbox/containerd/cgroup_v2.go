@@ -34,6 +34,11 @@ func (t *v2Tree) create(container string) error {
 	return delegate(dir)
 }
 
+func (t *v2Tree) cpu(container string) (time.Duration, error) {
+	n, err := readKeyed(filepath.Join(t.dir, container, "cpu.stat"), "usage_usec")
+	return time.Duration(n) * time.Microsecond, err
+}
+
 func (t *v2Tree) containers() ([]string, error) { return listFolders(t.dir) }
 
 func (t *v2Tree) remove(container string) error {

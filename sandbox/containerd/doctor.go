@@ -49,6 +49,11 @@ type LanguageImage struct {
 	Language, Ref, HowToGet string
 }
 
+// LanguageRuntime is the containerd runtime that a language states.
+type LanguageRuntime struct {
+	Language, Runtime string
+}
+
 // DoctorOptions says what to look at.
 type DoctorOptions struct {
 	// DataDir is the data folder; it need not exist yet.
@@ -63,6 +68,8 @@ type DoctorOptions struct {
 	Slots        int
 	LargestRun   int64
 	CgroupParent string
+	// Runtimes are those that the catalogue states.
+	Runtimes []LanguageRuntime
 }
 
 // Doctor examines this machine and gives every check, in a fixed order. It changes nothing

@@ -134,6 +134,9 @@ func checkContainerd(ctx context.Context, o DoctorOptions) (checks []Check) {
 	for _, image := range o.Images {
 		checks = append(checks, imageCheck(ctx, d.Images(), image))
 	}
+	for _, want := range o.Runtimes {
+		checks = append(checks, d.runtimeCheck(want))
+	}
 	return checks
 }
 

@@ -57,7 +57,7 @@ func (c *container) run(ctx context.Context, t task, done func()) (sandbox.Outco
 	}
 	a := &active{c: c, id: c.nextID.Add(1), limits: t.limits, output: t.output}
 	var err error
-	if a.group, err = c.cgroups.run(c.id, a.id, t.limits); err != nil {
+	if a.group, err = a.enter(); err != nil {
 		done()
 		if c.isLost() { // its folder went with it
 			return sandbox.Outcome{}, c.lostError()
@@ -186,6 +186,10 @@ func (a *active) checkCPU(next *time.Timer) {
 	used, err := a.group.cpu()
 	left := a.limits.CPU - used
 	if err == nil && left <= 0 {
+		if _, ok := a.group.(*guestRun); ok {
+			_ = a.c.send(wire.Frame{Kind: wire.KindSpent, ID: a.id})
+			return
+		}
 		a.exceeded = sandbox.CPULimit
 		_ = a.c.send(wire.Frame{Kind: wire.KindKill, ID: a.id})
 		return
@@ -196,6 +200,7 @@ func (a *active) checkCPU(next *time.Timer) {
 // judge turns what the agent says and what the kernel accounted into an outcome.
 func (a *active) judge(exit wire.Exit, t task) (sandbox.Outcome, error) {
 	u, err := a.group.usage()
+	u = u.with(exit.Usage, a.limits.Memory)
 	switch {
 	case err != nil && a.c.isLost(): // the group went with it
 		return sandbox.Outcome{}, a.c.lostError()
@@ -237,7 +242,7 @@ func (a *active) limit(exit wire.Exit, o sandbox.Outcome, u usage) sandbox.Limit
 	switch {
 	case u.limitHit:
 		return sandbox.MemoryLimit
-	case a.exceeded == sandbox.CPULimit || o.CPU > a.limits.CPU:
+	case a.exceeded == sandbox.CPULimit || exit.Killed == string(sandbox.CPULimit) || o.CPU > a.limits.CPU:
 		return sandbox.CPULimit
 	case exit.Killed == string(sandbox.WallLimit) || o.Wall > a.limits.Wall:
 		return sandbox.WallLimit

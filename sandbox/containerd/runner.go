@@ -52,6 +52,7 @@ type RunnerOptions struct {
 
 // Runner runs programs in warm containers. It is a [sandbox.Runner].
 type Runner struct {
+	daemon       *Daemon
 	client       *client.Client
 	snapshotter  string
 	runcRoot     string
@@ -94,7 +95,7 @@ func NewRunner(ctx context.Context, o RunnerOptions) (*Runner, error) {
 		return nil, errors.New("runner: daemon and clock must be given")
 	}
 	r := &Runner{
-		client: o.Daemon.Client(), snapshotter: o.Daemon.Snapshotter(), runcRoot: o.Daemon.RuncRoot(),
+		daemon: o.Daemon, client: o.Daemon.Client(), snapshotter: o.Daemon.Snapshotter(), runcRoot: o.Daemon.RuncRoot(),
 		log: o.Log, slots: cmp.Or(o.Slots, runtime.NumCPU()), pool: o.Pool, idle: o.Idle,
 		uidBase: cmp.Or(o.UIDBase, DefaultUIDBase), warm: map[shelfKey]*shelf{}, now: o.Now,
 	}
