@@ -34,7 +34,7 @@ func TestARuntimeThatCannotBeUsedIsToldBeforehand(t *testing.T) {
 			if err != nil || check.Status != StatusOK {
 				t.Errorf("%s: %v, %+v", name, err, check)
 			}
-		case !errors.Is(err, ErrRuntimeUnusable) || !strings.Contains(err.Error(), c.want):
+		case !errors.Is(err, errRuntimeUnusable) || !strings.Contains(err.Error(), c.want):
 			t.Errorf("%s: error %v, want %q", name, err, c.want)
 		case check.Status != StatusWarn || check.Name != "runtime of python-gvisor" || !strings.Contains(check.Fix, "deploy/runtimes.sh"):
 			t.Errorf("%s: the doctor says %+v", name, check)
