@@ -44,6 +44,7 @@ func realRunner(t *testing.T) (*containerd.Runner, map[string]sandbox.Language) 
 	cleanUp(t, "daemon", daemon.Close)
 	runner, err := containerd.NewRunner(ctx, containerd.RunnerOptions{
 		Daemon: daemon, Dir: filepath.Join(dir, "runner"), Agent: buildBinary(t), Now: time.Now, Log: log,
+		Slots: max(2, runtime.NumCPU()),
 	})
 	if err != nil {
 		t.Fatal(err)

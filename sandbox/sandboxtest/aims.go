@@ -16,18 +16,18 @@ const Honest Aim = "honest"
 // aims says of each what it is.
 func aims() map[Aim]string {
 	return map[Aim]string{
-		Honest:       "nothing: a program, right or wrong, that its author means well",
-		"cheat":      "a verdict, or figures, that the program has not earned",
-		"time":       "more processor or real time than was given",
-		"memory":     "more memory than was given, or another's",
-		"output":     "to flood the host with output",
-		"processes":  "more processes than were given, or processes that outlive the run",
-		"disk":       "to fill the disk, or the memory that stands for it",
-		"network":    "to reach the host, another run or the world",
-		"snooping":   "to read what belongs to the host, to another run or to the judge",
-		"privilege":  "to become root, or to gain any right that a run does not have",
-		"escape":     "out of the box: to change the host, the image or the kernel",
-		"traces":     "to leave something for the next run",
+		Honest:      "nothing: a program, right or wrong, that its author means well",
+		"cheat":     "a verdict, or figures, that the program has not earned",
+		"time":      "more processor or real time than was given",
+		"memory":    "more memory than was given, or another's",
+		"output":    "to flood the host with output",
+		"processes": "more processes than were given, or processes that outlive the run",
+		"disk":      "to fill the disk, or the memory that stands for it",
+		"network":   "to reach the host, another run or the world",
+		"snooping":  "to read what belongs to the host, to another run or to the judge",
+		"privilege": "to become root, or to gain any right that a run does not have",
+		"escape":    "out of the box: to change the host, the image or the kernel",
+		"traces":    "to leave something for the next run",
 	}
 }
 
@@ -48,6 +48,17 @@ func layers() map[Layer]string {
 		"judge":      "the verdict, from what was measured; the comparison of output",
 		"language":   "the language's command in the catalogue, which bounds its runtime",
 	}
+}
+
+// LayersTable says of each layer what it is, as Markdown.
+func LayersTable() string {
+	var b strings.Builder
+	b.WriteString("| layer | is |\n|---|---|\n")
+	all := layers()
+	for _, l := range slices.Sorted(maps.Keys(all)) {
+		fmt.Fprintf(&b, "| %s | %s |\n", l, all[l])
+	}
+	return b.String()
 }
 
 // SecurityTable lists for each aim the programs of the catalogue that have it and the layers in

@@ -59,29 +59,29 @@ func readCases(files fs.FS, dir string) ([]Case, error) {
 
 // header is what stands above a program: see catalogue/README.md.
 type header struct {
-	Why           string         `toml:"why"`
-	Aim           Aim            `toml:"aim"`
-	Layers        []Layer        `toml:"layers"`
-	Args          []string       `toml:"args"`
+	Why           string              `toml:"why"`
+	Aim           Aim                 `toml:"aim"`
+	Layers        []Layer             `toml:"layers"`
+	Args          []string            `toml:"args"`
 	Checker       sandbox.CheckerKind `toml:"checker"`
-	StopOnFailure bool           `toml:"stop_on_failure"`
-	Runs          int            `toml:"runs"`
-	Jobs          int            `toml:"jobs"`
-	Marked        bool           `toml:"marked"`
-	Exclusive     bool           `toml:"exclusive"`
-	Loaded        bool           `toml:"loaded"`
-	Limits        limitsHeader         `toml:"limits"`
-	CompileLimits limitsHeader         `toml:"compile_limits"`
-	Language      Change         `toml:"language"`
-	Files         map[string]any `toml:"files"`
-	Tests         []testHeader   `toml:"tests"`
-	Want          wantHeader     `toml:"want"`
-	Compile       deedHeader     `toml:"compile"`
+	StopOnFailure bool                `toml:"stop_on_failure"`
+	Runs          int                 `toml:"runs"`
+	Jobs          int                 `toml:"jobs"`
+	Marked        bool                `toml:"marked"`
+	Exclusive     bool                `toml:"exclusive"`
+	Loaded        bool                `toml:"loaded"`
+	Limits        limitsHeader        `toml:"limits"`
+	CompileLimits limitsHeader        `toml:"compile_limits"`
+	Language      Change              `toml:"language"`
+	Files         map[string]any      `toml:"files"`
+	Tests         []testHeader        `toml:"tests"`
+	Want          wantHeader          `toml:"want"`
+	Compile       deedHeader          `toml:"compile"`
 }
 
 type testHeader struct {
-	Input    any    `toml:"input"`
-	Expected any    `toml:"expected"`
+	Input    any          `toml:"input"`
+	Expected any          `toml:"expected"`
 	Limits   limitsHeader `toml:"limits"`
 }
 

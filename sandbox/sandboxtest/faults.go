@@ -26,6 +26,7 @@ func faults() []fault {
 		{"runs/20 at once", manyAtOnce},
 		{"runs/live output", liveOutput},
 		{"runs/host is out of reach", hostOutOfReach},
+		{"runs/two jobs look for each other", lookForEachOther},
 		{"runs/cancelled", cancelled},
 		{"runs/cancelled compile", cancelledCompile},
 		{"runs/ended context", endedContext},

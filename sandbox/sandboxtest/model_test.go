@@ -99,6 +99,10 @@ func (p *modelProgram) Run(ctx context.Context, in sandbox.Input, _ sandbox.Limi
 		return p.sleep(ctx, in)
 	case strings.Contains(p.source, "listdir('.').count"):
 		return sandbox.Outcome{Stdout: fmt.Appendf(nil, "%s 1\n", in.Stdin)}, nil
+	case p.source == looksForTheOther:
+		in.Output(sandbox.Stdout, []byte("started\n"))
+		time.Sleep(100 * time.Millisecond)
+		return sandbox.Outcome{Stdout: []byte("started\ndone\n")}, nil
 	case p.act == nil:
 		return sandbox.Outcome{Stdout: []byte("done\n")}, nil
 	}
