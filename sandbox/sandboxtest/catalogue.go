@@ -115,25 +115,25 @@ type wantHeader struct {
 }
 
 type deedHeader struct {
-	Exceeded      sandbox.Limit `toml:"exceeded"`
-	Exit          int           `toml:"exit"`
-	Signal        string        `toml:"signal"`
-	Stderr        string        `toml:"stderr"`
-	StderrWithout string        `toml:"stderr_without"`
-	Message       string        `toml:"message"`
-	StdoutBytes   int           `toml:"stdout_bytes"`
-	StderrBytes   int           `toml:"stderr_bytes"`
-	StdoutCut     bool          `toml:"stdout_cut"`
-	StderrCut     bool          `toml:"stderr_cut"`
-	CPUMS         [2]int64      `toml:"cpu_ms"`
-	WallMS        [2]int64      `toml:"wall_ms"`
-	MemoryMiB     [2]int64      `toml:"memory_mib"`
-	Processes     [2]int64      `toml:"processes"`
+	Exceeded    sandbox.Limit `toml:"exceeded"`
+	Exit        int           `toml:"exit"`
+	Signal      string        `toml:"signal"`
+	Stderr      string        `toml:"stderr"`
+	Without     string        `toml:"without"`
+	Message     string        `toml:"message"`
+	StdoutBytes int           `toml:"stdout_bytes"`
+	StderrBytes int           `toml:"stderr_bytes"`
+	StdoutCut   bool          `toml:"stdout_cut"`
+	StderrCut   bool          `toml:"stderr_cut"`
+	CPUMS       [2]int64      `toml:"cpu_ms"`
+	WallMS      [2]int64      `toml:"wall_ms"`
+	MemoryMiB   [2]int64      `toml:"memory_mib"`
+	Processes   [2]int64      `toml:"processes"`
 }
 
 func (d deedHeader) deed() (Deed, error) {
 	deed := Deed{
-		Exceeded: d.Exceeded, Exit: d.Exit, Stderr: d.Stderr, StderrWithout: d.StderrWithout, Message: d.Message,
+		Exceeded: d.Exceeded, Exit: d.Exit, Stderr: d.Stderr, Without: d.Without, Message: d.Message,
 		StdoutBytes: d.StdoutBytes, StderrBytes: d.StderrBytes, StdoutCut: d.StdoutCut, StderrCut: d.StderrCut,
 		CPU: [2]time.Duration{ms(d.CPUMS[0]), ms(d.CPUMS[1])}, Wall: [2]time.Duration{ms(d.WallMS[0]), ms(d.WallMS[1])},
 		Memory: [2]int64{d.MemoryMiB[0] * mib, d.MemoryMiB[1] * mib}, Processes: d.Processes,

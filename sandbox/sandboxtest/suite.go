@@ -29,7 +29,10 @@ type Harness struct {
 func Run(t *testing.T, h Harness) {
 	t.Helper()
 	if _, ok := h.Languages[python]; !ok {
-		t.Fatal("the suite's programs are written in Python: the harness has none")
+		t.Fatal("the faults' programs are written in Python: the harness has none")
+	}
+	if h.Load == nil {
+		t.Fatal("the harness has no Load")
 	}
 	cases, err := Cases()
 	if err != nil {

@@ -21,11 +21,11 @@ type Want struct {
 type Deed struct {
 	// Exceeded is the limit that ended it.
 	Exceeded sandbox.Limit
-	// Exit is compared where it is not 0, and Signal always.
+	// Exit is the status of a run that ended by itself, Signal what ended it.
 	Exit, Signal int
-	// Stderr is a part of standard error, StderrWithout is no part of it, Message a part of the
-	// test's or the run's message.
-	Stderr, StderrWithout, Message string
+	// Stderr is a part of standard error, Without no part of anything that it printed, Message a
+	// part of the test's or the run's message.
+	Stderr, Without, Message string
 	// StdoutBytes and StderrBytes are how much is kept of each; with it StdoutCut and StderrCut
 	// say whether there was more.
 	StdoutBytes, StderrBytes int
@@ -77,8 +77,8 @@ func (d Deed) compare(f *shortfalls, what string, o sandbox.Outcome, message str
 	if !strings.Contains(string(o.Stderr), d.Stderr) {
 		f.add("%s: standard error does not say %q", what, d.Stderr)
 	}
-	if d.StderrWithout != "" && strings.Contains(string(o.Stderr)+string(o.Stdout), d.StderrWithout) {
-		f.add("%s: it says %q", what, d.StderrWithout)
+	if d.Without != "" && strings.Contains(string(o.Stderr)+string(o.Stdout), d.Without) {
+		f.add("%s: it says %q", what, d.Without)
 	}
 	if !strings.Contains(message+o.Message, d.Message) {
 		f.add("%s: the message is %q, want %q in it", what, message+o.Message, d.Message)
