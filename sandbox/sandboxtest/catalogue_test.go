@@ -146,7 +146,7 @@ func TestDocumentsListWhatThereIs(t *testing.T) {
 	switch {
 	case now == string(text):
 	case *update:
-		if err := os.WriteFile(name, []byte(now), 0o644); err != nil {
+		if err := os.WriteFile(name, []byte(now), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	default:

@@ -177,9 +177,11 @@ func hostOutOfReach(t *testing.T, h Harness) {
 	source := `
 import socket, sys
 for family, address in (socket.AF_INET, ('127.0.0.1', int(sys.argv[1]))), (socket.AF_UNIX, '\0' + sys.argv[2]):
-    s = socket.socket(family)
-    s.settimeout(2)
-    try: s.connect(address); print('reached', address)
+    try:
+        s = socket.socket(family)
+        s.settimeout(2)
+        s.connect(address)
+        print('reached', address)
     except OSError: pass
 print('done')
 `
