@@ -171,8 +171,11 @@ func parseCase(name string, text []byte) ([]Case, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := h.files(archive, &base)
+	files, err := h.files(archive)
 	if err != nil {
+		return nil, err
+	}
+	if base.Submission.Tests, err = h.tests(); err != nil {
 		return nil, err
 	}
 	return split(name, base, files)
@@ -207,7 +210,7 @@ func split(name string, base Case, files []sandbox.File) ([]Case, error) {
 }
 
 // check refuses a header that says too little.
-func (h header) check() error {
+func (h *header) check() error {
 	var errs []error
 	if strings.TrimSpace(h.Why) == "" {
 		errs = append(errs, errors.New("why: say what would be wrong with another verdict"))
@@ -241,7 +244,7 @@ func (h header) check() error {
 }
 
 // base is the case without its files.
-func (h header) base() (Case, error) {
+func (h *header) base() (Case, error) {
 	c := Case{
 		Why: h.Why, Aim: h.Aim, Layers: h.Layers, CompileLimits: h.CompileLimits.limits(), Change: h.Language, Jobs: h.Jobs,
 		Marked: h.Marked, Exclusive: h.Exclusive || h.Loaded, Loaded: h.Loaded,
@@ -256,20 +259,23 @@ func (h header) base() (Case, error) {
 	return c, errors.Join(err, err2)
 }
 
-// files gives the source files, and the case its tests.
-func (h header) files(archive *txtar.Archive, c *Case) ([]sandbox.File, error) {
+// files gives the source files; the parts of a test become the header's.
+func (h *header) files(archive *txtar.Archive) ([]sandbox.File, error) {
+	if len(h.Tests) == 0 {
+		h.Tests = make([]testHeader, 1)
+	}
 	var files []sandbox.File
 	for _, f := range archive.Files {
+		part := &h.Tests[0].Input
 		switch f.Name {
-		case "input", "expected":
-			if len(h.Tests) == 0 {
-				h.Tests = make([]testHeader, 1)
+		case "expected":
+			part = &h.Tests[0].Expected
+			fallthrough
+		case "input":
+			if len(h.Tests) > 1 || *part != nil {
+				return nil, fmt.Errorf("part %s: the tests are stated above", f.Name)
 			}
-			if f.Name == "input" {
-				h.Tests[0].Input = string(f.Data)
-			} else {
-				h.Tests[0].Expected = string(f.Data)
-			}
+			*part = string(f.Data)
 		default:
 			files = append(files, sandbox.File{Name: f.Name, Content: f.Data})
 		}
@@ -281,12 +287,14 @@ func (h header) files(archive *txtar.Archive, c *Case) ([]sandbox.File, error) {
 		}
 		files = append(files, sandbox.File{Name: name, Content: []byte(text)})
 	}
-	if len(h.Tests) == 0 {
-		h.Tests = make([]testHeader, 1)
-	}
+	return files, nil
+}
+
+func (h *header) tests() ([]sandbox.TestCase, error) {
+	var tests []sandbox.TestCase
 	for range cmp.Or(h.Runs, 1) {
 		for _, t := range h.Tests {
-			test := sandbox.TestCase{ID: strconv.Itoa(len(c.Submission.Tests) + 1), Weight: 1, Limits: t.Limits.limits()}
+			test := sandbox.TestCase{ID: strconv.Itoa(len(tests) + 1), Weight: 1, Limits: t.Limits.limits()}
 			input, err := content(t.Input)
 			if err != nil {
 				return nil, fmt.Errorf("tests.input: %w", err)
@@ -299,10 +307,10 @@ func (h header) files(archive *txtar.Archive, c *Case) ([]sandbox.File, error) {
 				}
 				test.Expected = &expected
 			}
-			c.Submission.Tests = append(c.Submission.Tests, test)
+			tests = append(tests, test)
 		}
 	}
-	return files, nil
+	return tests, nil
 }
 
 // content reads a text, or a table of text or hex, and times.

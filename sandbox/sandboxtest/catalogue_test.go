@@ -97,6 +97,7 @@ func TestCaseFaults(t *testing.T) {
 		{"want", "files = {x = {hex = \"0x\"}}\nwant", "hex"},
 		{"want", "tests = [{input = 3}]\nwant", "input"},
 		{"want", "tests = [{output = \"3\"}]\nwant", "output"},
+		{"-- main.py --", "-- input --\n1\n-- input --\n2\n-- main.py --", "input"},
 		{"main.py", "main.rb", "main.py"},
 		{"-- main.py --\n", "", "main.py"},
 	} {
