@@ -39,6 +39,35 @@ type Case struct {
 	// Loaded: it is judged again while every processor is busy. It is exclusive, too.
 	Loaded bool
 	Want   Want
+	// OwnKernel is what differs where the programs run on a kernel that is not this machine's; nil
+	// for nothing.
+	OwnKernel *Difference
+}
+
+// Difference is what another kernel than this machine's legitimately does otherwise. It is demanded
+// as strictly as the rest: one that is gone is noticed.
+type Difference struct {
+	// Want takes the place of the case's, and Expected, where not nil, of each test's.
+	Want     Want
+	Expected *string
+	// Why says what that kernel does, and why it does no harm.
+	Why string
+}
+
+// elsewhere is the case as it is on a kernel that is not this machine's.
+func (c Case) elsewhere() Case {
+	d := c.OwnKernel
+	if d == nil {
+		return c
+	}
+	c.Want = d.Want
+	if d.Expected != nil {
+		c.Submission.Tests = slices.Clone(c.Submission.Tests)
+		for i := range c.Submission.Tests {
+			c.Submission.Tests[i].Expected = d.Expected
+		}
+	}
+	return c
 }
 
 // Change is how a case's language differs from the one of its name.

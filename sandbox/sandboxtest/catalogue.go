@@ -77,6 +77,7 @@ type header struct {
 	Tests         []testHeader        `toml:"tests"`
 	Want          wantHeader          `toml:"want"`
 	Compile       deedHeader          `toml:"compile"`
+	OwnKernel     *differenceHeader   `toml:"own_kernel"`
 }
 
 type testHeader struct {
@@ -112,6 +113,35 @@ type wantHeader struct {
 	deedHeader
 	Verdict sandbox.Verdict   `toml:"verdict"`
 	Tests   []sandbox.Verdict `toml:"tests"`
+}
+
+func (w wantHeader) check() error {
+	for _, v := range append([]sandbox.Verdict{w.Verdict}, w.Tests...) {
+		if !v.Valid() {
+			return fmt.Errorf("verdict, tests: %q is no verdict", v)
+		}
+	}
+	switch {
+	case w.Verdict == sandbox.RuntimeError && w.Exit == 0 && w.Signal == "":
+		return errors.New("a runtime_error needs exit or signal")
+	case w.Verdict == sandbox.TimeLimitExceeded && w.Exceeded == "":
+		return errors.New(`a time_limit_exceeded needs exceeded = "cpu" or "wall"`)
+	}
+	return nil
+}
+
+// want is the header's, with what the compile must have done.
+func (w wantHeader) want(compile deedHeader) (Want, error) {
+	run, err := w.deed()
+	ofCompile, err2 := compile.deed()
+	return Want{Verdict: w.Verdict, Tests: w.Tests, Run: run, Compile: ofCompile}, errors.Join(w.check(), err, err2)
+}
+
+// differenceHeader is what stands in own_kernel: a want of its own, and why.
+type differenceHeader struct {
+	wantHeader
+	Why      string  `toml:"why"`
+	Expected *string `toml:"expected"`
 }
 
 type deedHeader struct {
@@ -226,19 +256,11 @@ func (h *header) check() error {
 			errs = append(errs, fmt.Errorf("layer %q is none of those that README.md lists", l))
 		}
 	}
-	for _, v := range append([]sandbox.Verdict{h.Want.Verdict}, h.Want.Tests...) {
-		if !v.Valid() {
-			errs = append(errs, fmt.Errorf("want.verdict, want.tests: %q is no verdict", v))
-		}
-	}
 	if h.Checker != "" && !slices.Contains(sandbox.CheckerKinds(), h.Checker) {
 		errs = append(errs, fmt.Errorf("checker %q: want one of %v", h.Checker, sandbox.CheckerKinds()))
 	}
-	switch {
-	case h.Want.Verdict == sandbox.RuntimeError && h.Want.Exit == 0 && h.Want.Signal == "":
-		errs = append(errs, errors.New("want: a runtime_error needs exit or signal"))
-	case h.Want.Verdict == sandbox.TimeLimitExceeded && h.Want.Exceeded == "":
-		errs = append(errs, errors.New(`want: a time_limit_exceeded needs exceeded = "cpu" or "wall"`))
+	if h.OwnKernel != nil && strings.TrimSpace(h.OwnKernel.Why) == "" {
+		errs = append(errs, errors.New("own_kernel.why: say what that kernel does, and why it does no harm"))
 	}
 	return errors.Join(errs...)
 }
@@ -251,12 +273,18 @@ func (h *header) base() (Case, error) {
 		Submission: sandbox.Submission{
 			Args: h.Args, Limits: h.Limits.limits(), Checker: sandbox.Checker{Kind: h.Checker}, StopOnFailure: h.StopOnFailure,
 		},
-		Want: Want{Verdict: h.Want.Verdict, Tests: h.Want.Tests},
 	}
-	var err, err2 error
-	c.Want.Run, err = h.Want.deed()
-	c.Want.Compile, err2 = h.Compile.deed()
-	return c, errors.Join(err, err2)
+	var err error
+	if c.Want, err = h.Want.want(h.Compile); err != nil {
+		return c, fmt.Errorf("want: %w", err)
+	}
+	if d := h.OwnKernel; d != nil {
+		c.OwnKernel = &Difference{Expected: d.Expected, Why: d.Why}
+		if c.OwnKernel.Want, err = d.want(h.Compile); err != nil {
+			return c, fmt.Errorf("own_kernel: %w", err)
+		}
+	}
+	return c, nil
 }
 
 // files gives the source files; the parts of a test become the header's.

@@ -40,6 +40,7 @@ loaded = true
 limits = {cpu_ms = 1, memory_mib = 2}
 want = {verdict = "runtime_error", signal = "SIGSEGV", wall_ms = [3, 4], memory_mib = [5, 6]}
 compile = {stderr = "warning"}
+own_kernel = {why = "it is late", verdict = "accepted", expected = "d", wall_ms = [8, 9]}
 
 [files]
 "lib.h" = {hex = "00 ff", times = 2}
@@ -67,6 +68,10 @@ int main() {}
 		c.Want.Verdict != sandbox.RuntimeError, c.Want.Run.Signal != 11, c.Want.Run.Wall != [2]time.Duration{3e6, 4e6},
 		c.Want.Run.Memory != [2]int64{5 << 20, 6 << 20}, c.Want.Compile.Stderr != "warning":
 		t.Errorf("%+v", c)
+	}
+	if e := c.elsewhere(); *e.Submission.Tests[1].Expected != "d" || *test.Expected != "c" || e.Want.Verdict != sandbox.Accepted ||
+		e.Want.Run.Wall != [2]time.Duration{8e6, 9e6} || e.Want.Compile.Stderr != "warning" {
+		t.Errorf("on another kernel: %+v", e)
 	}
 }
 
@@ -97,6 +102,8 @@ func TestCaseFaults(t *testing.T) {
 		{"want", "files = {x = {hex = \"0x\"}}\nwant", "hex"},
 		{"want", "tests = [{input = 3}]\nwant", "input"},
 		{"want", "tests = [{output = \"3\"}]\nwant", "output"},
+		{"want", "own_kernel = {verdict = \"accepted\"}\nwant", "own_kernel.why"},
+		{"want", "own_kernel = {why = \"x\"}\nwant", "own_kernel"},
 		{"-- main.py --", "-- input --\n1\n-- input --\n2\n-- main.py --", "input"},
 		{"main.py", "main.rb", "main.py"},
 		{"-- main.py --\n", "", "main.py"},

@@ -16,6 +16,10 @@ type Harness struct {
 	// Absent names the languages that this harness is known not to have; the suite fails where a
 	// language is neither present nor listed here, so that none is left out unseen.
 	Absent []string
+	// OwnKernel: the programs run on a kernel that is not this machine's, such as gVisor's. What may
+	// differ then stands beside each case: see [Difference]. Also, no process of a run is seen from
+	// this machine: that none is left ([Case.Marked]) is then for the kernel alone to keep.
+	OwnKernel bool
 	// KillAgent kills, as kill -9 does, the process that runs programs in the container behind p,
 	// and KillContainer everything in it. Both return once it is dead.
 	KillAgent     func(ctx context.Context, p sandbox.Program) error
@@ -73,6 +77,9 @@ func runCase(t *testing.T, h Harness, c Case) {
 	lang, ok := h.Languages[c.Language]
 	if !ok {
 		t.Fatalf("language %q is neither present nor declared absent", c.Language)
+	}
+	if h.OwnKernel {
+		c = c.elsewhere()
 	}
 	if err := c.Run(t.Context(), h.Runner, lang); err != nil {
 		t.Errorf("%v\nwhy it matters: %s", err, c.Why)
