@@ -49,7 +49,7 @@ type Case struct {
 type Difference struct {
 	// Want takes the place of the case's, and Expected, where not nil, of each test's.
 	Want     Want
-	Expected *string
+	Expected *sandbox.Text
 	// Why says what that kernel does, and why it does no harm.
 	Why string
 }

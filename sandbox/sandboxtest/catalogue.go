@@ -140,8 +140,8 @@ func (w wantHeader) want(compile deedHeader) (Want, error) {
 // differenceHeader is what stands in own_kernel: a want of its own, and why.
 type differenceHeader struct {
 	wantHeader
-	Why      string  `toml:"why"`
-	Expected *string `toml:"expected"`
+	Why      string        `toml:"why"`
+	Expected *sandbox.Text `toml:"expected"`
 }
 
 type deedHeader struct {
@@ -329,11 +329,11 @@ func (h *header) tests() ([]sandbox.TestCase, error) {
 			}
 			test.Input = []byte(input)
 			if t.Expected != nil {
-				expected, err := content(t.Expected)
+				text, err := content(t.Expected)
 				if err != nil {
 					return nil, fmt.Errorf("tests.expected: %w", err)
 				}
-				test.Expected = &expected
+				test.Expected = (*sandbox.Text)(&text)
 			}
 			tests = append(tests, test)
 		}

@@ -116,15 +116,22 @@ func (p *modelProgram) sleep(ctx context.Context, in sandbox.Input) (sandbox.Out
 	if _, err := fmt.Sscanf(p.source[strings.Index(p.source, "sleep("):], "sleep(%g)", &seconds); err != nil {
 		return sandbox.Outcome{}, fmt.Errorf("model: %w", err)
 	}
-	for range 2 {
+	tell := func(text string) {
+		if in.Output != nil {
+			in.Output(sandbox.Stdout, []byte(text))
+		}
+	}
+	for again := range 2 {
 		p.mu.Lock()
 		killed := p.killed
 		p.mu.Unlock()
-		if in.Output != nil {
-			in.Output(sandbox.Stdout, []byte("started\n"))
+		if again > 0 && in.Restarted != nil {
+			in.Restarted()
 		}
+		tell("started\n")
 		select {
 		case <-time.After(time.Duration(seconds * float64(time.Second))):
+			tell("ended\n")
 			return sandbox.Outcome{Stdout: []byte("started\nended\n")}, nil
 		case <-ctx.Done():
 			return sandbox.Outcome{}, ctx.Err()
@@ -156,7 +163,8 @@ func (p *modelProgram) ideal(c Case, d Deed, test *int) sandbox.Outcome {
 			want.Verdict = c.Want.Tests[*test]
 		}
 		if t.Expected != nil {
-			outputs = append(outputs, *t.Expected, *t.Expected+" ", strings.ReplaceAll(*t.Expected, " ", "  "))
+			right := string(*t.Expected)
+			outputs = append(outputs, right, right+" ", strings.ReplaceAll(right, " ", "  "))
 		}
 	}
 	for _, limit := range []sandbox.Limit{d.Exceeded, sandbox.MemoryLimit, sandbox.NoLimit} {
