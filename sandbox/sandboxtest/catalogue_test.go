@@ -3,6 +3,7 @@ package sandboxtest
 import (
 	"flag"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -134,6 +135,14 @@ func TestDocumentsListWhatThereIs(t *testing.T) {
 	for layer := range layers() {
 		if !strings.Contains(string(readme), "`"+string(layer)+"`") {
 			t.Errorf("catalogue/README.md does not name the layer %s", layer)
+		}
+	}
+	for _, part := range []any{header{}, limitsHeader{}, testHeader{}, wantHeader{}, differenceHeader{}, deedHeader{}, Change{}} {
+		of := reflect.TypeOf(part)
+		for i := range of.NumField() {
+			if field := of.Field(i).Tag.Get("toml"); field != "" && !strings.Contains(string(readme), "`"+field+"`") {
+				t.Errorf("catalogue/README.md does not name the field %s", field)
+			}
 		}
 	}
 	const name = "../../docs/SECURITY.md"
