@@ -138,9 +138,8 @@ func TestDocumentsListWhatThereIs(t *testing.T) {
 		}
 	}
 	for _, part := range []any{header{}, limitsHeader{}, testHeader{}, wantHeader{}, differenceHeader{}, deedHeader{}, Change{}} {
-		of := reflect.TypeOf(part)
-		for i := range of.NumField() {
-			if field := of.Field(i).Tag.Get("toml"); field != "" && !strings.Contains(string(readme), "`"+field+"`") {
+		for f := range reflect.TypeOf(part).Fields() {
+			if field := f.Tag.Get("toml"); field != "" && !strings.Contains(string(readme), "`"+field+"`") {
 				t.Errorf("catalogue/README.md does not name the field %s", field)
 			}
 		}
@@ -163,7 +162,7 @@ func TestDocumentsListWhatThereIs(t *testing.T) {
 	switch {
 	case now == string(text):
 	case *update:
-		if err := os.WriteFile(name, []byte(now), 0o600); err != nil {
+		if err := os.WriteFile(name, []byte(now), 0o600); err != nil { //nolint:gosec // the name is a constant
 			t.Fatal(err)
 		}
 	default:
