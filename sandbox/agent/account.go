@@ -19,12 +19,13 @@ import (
 // host's: then nobody but the agent can limit a run and account for it.
 const cgroupsPath = Base + "/cgroup"
 
-// A run's memory is looked at every accountEvery, or so rarely that it takes no more than a share of
-// 1 in accountShare of the time: gVisor counts it anew for each look. What a program allocates in
-// between can be over its limit, and missing from its peak.
+// A run's memory is looked at every accountEvery, or more rarely, down to accountRarely, where the
+// looks would take more than 1 in accountShare of the time: gVisor counts it anew for each. What a
+// program allocates in between can be over its limit, and missing from its peak.
 const (
-	accountEvery = 5 * time.Millisecond
-	accountShare = 10
+	accountEvery  = 5 * time.Millisecond
+	accountRarely = 50 * time.Millisecond
+	accountShare  = 10
 )
 
 // mountCgroups shows the kernel's cgroups and hands the controllers down to those that the runs get.
@@ -44,12 +45,14 @@ type group struct {
 	folder *os.File // for CLONE_INTO_CGROUP
 	limits sandbox.Limits
 	peak   int64 // of memory, as seen so far; -1 before
+	// resident is what the run's largest process had resident: exact where looks came too late.
+	resident int64
 }
 
 // newGroup makes the group of a run. The kernel may but remember the limit of memory (gVisor does):
 // watch enforces it.
 func newGroup(id uint32, l sandbox.Limits) (*group, error) {
-	g := &group{dir: filepath.Join(cgroupsPath, "run-"+strconv.FormatUint(uint64(id), 10)), limits: l, peak: -1}
+	g := &group{dir: filepath.Join(cgroupsPath, "run-"+strconv.FormatUint(uint64(id), 10)), limits: l, peak: -1, resident: -1}
 	if err := os.Mkdir(g.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make cgroup: %w", err)
 	}
@@ -94,14 +97,14 @@ func (g *group) watch(r *run) (stop func()) {
 			case <-done:
 				return
 			}
-			began := time.Now()
+			began := monotonic()
 			switch {
 			case g.look() > g.limits.Memory:
 				r.kill(string(sandbox.MemoryLimit))
 			case r.spent.Load() && g.cpu() >= g.limits.CPU:
 				r.kill(string(sandbox.CPULimit))
 			}
-			timer.Reset(max(accountEvery, accountShare*time.Since(began)))
+			timer.Reset(min(max(accountEvery, accountShare*(monotonic()-began)), accountRarely))
 		}
 	}()
 	return func() {
@@ -110,19 +113,17 @@ func (g *group) watch(r *run) (stop func()) {
 	}
 }
 
+// monotonic is the time since some moment.
+func monotonic() time.Duration {
+	var t unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &t) // which every kernel has
+	return time.Duration(t.Nano())
+}
+
 // look gives the peak of memory after one more look.
 func (g *group) look() int64 {
 	g.peak = max(g.peak, g.read("memory.current", ""), g.read("memory.peak", ""))
 	return g.peak
-}
-
-// resident adds to the peak what the run's largest process had resident, as far as the limit: it is
-// exact where looks came too late, but holds files of the image too, so it is no reason to find the
-// limit exceeded.
-func (g *group) resident(bytes int64) {
-	if g != nil {
-		g.peak = max(g.peak, min(bytes, g.limits.Memory))
-	}
 }
 
 // cpu is the time used so far; -1 where the kernel does not tell.
@@ -155,8 +156,10 @@ func (g *group) usage() *wire.Usage {
 	if g == nil {
 		return nil
 	}
+	// What is resident holds files of the image too: it is no reason to find the limit exceeded.
+	memory := max(g.look(), min(g.resident, g.limits.Memory))
 	return &wire.Usage{
-		CPUNS: int64(g.cpu()), Memory: g.look(), Processes: g.read("pids.peak", ""),
+		CPUNS: int64(g.cpu()), Memory: memory, Processes: g.read("pids.peak", ""),
 		OOMKilled: g.read("memory.events", "oom_kill ") > 0,
 	}
 }

@@ -13,7 +13,7 @@ import (
 // fakeGroup is a group whose kernel is the test.
 func fakeGroup(t *testing.T) (g *group, set func(file, text string)) {
 	t.Helper()
-	g = &group{dir: t.TempDir(), limits: sandbox.Limits{CPU: time.Second, Memory: 1000}, peak: -1}
+	g = &group{dir: t.TempDir(), limits: sandbox.Limits{CPU: time.Second, Memory: 1000}, peak: -1, resident: -1}
 	return g, func(file, text string) {
 		if err := os.WriteFile(filepath.Join(g.dir, file), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -69,11 +69,11 @@ func TestAPeakIsKept(t *testing.T) {
 	if u := g.usage(); u.CPUNS != 1_500_000 || u.Memory != 700 || u.Processes != 3 || !u.OOMKilled {
 		t.Errorf("usage %+v", u)
 	}
-	g.resident(5000)
+	g.resident = 5000
 	if u := g.usage(); u.Memory != 1000 {
 		t.Errorf("peak %d with a resident set over the limit, want the limit", u.Memory)
 	}
-	g.peak = 700
+	g.resident = -1
 	set("memory.peak", "900\n") // kernels that keep it know better
 	if u := g.usage(); u.Memory != 900 {
 		t.Errorf("peak %d, want the kernel's own", u.Memory)

@@ -243,7 +243,9 @@ func (r *run) collect(e *ends) (exit wire.Exit, reported bool) {
 	report := make([]byte, reportBytes)
 	if _, err := io.ReadFull(e.report, report); err == nil {
 		exit, reported = parseReport(report, e.plan), true
-		r.group.resident(int64(binary.LittleEndian.Uint64(report[reportResident:])) << 10)
+		if r.group != nil {
+			r.group.resident = int64(binary.LittleEndian.Uint64(report[reportResident:])) << 10
+		}
 	}
 	wg.Wait()
 	exit.StdoutTruncated, exit.StderrTruncated = stdout, stderr

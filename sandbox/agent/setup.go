@@ -92,8 +92,11 @@ func setup(hello wire.Hello) (*shared, error) {
 		if err := unix.Getrlimit(resource, &l); err != nil {
 			return nil, fmt.Errorf("getrlimit %d: %w", resource, err)
 		}
-		if unix.Setrlimit(resource, &l) == nil { // gVisor knows none of what it does not have
+		// A kernel that is not the host's may lack a limit: gVisor does, of core dumps and of queues.
+		if err := unix.Setrlimit(resource, &l); err == nil {
 			s.hard[resource] = l.Max
+		} else if !hello.Cgroups {
+			return nil, fmt.Errorf("setrlimit %d: %w", resource, err)
 		}
 	}
 	return s, nil

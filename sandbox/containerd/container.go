@@ -56,8 +56,8 @@ type container struct {
 // launch makes a container of the image and waits until its agent is ready.
 func (r *Runner) launch(ctx context.Context, image client.Image, runtime, id string) (_ *container, err error) {
 	runtime = cmp.Or(runtime, defaultRuntime)
-	if err := r.daemon.checkRuntime(runtime); err != nil {
-		return nil, fmt.Errorf("%w (%s)", err, runtimeFix)
+	if err := r.daemon.CheckRuntime(runtime); err != nil {
+		return nil, fmt.Errorf("%w (%s)", err, RuntimeFix)
 	}
 	ctx, cancel := context.WithTimeout(ctx, launchTimeout)
 	defer cancel()

@@ -27,14 +27,14 @@ func TestARuntimeThatCannotBeUsedIsToldBeforehand(t *testing.T) {
 		"gVisor missing":        {&Daemon{version: "v2.4.2", private: private("/nowhere")}, runtimeGVisor, "containerd-shim-runsc-v1 is not installed"},
 		"another missing":       {&Daemon{version: "v2.4.2", private: private(bin)}, "io.containerd.kata.v2", "containerd-shim-kata-v2 is not installed"},
 	} {
-		err := c.daemon.checkRuntime(c.runtime)
+		err := c.daemon.CheckRuntime(c.runtime)
 		check := c.daemon.runtimeCheck(LanguageRuntime{"python-gvisor", c.runtime})
 		switch {
 		case c.want == "":
 			if err != nil || check.Status != StatusOK {
 				t.Errorf("%s: %v, %+v", name, err, check)
 			}
-		case !errors.Is(err, ErrRuntimeUnusable) || !strings.Contains(err.Error(), c.want):
+		case !errors.Is(err, errRuntimeUnusable) || !strings.Contains(err.Error(), c.want):
 			t.Errorf("%s: error %v, want %q", name, err, c.want)
 		case check.Status != StatusWarn || check.Name != "runtime of python-gvisor" || !strings.Contains(check.Fix, "deploy/runtimes.sh"):
 			t.Errorf("%s: the doctor says %+v", name, check)

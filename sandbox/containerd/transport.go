@@ -62,7 +62,7 @@ func (s *socket) spec() []oci.SpecOpts {
 }
 
 func (s *socket) io(id string) (cio.IO, error) {
-	return cio.LogFile(s.c.logFile)(id) //nolint:wrapcheck // of an absolute path it has no fault
+	return cio.LogFile(s.c.logFile)(id)
 }
 
 func (s *socket) connect(ctx context.Context, pid uint32) (*wire.Conn, error) {
@@ -172,5 +172,5 @@ func (s *stdio) Write(p []byte) (int, error) { return s.Stdin.Write(p) } //nolin
 // Close implements both interfaces; containerd and the conversation each call it.
 func (s *stdio) Close() error {
 	s.closing.Do(func() { s.err = s.DirectIO.Close() })
-	return s.err //nolint:wrapcheck // names operation and file
+	return s.err
 }
