@@ -72,12 +72,10 @@ func (c Case) elsewhere() Case {
 
 // Change is how a case's language differs from the one of its name.
 type Change struct {
-	// Env is added to the language's, CompileArgs to its compile command; Compile and Run replace
-	// its own.
+	// Env is added to the language's, CompileArgs to its compile command; Compile replaces that.
 	Env         []string `toml:"env"`
 	CompileArgs []string `toml:"compile_args"`
 	Compile     []string `toml:"compile"`
-	Run         []string `toml:"run"`
 	// Tier replaces the language's.
 	Tier sandbox.Tier `toml:"tier"`
 }
@@ -96,9 +94,6 @@ func (c Case) language(lang sandbox.Language) sandbox.Language {
 	lang.Compile = slices.Concat(lang.Compile, c.Change.CompileArgs)
 	if len(c.Change.Compile) > 0 {
 		lang.Compile = c.Change.Compile
-	}
-	if len(c.Change.Run) > 0 {
-		lang.Run = c.Change.Run
 	}
 	if c.Change.Tier != "" {
 		lang.Tier = c.Change.Tier

@@ -3,6 +3,7 @@ package sandboxtest
 import (
 	"flag"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -136,6 +137,13 @@ func TestDocumentsListWhatThereIs(t *testing.T) {
 			t.Errorf("catalogue/README.md does not name the layer %s", layer)
 		}
 	}
+	for _, part := range []any{header{}, limitsHeader{}, testHeader{}, wantHeader{}, differenceHeader{}, deedHeader{}, Change{}} {
+		for f := range reflect.TypeOf(part).Fields() {
+			if field := f.Tag.Get("toml"); field != "" && !strings.Contains(string(readme), "`"+field+"`") {
+				t.Errorf("catalogue/README.md does not name the field %s", field)
+			}
+		}
+	}
 	const name = "../../docs/SECURITY.md"
 	text, err := os.ReadFile(name)
 	if err != nil {
@@ -154,7 +162,7 @@ func TestDocumentsListWhatThereIs(t *testing.T) {
 	switch {
 	case now == string(text):
 	case *update:
-		if err := os.WriteFile(name, []byte(now), 0o600); err != nil { //nolint:gosec // a constant path
+		if err := os.WriteFile(name, []byte(now), 0o600); err != nil { //nolint:gosec // the name is a constant
 			t.Fatal(err)
 		}
 	default:
