@@ -45,8 +45,8 @@ type container struct {
 	task    client.Task
 	// shimSocket is where its shim listens.
 	shimSocket string
-	conn    *wire.Conn
-	env     []string // the image's environment
+	conn       *wire.Conn
+	env        []string // the image's environment
 
 	nextID atomic.Uint32 // of runs and programs
 
