@@ -4,7 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,18 +24,27 @@ import (
 )
 
 // TestRunnerSuite holds the real Runner, with the shipped catalogue's languages in images that are
-// built here where they are not in the cache, to all that is promised of one.
+// built here where they are not in the cache, to all that is promised of one. Its containers are of
+// runc, or of the runtime that OPTIMUS_TEST_RUNTIME names, as `make test-gvisor` does.
 func TestRunnerSuite(t *testing.T) {
-	runner, languages := realRunner(t)
-	sandboxtest.Run(t, sandboxtest.Harness{
-		Runner: runner, Languages: languages, KillAgent: killAgent,
+	own := os.Getenv("OPTIMUS_TEST_RUNTIME")
+	h := sandboxtest.Harness{
+		KillAgent: killAgent,
 		// With its first process the whole container ends, whatever the kernel's order.
-		KillContainer: killAgent, Absent: []string{"rust"},
-	})
+		KillContainer: killAgent, Load: loadProcessors,
+	}
+	names := []string{"python", "cpp", "java", "rust"}
+	if h.OwnKernel = strings.Contains(own, "runsc"); h.OwnKernel {
+		// They show all that the kernel changes.
+		names, h.Absent = []string{"python", "cpp"}, []string{"java", "rust"}
+	}
+	h.Runner, h.Languages = realRunner(t, names, own)
+	sandboxtest.Run(t, h)
 }
 
-// realRunner is a runner on a private daemon, which ends with the test.
-func realRunner(t *testing.T) (*containerd.Runner, map[string]sandbox.Language) {
+// realRunner is a runner on a private daemon, which ends with the test, and languages of it in
+// containers of the runtime of that name.
+func realRunner(t *testing.T, names []string, own string) (*containerd.Runner, map[string]sandbox.Language) {
 	t.Helper()
 	ctx, dir := t.Context(), t.TempDir()
 	log := zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.InfoLevel)
@@ -41,19 +56,41 @@ func realRunner(t *testing.T) (*containerd.Runner, map[string]sandbox.Language) 
 	runner, err := containerd.NewRunner(ctx, containerd.RunnerOptions{
 		Daemon: daemon, Dir: filepath.Join(dir, "runner"), Agent: buildBinary(t), Now: time.Now, Log: log,
 		CgroupParent: sandboxtest.Cgroup("runner"),
+		Slots:        max(2, runtime.NumCPU()),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	cleanUp(t, "runner", runner.Close)
 	languages := map[string]sandbox.Language{}
-	for _, name := range []string{"python", "cpp", "java"} {
-		languages[name] = buildLanguage(t, daemon, name)
+	for _, name := range names {
+		lang := buildLanguage(t, daemon, name)
+		lang.Runtime = own
+		languages[name] = lang
 	}
-	for name, err := range runner.Warm(ctx, languages["python"], languages["cpp"], languages["java"]) {
+	for name, err := range runner.Warm(ctx, slices.Collect(maps.Values(languages))...) {
 		t.Errorf("warm %s: %v", name, err)
 	}
 	return runner, languages
+}
+
+// loadProcessors keeps every processor busy, by processes, as other programs of the machine would.
+func loadProcessors(t *testing.T) (stop func()) {
+	t.Helper()
+	var busy []*exec.Cmd
+	for range runtime.NumCPU() {
+		cmd := exec.CommandContext(t.Context(), "sh", "-c", "while :; do :; done")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		busy = append(busy, cmd)
+	}
+	return func() {
+		for _, cmd := range busy {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait() // killed
+		}
+	}
 }
 
 func cleanUp(t *testing.T, what string, closing func(context.Context) error) {

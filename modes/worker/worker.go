@@ -20,7 +20,7 @@ type Queue interface {
 	Wake(ctx context.Context, lanes []store.Lane) (<-chan struct{}, error)
 	Renew(ctx context.Context, leases []store.Lease, lease time.Duration) ([]store.Renewal, error)
 	Progress(ctx context.Context, l store.Lease, events ...store.Event) error
-	Finish(ctx context.Context, l store.Lease, r sandbox.Report) error
+	Finish(ctx context.Context, l store.Lease, r sandbox.Report, events ...store.Event) error
 	GiveBack(ctx context.Context, l store.Lease, g store.GiveBack) error
 	Heartbeat(ctx context.Context, w store.Worker, ttl time.Duration) error
 }
@@ -70,9 +70,6 @@ type Options struct {
 	ReportFor time.Duration
 	// FlushEvery is how often events are sent; default 50 ms.
 	FlushEvery time.Duration
-	// Ended, where not nil, is told of each job that this worker ended: its last state, and the
-	// time from claim to report. Several goroutines may call it at once.
-	Ended func(job store.Job, last store.State, took time.Duration)
 	// Now is the clock of what is reported, never of a deadline; default [time.Now].
 	Now func() time.Time
 }
@@ -87,9 +84,6 @@ func (o Options) withDefaults() Options {
 	fill(&o.ReportTimeout, 10*time.Second)
 	fill(&o.ReportFor, 10*time.Minute)
 	fill(&o.FlushEvery, 50*time.Millisecond)
-	if o.Ended == nil {
-		o.Ended = func(store.Job, store.State, time.Duration) {}
-	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}

@@ -26,6 +26,7 @@ func faults() []fault {
 		{"runs/20 at once", manyAtOnce},
 		{"runs/live output", liveOutput},
 		{"runs/host is out of reach", hostOutOfReach},
+		{"runs/two jobs look for each other", lookForEachOther},
 		{"runs/cancelled", cancelled},
 		{"runs/cancelled compile", cancelledCompile},
 		{"runs/ended context", endedContext},
@@ -41,11 +42,15 @@ func faults() []fault {
 // within bounds what a fault may take, so that a Runner that hangs fails instead.
 const within = time.Minute
 
+// program is a source of one Python file.
+func program(text string) sandbox.Source {
+	return sandbox.Source{Files: []sandbox.File{{Name: "main.py", Content: []byte(text)}}}
+}
+
 func prepare(t *testing.T, h Harness, source string) sandbox.Program {
 	t.Helper()
-	c := Case{Language: python, Source: source}
 	lang := h.Languages[python]
-	p, outcome, err := h.Runner.Prepare(t.Context(), lang, c.source(lang), lang.CompileLimits.Or(fallback()).Resolved())
+	p, outcome, err := h.Runner.Prepare(t.Context(), lang, program(source), lang.CompileLimits.Or(fallback()).Resolved())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,6 +89,8 @@ type recorder struct {
 	mu   sync.Mutex
 	seen bytes.Buffer
 	more chan struct{}
+	// void is how much of seen a restart has made void; restarts is how many there were.
+	void, restarts int
 }
 
 func newRecorder() *recorder { return &recorder{more: make(chan struct{}, 1)} }
@@ -96,6 +103,20 @@ func (r *recorder) output(_ sandbox.Stream, p []byte) {
 	case r.more <- struct{}{}:
 	default:
 	}
+}
+
+func (r *recorder) restarted() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.void = r.seen.Len()
+	r.restarts++
+}
+
+// shown is what a watcher that heeds restarts has in the end.
+func (r *recorder) shown() (text string, restarts int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.seen.String()[r.void:], r.restarts
 }
 
 func (r *recorder) await(ctx context.Context, text string, times int) error {
@@ -125,7 +146,7 @@ func during(t *testing.T, ctx context.Context, h Harness, p sandbox.Program, arg
 			act(seen)
 		}
 	}()
-	outcome, err := p.Run(ctx, sandbox.Input{Args: args, Output: seen.output}, limits(h))
+	outcome, err := p.Run(ctx, sandbox.Input{Args: args, Output: seen.output, Restarted: seen.restarted}, limits(h))
 	<-acted
 	return outcome, err
 }
@@ -172,9 +193,11 @@ func hostOutOfReach(t *testing.T, h Harness) {
 	source := `
 import socket, sys
 for family, address in (socket.AF_INET, ('127.0.0.1', int(sys.argv[1]))), (socket.AF_UNIX, '\0' + sys.argv[2]):
-    s = socket.socket(family)
-    s.settimeout(2)
-    try: s.connect(address); print('reached', address)
+    try:
+        s = socket.socket(family)
+        s.settimeout(2)
+        s.connect(address)
+        print('reached', address)
     except OSError: pass
 print('done')
 `
@@ -210,7 +233,7 @@ func cancelledCompile(t *testing.T, h Harness) {
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
 	started := time.Now()
-	p, _, err := h.Runner.Prepare(ctx, lang, Case{Source: "x"}.source(lang), fallback().Resolved())
+	p, _, err := h.Runner.Prepare(ctx, lang, program("x"), fallback().Resolved())
 	if err == nil || p != nil || time.Since(started) > 5*time.Second {
 		t.Errorf("program %v, error %v after %s", p, err, time.Since(started))
 	}
@@ -246,7 +269,7 @@ func imageMissing(t *testing.T, h Harness) {
 	t.Helper()
 	lang := h.Languages[python]
 	lang.Image, lang.Digest = "optimus.local/no-such-image:none", ""
-	p, _, err := h.Runner.Prepare(t.Context(), lang, Case{Source: "print(1)"}.source(lang), fallback().Resolved())
+	p, _, err := h.Runner.Prepare(t.Context(), lang, program("print(1)"), fallback().Resolved())
 	if p != nil {
 		_, err = p.Run(t.Context(), sandbox.Input{}, limits(h))
 		_ = p.Close()
@@ -277,13 +300,21 @@ func killedOnce(t *testing.T, h Harness, hook string, kill killer) {
 	defer cancel()
 	p := prepare(t, h, fmt.Sprintf(startsAndSleeps, 1))
 	marker := newMarker()
-	outcome, err := during(t, ctx, h, p, []string{marker}, func(*recorder) {
+	var seen *recorder
+	outcome, err := during(t, ctx, h, p, []string{marker}, func(r *recorder) {
+		seen = r
 		if err := kill(ctx, p); err != nil {
 			t.Error(err)
 		}
 	})
 	if err != nil || !outcome.OK() || string(outcome.Stdout) != "started\nended\n" || outcome.Wall > 3*time.Second {
 		t.Errorf("error %v; want the run repeated, unseen\n%s", err, show(outcome))
+	}
+	if seen == nil {
+		t.Fatal("the program told nothing")
+	}
+	if text, restarts := seen.shown(); text != "started\nended\n" || restarts != 1 {
+		t.Errorf("a watcher has %q after %d restarts; want the repeated run's output after one", text, restarts)
 	}
 	if err := noProcess(marker); err != nil {
 		t.Error(err)

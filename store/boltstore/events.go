@@ -24,12 +24,14 @@ func eventCode(t store.EventType) byte {
 		return 't'
 	case store.EventOutput:
 		return 'o'
+	case store.EventRestart:
+		return 'r'
 	}
 	return 0
 }
 
 func eventType(code byte) store.EventType {
-	for _, t := range []store.EventType{store.EventState, store.EventCompiled, store.EventTest, store.EventOutput} {
+	for _, t := range []store.EventType{store.EventState, store.EventCompiled, store.EventTest, store.EventOutput, store.EventRestart} {
 		if eventCode(t) == code {
 			return t
 		}
@@ -61,10 +63,10 @@ func (b *batch) event(r *record, t store.EventType, data []byte) {
 	}
 }
 
-// trim drops the oldest events until the stream is within its bounds: output first, then what
-// is no state, then any.
+// trim drops the oldest events until the stream is within its bounds: output and its restarts
+// first, then what is no state, then any.
 func (b *batch) trim(r *record) {
-	for _, dropped := range []string{"o", "oct", "octs"} {
+	for _, dropped := range []string{"or", "orct", "orcts"} {
 		var old [][]byte
 		c := b.table(bucketEvents).cursor()
 		prefix := jobKey(r.ID)
@@ -91,10 +93,8 @@ func (b *batch) trim(r *record) {
 
 // Progress appends events to the job's stream.
 func (s *Store) Progress(ctx context.Context, l store.Lease, events ...store.Event) error {
-	for _, e := range events {
-		if eventCode(e.Type) == 0 {
-			return fmt.Errorf("progress of job %s: %w: event type %.40q", l.Job, store.ErrInvalid, e.Type)
-		}
+	if err := validEvents(events); err != nil {
+		return fmt.Errorf("progress of job %s: %w", l.Job, err)
 	}
 	return s.writeEarly(ctx, func(b *batch) error {
 		_, r, err := b.leased(l)
@@ -107,6 +107,15 @@ func (s *Store) Progress(ctx context.Context, l store.Lease, events ...store.Eve
 		b.save(r)
 		return nil
 	})
+}
+
+func validEvents(events []store.Event) error {
+	for _, e := range events {
+		if eventCode(e.Type) == 0 {
+			return fmt.Errorf("%w: event type %.40q", store.ErrInvalid, e.Type)
+		}
+	}
+	return nil
 }
 
 // Events gives the job's events with a Seq above after, oldest first.

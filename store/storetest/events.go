@@ -16,6 +16,7 @@ func eventChecks() []check {
 	return []check{
 		{name: "events/they tell a job's life", run: checkEventLife},
 		{name: "events/what the worker tells", run: checkProgress},
+		{name: "events/the last ones come with the report", run: checkFinishEvents},
 		{name: "events/bounded in number", options: func(o *store.Options) { o.MaxEvents = 20 }, run: checkEventCount},
 		{name: "events/bounded in bytes", options: func(o *store.Options) { o.MaxEventBytes = 4000 }, run: checkEventBytes},
 		{name: "events/output goes before tests", options: func(o *store.Options) { o.MaxEvents = 20 }, run: checkOutputFirst},
@@ -82,26 +83,45 @@ func checkProgress(e *env) {
 		{Type: store.EventCompiled, Data: []byte(`{"exit_code":0}`), Seq: 77, Time: time.Unix(0, 0)},
 		output("hello"),
 		{Type: store.EventTest, Data: []byte(`{"id":"1"}`)},
+		{Type: store.EventRestart, Data: []byte(`{"test":"1"}`)},
 	}
 	e.progress(c, sent[:1]...)
 	e.progress(c, sent[1:]...)
 	e.progress(c)
 	got := e.events(id, last)
-	if len(got) != 3 {
-		e.Fatalf("%d events after %d, want 3", len(got), last)
+	if len(got) != len(sent) {
+		e.Fatalf("%d events after %d, want %d", len(got), last, len(sent))
 	}
 	for i, ev := range got {
 		if ev.Type != sent[i].Type || string(ev.Data) != string(sent[i].Data) || ev.Seq <= last || !ev.Time.Equal(e.clock.Now()) {
 			e.Errorf("event %d: %+v", i, ev)
 		}
 	}
-	if rest := e.events(id, got[1].Seq); len(rest) != 1 || rest[0].Seq != got[2].Seq {
-		e.Errorf("after %d: %+v", got[1].Seq, rest)
+	if rest := e.events(id, got[2].Seq); len(rest) != 1 || rest[0].Seq != got[3].Seq {
+		e.Errorf("after %d: %+v", got[2].Seq, rest)
 	}
-	if rest := e.events(id, got[2].Seq+5); len(rest) != 0 {
+	if rest := e.events(id, got[3].Seq+5); len(rest) != 0 {
 		e.Errorf("after the last: %+v", rest)
 	}
 	e.wants(e.s.Progress(e.ctx(), c.Lease, store.Event{Type: "gossip"}), store.ErrInvalid, "an unknown type")
+}
+
+func checkFinishEvents(e *env) {
+	id := e.submitted("a").ID
+	c := e.claim()
+	err := e.s.Finish(e.ctx(), c.Lease, accepted(), store.Event{Type: "gossip"})
+	e.wants(err, store.ErrInvalid, "an unknown type")
+	e.is(id, store.Running)
+	e.ok(e.s.Finish(e.ctx(), c.Lease, accepted(), output("hello"), store.Event{Type: store.EventTest, Data: []byte(`{"id":"1"}`)}), "finish")
+	evs := e.events(id, 0)
+	if len(evs) != 5 || evs[2].Type != store.EventOutput || evs[3].Type != store.EventTest || evs[4].Type != store.EventState {
+		e.Errorf("events %+v", evs)
+	}
+	err = e.s.Finish(e.ctx(), c.Lease, accepted(), output("late"))
+	e.wants(err, store.ErrLeaseLost, "a second report")
+	if again := e.events(id, 0); len(again) != len(evs) {
+		e.Errorf("a report that was refused left events: %+v", again[len(evs):])
+	}
 }
 
 func checkEventCount(e *env) {

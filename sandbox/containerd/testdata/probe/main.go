@@ -83,19 +83,25 @@ func main() {
 		for i := range b {
 			b[i] = 1
 		}
-	case "pour": // a given number of mebibytes
+	case "pour": // a given number of mebibytes, to standard output or, where it is named, error
 		var n int
 		_, err := fmt.Sscan(args[1], &n)
 		check(err)
+		to := os.Stdout
+		if len(args) > 2 && args[2] == "stderr" {
+			to = os.Stderr
+		}
 		mib := make([]byte, 1<<20)
 		for range n {
-			_, err := os.Stdout.Write(mib)
+			_, err := to.Write(mib)
 			check(err)
 		}
 	case "daemon": // a child that outlives its parent
 		child := exec.Command("/proc/self/exe", "sleep")
 		child.Stdout = os.Stdout
 		check(child.Start())
+	case "execute": // another program in its own place
+		check(syscall.Exec(args[1], args[1:], nil))
 	case "status":
 		b, err := os.ReadFile("/proc/self/status")
 		check(err)
