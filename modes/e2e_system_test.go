@@ -101,6 +101,10 @@ func testSystemContainerd(t *testing.T, l *lab) {
 	st.end(t, s)
 	s.stop(t)
 	checkSquares(t, l.kept(t))
+	left, err := exec.CommandContext(t.Context(), "ctr", "--address", containerd.socket, "--namespace", "optimus", "containers", "list", "--quiet").CombinedOutput() //nolint:gosec // of the lab
+	if err != nil || len(left) > 0 {
+		t.Errorf("containers are left, %v: %s", err, left)
+	}
 	for _, file := range l.match(t, "/run/containerd/runc/*/*/state.json") {
 		if text, _ := os.ReadFile(file); strings.Contains(string(text), l.data+"/") {
 			t.Errorf("runc's container is left: %s", file)

@@ -250,7 +250,7 @@ func (c *container) close(ctx context.Context) {
 		}
 		errs = append(errs, c.cgroups.remove(c.id), os.RemoveAll(c.dir), os.RemoveAll(c.logFile))
 		if err := errors.Join(errs...); err != nil {
-			c.log.Warn().Err(err).Msg("container was not removed whole; the next start will try again")
+			c.log.Warn().Err(err).Msg("container was not removed whole; it is tried again later")
 		}
 		close(c.closed)
 	})
