@@ -18,6 +18,7 @@ import (
 
 	"optimus/config"
 	"optimus/sandbox/containerd"
+	"optimus/sandbox/sandboxtest"
 )
 
 // TestEndToEnd runs the built binary on a real containerd. Its parts share one data folder, since
@@ -39,6 +40,11 @@ func TestEndToEnd(t *testing.T) {
 		{"admin", testAdmin},
 		{"kill the server", testKillServer},
 		{"kill agent and containerd", testKillEngine},
+		{"a frozen server", testFrozenServer},
+		{"the system's containerd restarts", testSystemContainerd},
+		{"the store's disk is full", testFullStore},
+		{"containerd's disk is full", testFullContainerd},
+		{"a data folder that cannot be used", testDataFolder},
 		{"stop while it starts", testStopWhileItStarts},
 		{"stop under load", testStopUnderLoad},
 		{"stop at once", testStopAtOnce},
@@ -76,7 +82,7 @@ func newLab(t *testing.T) *lab {
 	l := &lab{
 		binary: buildBinary(t), data: data,
 		config: filepath.Join(t.TempDir(), "optimus.toml"), logs: t.TempDir(),
-		cgroup: "/optimus-e2e-" + strconv.Itoa(os.Getpid()),
+		cgroup: sandboxtest.Cgroup("e2e"),
 	}
 	// Users and cgroup of its own: other servers on this machine must not be in the way.
 	const firstUID, uidsEach, processes = 200_000, 16, 1 << 22
@@ -196,7 +202,7 @@ type serving struct {
 	*api
 
 	pid    int
-	log    string // the file of its standard error
+	log    string // the file of its standard output and standard error
 	signal func(os.Signal) error
 	exited chan struct{}
 	state  *os.ProcessState // set before exited is closed
@@ -275,13 +281,6 @@ func (s *serving) send(t *testing.T, sig os.Signal) {
 	if err := s.signal(sig); err != nil {
 		t.Fatalf("signal %s: %v", sig, err)
 	}
-}
-
-// kill is kill -9.
-func (s *serving) kill(t *testing.T) {
-	t.Helper()
-	s.send(t, syscall.SIGKILL)
-	<-s.exited
 }
 
 // ends waits until the server has exited with 0.

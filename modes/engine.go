@@ -75,12 +75,7 @@ func openEngine(ctx context.Context, life *lifecycle, cfg config.Config, log zer
 		languages: all,
 		warm:      runner.Warm,
 		changed:   index.changed,
-		ready: func(ctx context.Context) error {
-			if _, err := daemon.Client().Version(ctx); err != nil {
-				return fmt.Errorf("containerd does not answer: %w", err)
-			}
-			return nil
-		},
+		ready:     daemon.Ready,
 	}, nil
 }
 

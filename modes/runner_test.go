@@ -55,7 +55,8 @@ func realRunner(t *testing.T, names []string, own string) (*containerd.Runner, m
 	cleanUp(t, "daemon", daemon.Close)
 	runner, err := containerd.NewRunner(ctx, containerd.RunnerOptions{
 		Daemon: daemon, Dir: filepath.Join(dir, "runner"), Agent: buildBinary(t), Now: time.Now, Log: log,
-		Slots: max(2, runtime.NumCPU()),
+		CgroupParent: sandboxtest.Cgroup("runner"),
+		Slots:        max(2, runtime.NumCPU()),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -38,8 +38,10 @@ type container struct {
 	cgroups cgroups
 	handle  client.Container
 	task    client.Task
-	conn    *wire.Conn
-	env     []string // the image's environment
+	// shimSocket is where its shim listens.
+	shimSocket string
+	conn       *wire.Conn
+	env        []string // the image's environment
 
 	nextID atomic.Uint32 // of runs and programs
 
@@ -63,7 +65,8 @@ func (r *Runner) launch(ctx context.Context, image client.Image, runtime, id str
 	defer cancel()
 	c := &container{
 		id: id, dir: filepath.Join(r.dir, id), logFile: filepath.Join(r.dir, id+".log"), cgroups: r.cgroups, log: r.log.With().Str("container", id).Logger(),
-		waiting: map[uint32]chan wire.Frame{}, lost: make(chan struct{}), closed: make(chan struct{}),
+		shimSocket: shimSocket(r.address, r.client.DefaultNamespace(), id),
+		waiting:    map[uint32]chan wire.Frame{}, lost: make(chan struct{}), closed: make(chan struct{}),
 	}
 	defer func() {
 		if err != nil {
@@ -243,11 +246,11 @@ func (c *container) close(ctx context.Context) {
 		defer cancel()
 		var errs []error
 		if c.handle != nil {
-			errs = append(errs, removeContainer(ctx, c.handle))
+			errs = append(errs, removeContainer(ctx, c.handle, c.shimSocket))
 		}
 		errs = append(errs, c.cgroups.remove(c.id), os.RemoveAll(c.dir), os.RemoveAll(c.logFile))
 		if err := errors.Join(errs...); err != nil {
-			c.log.Warn().Err(err).Msg("container was not removed whole; the next start will try again")
+			c.log.Warn().Err(err).Msg("container was not removed whole; it is tried again later")
 		}
 		close(c.closed)
 	})

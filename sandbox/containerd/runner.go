@@ -10,10 +10,13 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/containerd/containerd/v2/client"
+	"github.com/containerd/errdefs"
 	"github.com/rs/zerolog"
 
 	"optimus/sandbox"
@@ -54,6 +57,7 @@ type RunnerOptions struct {
 type Runner struct {
 	daemon       *Daemon
 	client       *client.Client
+	address      string // of containerd's socket
 	snapshotter  string
 	runcRoot     string
 	dir          string
@@ -78,6 +82,7 @@ type Runner struct {
 	warm   map[shelfKey]*shelf
 	keep   map[shelfKey]bool // what Warm was told last
 	serial int
+	living map[string]bool // by id: containers that are wanted
 	closed bool
 }
 
@@ -95,9 +100,9 @@ func NewRunner(ctx context.Context, o RunnerOptions) (*Runner, error) {
 		return nil, errors.New("runner: daemon and clock must be given")
 	}
 	r := &Runner{
-		daemon: o.Daemon, client: o.Daemon.Client(), snapshotter: o.Daemon.Snapshotter(), runcRoot: o.Daemon.RuncRoot(),
+		daemon: o.Daemon, client: o.Daemon.Client(), address: o.Daemon.Address(), snapshotter: o.Daemon.Snapshotter(), runcRoot: o.Daemon.RuncRoot(),
 		log: o.Log, slots: cmp.Or(o.Slots, runtime.NumCPU()), pool: o.Pool, idle: o.Idle,
-		uidBase: cmp.Or(o.UIDBase, DefaultUIDBase), warm: map[shelfKey]*shelf{}, now: o.Now,
+		uidBase: cmp.Or(o.UIDBase, DefaultUIDBase), warm: map[shelfKey]*shelf{}, living: map[string]bool{}, now: o.Now,
 	}
 	if r.slots > uidsPerInstance {
 		return nil, fmt.Errorf("runner: %d slots, at most %d", r.slots, uidsPerInstance)
@@ -135,14 +140,13 @@ func NewRunner(ctx context.Context, o RunnerOptions) (*Runner, error) {
 		r.instance.close()
 		return nil, wrap("copy the agent's binary", err)
 	}
-	if err := r.reap(ctx); err != nil {
-		r.log.Warn().Err(err).Msg("something that a dead process left could not be removed")
-	}
+	_ = r.reap(ctx)
 	r.free = make(chan int, r.slots)
 	for i := range r.slots {
 		r.free <- i
 	}
 	r.ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	r.spawn(r.reapOnAndOn)
 	return r, nil
 }
 
@@ -194,18 +198,33 @@ func (r *Runner) release(s slot) {
 // image finds a language's image on this machine.
 func (r *Runner) image(ctx context.Context, lang sandbox.Language) (client.Image, error) {
 	img, err := r.client.GetImage(ctx, lang.Image)
-	if err == nil && (lang.Digest == "" || img.Target().Digest.String() == lang.Digest) {
+	switch {
+	case err == nil && (lang.Digest == "" || img.Target().Digest.String() == lang.Digest):
 		return img, nil
+	case err != nil && !errdefs.IsNotFound(err):
+		return nil, wrap("look for image "+lang.Image, err)
+	case lang.Digest == "":
+		return nil, fmt.Errorf("%w: %s (get it with: optimus admin images build %s)", sandbox.ErrImageMissing, lang.Image, lang.Name)
 	}
-	if lang.Digest != "" {
-		list, err := r.client.ListImages(ctx, "target.digest=="+lang.Digest)
-		if err == nil && len(list) > 0 {
-			return list[0], nil
-		}
+	list, err := r.client.ListImages(ctx, "target.digest=="+lang.Digest)
+	if err != nil {
+		return nil, wrap("look for image "+lang.Digest, err)
+	}
+	if len(list) == 0 {
 		return nil, fmt.Errorf("%w: %s with digest %s", sandbox.ErrImageMissing, lang.Image, lang.Digest)
 	}
-	return nil, fmt.Errorf("%w: %s (get it with: optimus admin images build %s): %w",
-		sandbox.ErrImageMissing, lang.Image, lang.Name, err)
+	return list[0], nil
+}
+
+// unavailable marks the errors that speak of the machine, not of what was asked for.
+func unavailable(err error) error {
+	full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) ||
+		// From other processes errors come as texts.
+		err != nil && strings.Contains(err.Error(), syscall.ENOSPC.Error())
+	if full || errdefs.IsUnavailable(err) || errdefs.IsDeadlineExceeded(err) {
+		return fmt.Errorf("%w: %w", sandbox.ErrUnavailable, err)
+	}
+	return err
 }
 
 // nextContainer names a container.
@@ -216,7 +235,23 @@ func (r *Runner) nextContainer() (string, error) {
 		return "", errRunnerClosed
 	}
 	r.serial++
-	return fmt.Sprintf("%s-%d", r.instance.id, r.serial), nil
+	id := fmt.Sprintf("%s-%d", r.instance.id, r.serial)
+	r.living[id] = true
+	return id, nil
+}
+
+// dead says that a container has been removed, or should have been: where containerd was away, it is
+// reaped later.
+func (r *Runner) dead(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.living, id)
+}
+
+func (r *Runner) lives(id string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.living[id]
 }
 
 var errRunnerClosed = errors.New("runner is closed")
