@@ -54,8 +54,14 @@ func migrations() []func(*bolt.Tx) error {
 
 // openFile opens or makes the file, and checks it before anything may be written to it.
 func openFile(path string) (db *bolt.DB, err error) {
+	if err := create(path); err != nil {
+		return nil, fmt.Errorf("make store %s: %w", path, err)
+	}
 	if err := inspect(path); err != nil {
 		return nil, err
+	}
+	if err := syncFolder(path); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
 	}
 	var file *os.File
 	defer func() {
@@ -69,9 +75,6 @@ func openFile(path string) (db *bolt.DB, err error) {
 	db, err = bolt.Open(path, 0o600, o)
 	if err != nil {
 		return nil, explain(path, err)
-	}
-	if err := db.Update(func(tx *bolt.Tx) error { return prepare(path, tx) }); err != nil {
-		return nil, errors.Join(fmt.Errorf("open store: %w", err), db.Close())
 	}
 	return db, nil
 }
@@ -94,11 +97,11 @@ func options(file **os.File) *bolt.Options {
 // meets a damaged page with a panic, in part in goroutines where nobody can recover from it.
 func inspect(path string) (err error) {
 	info, err := os.Stat(path) //nolint:gosec // the operator names it
-	if errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 {
-		return nil
-	}
 	if err != nil {
 		return fmt.Errorf("open store: %w", err)
+	}
+	if info.Size() == 0 {
+		return damaged(path, "it is empty")
 	}
 	var file *os.File
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // a mapped page behind the file's end
@@ -128,14 +131,9 @@ func inspect(path string) (err error) {
 	return errors.Join(err, db.Close())
 }
 
-// checkMeta refuses a file that is not ours, or too new. An empty one is fine.
+// checkMeta refuses a file that is not ours, or too new.
 func checkMeta(path string, tx *bolt.Tx) error {
 	meta := metaBucket(tx)
-	if meta == nil {
-		if k, _ := tx.Cursor().First(); k == nil {
-			return nil
-		}
-	}
 	if meta == nil || string(meta.Get([]byte(metaFormat))) != formatName {
 		return fmt.Errorf("%w: %s is a database of another program; give another data folder, or move the file away",
 			store.ErrSchema, path)
@@ -157,27 +155,6 @@ func checkMeta(path string, tx *bolt.Tx) error {
 }
 
 func metaBucket(tx *bolt.Tx) *bolt.Bucket { return tx.Bucket([]byte(bucketNames()[bucketMeta])) }
-
-// prepare makes an empty file ours.
-func prepare(path string, tx *bolt.Tx) error {
-	if metaBucket(tx) != nil {
-		return nil
-	}
-	for i, migrate := range migrations() {
-		if err := migrate(tx); err != nil {
-			return fmt.Errorf("make schema %d of %s: %w", i+1, path, err)
-		}
-	}
-	meta := metaBucket(tx)
-	for k, v := range map[string]string{
-		metaFormat: formatName, metaWritten: strconv.Itoa(len(migrations())), metaMinReader: strconv.Itoa(minReader),
-	} {
-		if err := meta.Put([]byte(k), []byte(v)); err != nil {
-			return fmt.Errorf("write schema of %s: %w", path, err)
-		}
-	}
-	return nil
-}
 
 // explain says what an error of opening means and what to do about it.
 func explain(path string, err error) error {
