@@ -57,8 +57,9 @@ type Queue interface {
 	// Progress appends events to the job's stream; Seq and Time are set by the store.
 	Progress(ctx context.Context, l Lease, events ...Event) error
 	// Finish stores the report and ends the job: Cancelled where r.Verdict is
-	// [sandbox.Cancelled] and a cancellation was asked for, else Completed.
-	Finish(ctx context.Context, l Lease, r sandbox.Report) error
+	// [sandbox.Cancelled] and a cancellation was asked for, else Completed. The events come
+	// before the one that ends the job: as by Progress, but at the cost of one write for both.
+	Finish(ctx context.Context, l Lease, r sandbox.Report, events ...Event) error
 	// GiveBack ends the attempt without a report. Counted, it is retried after a backoff or,
 	// with the last attempt, dead-lettered; not counted, it is queued at once at its old place.
 	// A job whose cancellation was asked for is cancelled instead.

@@ -39,40 +39,42 @@ func (s *session) job(c store.Claim, started bool) {
 	if c.Job.CancelRequested {
 		stop(judge.ErrCancelled)
 	}
-	report, err := j.judge(ctx)
-	j.end(ctx, report, err)
+	report, events, err := j.judge(ctx)
+	j.end(ctx, report, events, err)
 }
 
-func (j *job) judge(ctx context.Context) (report sandbox.Report, err error) {
+// judge gives the report, and the events that were not sent yet.
+func (j *job) judge(ctx context.Context) (report sandbox.Report, unsent []event, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = &judge.PanicError{Value: v, Stack: debug.Stack()}
 		}
 	}()
 	if j.claim.Job.Submission == nil {
-		return report, errors.New("the store gave a job without its submission")
+		return report, nil, errors.New("the store gave a job without its submission")
 	}
 	p := startProgress(ctx, j)
-	defer p.stop()
+	defer func() { unsent = p.stop() }()
 	report, err = judge.Judge(ctx, j.o.Runner, *j.claim.Job.Submission, judge.Options{
 		Parallel: j.o.Parallel, OutputBytes: j.o.OutputBytes, Notify: p.event, Output: p.output,
 	})
 	report.Worker = j.o.Name
-	return report, err
+	return report, nil, err
 }
 
 // end reports what became of the judging.
-func (j *job) end(ctx context.Context, report sandbox.Report, err error) {
+func (j *job) end(ctx context.Context, report sandbox.Report, events []event, err error) {
 	cause := context.Cause(ctx)
 	switch {
 	case errors.Is(cause, store.ErrLeaseLost):
 		j.leaseLost()
 	case err == nil:
 		j.brake.worked()
-		j.finish(ctx, report)
+		j.finish(ctx, report, encode(events))
 	case errors.Is(cause, errStopping):
 		j.giveBack(store.GiveBack{Reason: errStopping.Error()})
 	default:
+		j.send(j.reporting, events)
 		j.failed(report, err)
 	}
 }
@@ -100,8 +102,8 @@ func reason(err error) string {
 	return text
 }
 
-func (j *job) finish(ctx context.Context, report sandbox.Report) {
-	write := func(ctx context.Context) error { return j.o.Queue.Finish(ctx, j.claim.Lease, report) }
+func (j *job) finish(ctx context.Context, report sandbox.Report, events []store.Event) {
+	write := func(ctx context.Context) error { return j.o.Queue.Finish(ctx, j.claim.Lease, report, events...) }
 	err := j.deliver("finish", write)
 	if errors.Is(err, store.ErrTooLarge) {
 		j.log.Warn().Err(err).Msg("report is too large; reporting without output")

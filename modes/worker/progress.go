@@ -24,7 +24,7 @@ const (
 // progress sends the events of one job in batches. Judging only ever appends to a bounded list.
 //
 // Live output of a job that ends before the first batch is due is not sent: its report is there
-// by then. The other events are sent in any case, before the report.
+// by then. The other events are: what is left of them at the end goes with the report.
 type progress struct {
 	job  *job
 	quit chan struct{}
@@ -48,10 +48,11 @@ func startProgress(ctx context.Context, j *job) *progress {
 	return p
 }
 
-// stop sends what is left but output.
-func (p *progress) stop() {
+// stop gives what is left to send but output.
+func (p *progress) stop() []event {
 	close(p.quit)
 	<-p.done
+	return p.take(false)
 }
 
 func (p *progress) run(ctx context.Context) {
@@ -65,7 +66,6 @@ func (p *progress) run(ctx context.Context) {
 		select {
 		case <-ticker.C:
 		case <-p.quit:
-			p.send(p.job.reporting, p.take(false))
 			return
 		}
 		batch := p.take(true)
@@ -75,13 +75,12 @@ func (p *progress) run(ctx context.Context) {
 		sent := make(chan struct{})
 		go func() {
 			defer close(sent)
-			p.send(sending, batch)
+			p.job.send(sending, batch)
 		}()
 		select {
 		case <-sent:
 		case <-p.quit:
 			p.patience(sent, cancel)
-			p.send(p.job.reporting, p.take(false))
 			return
 		}
 	}
@@ -143,24 +142,29 @@ func (p *progress) take(output bool) []event {
 	return batch
 }
 
-func (p *progress) send(ctx context.Context, batch []event) {
+// send sends events beside the report; that it fails is no reason to stop.
+func (j *job) send(ctx context.Context, batch []event) {
 	if len(batch) == 0 {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, min(j.o.ReportTimeout, time.Second))
+	defer cancel()
+	err := j.o.Queue.Progress(ctx, j.claim.Lease, encode(batch)...)
+	switch {
+	case errors.Is(err, store.ErrLeaseLost):
+		j.held.stop(errLeaseLost)
+	case err != nil:
+		j.stats.dropped.Add(int64(len(batch)))
+		j.log.Debug().Err(err).Int("events", len(batch)).Msg("events were not taken; the report will tell")
+	}
+}
+
+func encode(batch []event) []store.Event {
 	events := make([]store.Event, 0, len(batch))
 	for _, e := range batch {
 		events = append(events, e.encode())
 	}
-	ctx, cancel := context.WithTimeout(ctx, min(p.job.o.ReportTimeout, time.Second))
-	defer cancel()
-	err := p.job.o.Queue.Progress(ctx, p.job.claim.Lease, events...)
-	switch {
-	case errors.Is(err, store.ErrLeaseLost):
-		p.job.held.stop(errLeaseLost)
-	case err != nil:
-		p.job.stats.dropped.Add(int64(len(batch)))
-		p.job.log.Debug().Err(err).Int("events", len(batch)).Msg("events were not taken; the report will tell")
-	}
+	return events
 }
 
 func (e event) encode() store.Event {

@@ -195,7 +195,7 @@ func (q *queue) Progress(ctx context.Context, l store.Lease, events ...store.Eve
 	return nil
 }
 
-func (q *queue) Finish(ctx context.Context, l store.Lease, r sandbox.Report) error {
+func (q *queue) Finish(ctx context.Context, l store.Lease, r sandbox.Report, events ...store.Event) error {
 	if err := q.call(ctx, "finish"); err != nil {
 		return err
 	}
@@ -208,6 +208,7 @@ func (q *queue) Finish(ctx context.Context, l store.Lease, r sandbox.Report) err
 	if encoded, err := json.Marshal(r); err != nil || q.maxBytes > 0 && len(encoded) > q.maxBytes {
 		return fmt.Errorf("report of %d bytes: %w", len(encoded), store.ErrTooLarge)
 	}
+	e.events = append(e.events, events...)
 	e.reports = append(e.reports, r)
 	e.job.State = store.Completed
 	if r.Verdict == sandbox.Cancelled && e.cancel {

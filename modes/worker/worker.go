@@ -20,7 +20,7 @@ type Queue interface {
 	Wake(ctx context.Context, lanes []store.Lane) (<-chan struct{}, error)
 	Renew(ctx context.Context, leases []store.Lease, lease time.Duration) ([]store.Renewal, error)
 	Progress(ctx context.Context, l store.Lease, events ...store.Event) error
-	Finish(ctx context.Context, l store.Lease, r sandbox.Report) error
+	Finish(ctx context.Context, l store.Lease, r sandbox.Report, events ...store.Event) error
 	GiveBack(ctx context.Context, l store.Lease, g store.GiveBack) error
 	Heartbeat(ctx context.Context, w store.Worker, ttl time.Duration) error
 }

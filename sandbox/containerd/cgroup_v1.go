@@ -51,7 +51,9 @@ func (t *v1Tree) create(container string) error {
 			return fmt.Errorf("make cgroup: %w", err)
 		}
 	}
-	return nil
+	// No swap for the runs, whose groups inherit this. (A limit of memory plus swap would do it
+	// too, but then it is that one which is hit, and memory.failcnt stays 0.)
+	return writeKnob(filepath.Join(t.memory, container, "memory.swappiness"), "0")
 }
 
 // containers also lists one whose removal has only begun.
@@ -117,11 +119,6 @@ func (r *v1Run) make(l sandbox.Limits) error {
 	if err := writeKnob(filepath.Join(r.memory, "memory.limit_in_bytes"), memory); err != nil {
 		return err
 	}
-	// No swap for the run. (A limit of memory plus swap would do it too, but then it is that one
-	// which is hit, and memory.failcnt stays 0.)
-	if err := writeKnob(filepath.Join(r.memory, "memory.swappiness"), "0"); err != nil {
-		return err
-	}
 	return writeKnob(filepath.Join(r.pids, "pids.max"), strconv.FormatInt(l.Processes, 10))
 }
 
@@ -139,13 +136,14 @@ func (r *v1Run) usage() (usage, error) {
 	var errs [4]error
 	u.cpu, errs[0] = r.cpu()
 	u.memory, errs[1] = readInt(filepath.Join(r.memory, "memory.max_usage_in_bytes"))
-	failed, err := readInt(filepath.Join(r.memory, "memory.failcnt"))
-	errs[2] = err
-	kills, err := readKeyed(filepath.Join(r.memory, "memory.oom_control"), "oom_kill")
-	errs[3] = err
 	u.processes = optional(filepath.Join(r.pids, "pids.peak"))
-	u.limitHit = failed > 0 && kills > 0
-	u.strayKill = failed == 0 && kills > 0
+	kills, err := readKeyed(filepath.Join(r.memory, "memory.oom_control"), "oom_kill")
+	errs[2] = err
+	if kills > 0 {
+		var failed int64
+		failed, errs[3] = readInt(filepath.Join(r.memory, "memory.failcnt"))
+		u.limitHit, u.strayKill = failed > 0, failed == 0
+	}
 	return u, errors.Join(errs[:]...)
 }
 

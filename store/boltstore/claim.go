@@ -136,16 +136,22 @@ func (s *Store) Renew(ctx context.Context, leases []store.Lease, lease time.Dura
 	return renewals, nil
 }
 
-// Finish stores the report and ends the job.
-func (s *Store) Finish(ctx context.Context, l store.Lease, report sandbox.Report) error {
+// Finish stores the report and ends the job, after the last of its events.
+func (s *Store) Finish(ctx context.Context, l store.Lease, report sandbox.Report, events ...store.Event) error {
 	raw, err := s.encodeReport(report)
 	if err != nil {
 		return err
+	}
+	if err := validEvents(events); err != nil {
+		return fmt.Errorf("finish job %s: %w", l.Job, err)
 	}
 	return s.write(ctx, func(b *batch) error {
 		q, r, err := b.leased(l)
 		if err != nil {
 			return err
+		}
+		for _, e := range events {
+			b.event(r, e.Type, e.Data)
 		}
 		t := store.Finished
 		if report.Verdict == sandbox.Cancelled && r.CancelRequested {

@@ -91,10 +91,8 @@ func (b *batch) trim(r *record) {
 
 // Progress appends events to the job's stream.
 func (s *Store) Progress(ctx context.Context, l store.Lease, events ...store.Event) error {
-	for _, e := range events {
-		if eventCode(e.Type) == 0 {
-			return fmt.Errorf("progress of job %s: %w: event type %.40q", l.Job, store.ErrInvalid, e.Type)
-		}
+	if err := validEvents(events); err != nil {
+		return fmt.Errorf("progress of job %s: %w", l.Job, err)
 	}
 	return s.writeEarly(ctx, func(b *batch) error {
 		_, r, err := b.leased(l)
@@ -107,6 +105,15 @@ func (s *Store) Progress(ctx context.Context, l store.Lease, events ...store.Eve
 		b.save(r)
 		return nil
 	})
+}
+
+func validEvents(events []store.Event) error {
+	for _, e := range events {
+		if eventCode(e.Type) == 0 {
+			return fmt.Errorf("%w: event type %.40q", store.ErrInvalid, e.Type)
+		}
+	}
+	return nil
 }
 
 // Events gives the job's events with a Seq above after, oldest first.

@@ -93,8 +93,8 @@ func (s *claimsTwice) Claim(ctx context.Context, r store.ClaimRequest) ([]store.
 // lateFinish says yes to whoever has lost the lease.
 type lateFinish struct{ store.Store }
 
-func (s lateFinish) Finish(ctx context.Context, l store.Lease, r sandbox.Report) error {
-	err := s.Store.Finish(ctx, l, r)
+func (s lateFinish) Finish(ctx context.Context, l store.Lease, r sandbox.Report, events ...store.Event) error {
+	err := s.Store.Finish(ctx, l, r, events...)
 	if errors.Is(err, store.ErrLeaseLost) {
 		return nil
 	}

@@ -16,6 +16,7 @@ func eventChecks() []check {
 	return []check{
 		{name: "events/they tell a job's life", run: checkEventLife},
 		{name: "events/what the worker tells", run: checkProgress},
+		{name: "events/the last ones come with the report", run: checkFinishEvents},
 		{name: "events/bounded in number", options: func(o *store.Options) { o.MaxEvents = 20 }, run: checkEventCount},
 		{name: "events/bounded in bytes", options: func(o *store.Options) { o.MaxEventBytes = 4000 }, run: checkEventBytes},
 		{name: "events/output goes before tests", options: func(o *store.Options) { o.MaxEvents = 20 }, run: checkOutputFirst},
@@ -102,6 +103,24 @@ func checkProgress(e *env) {
 		e.Errorf("after the last: %+v", rest)
 	}
 	e.wants(e.s.Progress(e.ctx(), c.Lease, store.Event{Type: "gossip"}), store.ErrInvalid, "an unknown type")
+}
+
+func checkFinishEvents(e *env) {
+	id := e.submitted("a").ID
+	c := e.claim()
+	err := e.s.Finish(e.ctx(), c.Lease, accepted(), store.Event{Type: "gossip"})
+	e.wants(err, store.ErrInvalid, "an unknown type")
+	e.is(id, store.Running)
+	e.ok(e.s.Finish(e.ctx(), c.Lease, accepted(), output("hello"), store.Event{Type: store.EventTest, Data: []byte(`{"id":"1"}`)}), "finish")
+	evs := e.events(id, 0)
+	if len(evs) != 5 || evs[2].Type != store.EventOutput || evs[3].Type != store.EventTest || evs[4].Type != store.EventState {
+		e.Errorf("events %+v", evs)
+	}
+	err = e.s.Finish(e.ctx(), c.Lease, accepted(), output("late"))
+	e.wants(err, store.ErrLeaseLost, "a second report")
+	if again := e.events(id, 0); len(again) != len(evs) {
+		e.Errorf("a report that was refused left events: %+v", again[len(evs):])
+	}
 }
 
 func checkEventCount(e *env) {
