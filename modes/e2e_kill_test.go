@@ -3,133 +3,250 @@ package modes
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"net/http"
+	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"optimus/config"
 	"optimus/sandbox/containerd"
 	"optimus/store"
-	"optimus/web"
 )
 
 // stream submits jobs, each under a key of its own, from several clients at once, to whichever
 // server is there.
 type stream struct {
-	jobs []web.JobRequest
+	server atomic.Pointer[api]
+	ended  chan struct{}
+	all    sync.WaitGroup
 
 	mu sync.Mutex
 	// ids are of the acknowledged jobs, by their number.
 	ids map[int]string
-	// acked gets a value for each acknowledgement.
-	acked chan struct{}
+	// begun is how many numbers are given out.
+	begun int
 }
 
-func newStream(jobs int) *stream {
-	st := &stream{ids: map[int]string{}, acked: make(chan struct{}, jobs)}
-	for n := range jobs {
-		st.jobs = append(st.jobs, square(n))
+const (
+	clients = 3
+	// pace of a client: together they give two slots about as much as these can judge.
+	pace = 250 * time.Millisecond
+)
+
+// newStream begins a stream, which stands still until it is given a server.
+func newStream(t *testing.T) *stream {
+	t.Helper()
+	st := &stream{ids: map[int]string{}, ended: make(chan struct{})}
+	for range clients {
+		st.all.Go(func() { st.client(t) })
 	}
 	return st
 }
 
-// send submits the jobs of those numbers that are not acknowledged yet. What the server does not
-// answer is left for the next time.
-func (st *stream) send(t *testing.T, a *api, from, to int) {
+func (st *stream) client(t *testing.T) {
 	t.Helper()
-	const clients = 4
-	numbers := make(chan int, to-from)
-	for n := from; n < to; n++ {
-		if st.id(n) == "" {
-			numbers <- n
+	for {
+		select {
+		case <-st.ended:
+			return
+		case <-t.Context().Done():
+			return
+		case <-time.After(pace):
+		}
+		st.mu.Lock()
+		n := st.begun
+		st.begun++
+		st.mu.Unlock()
+		for !st.send(t, n) && t.Context().Err() == nil {
+			time.Sleep(pace / 10) // there is no server now
 		}
 	}
-	close(numbers)
-	var all sync.WaitGroup
-	for range clients {
-		all.Go(func() {
-			for n := range numbers {
-				st.sendOne(t, a, n)
-			}
-		})
-	}
-	all.Wait()
 }
 
-func (st *stream) sendOne(t *testing.T, a *api, n int) {
+// send submits a job, and tells whether it needs no other try.
+func (st *stream) send(t *testing.T, n int) bool {
 	t.Helper()
-	r, err := a.try(t.Context(), http.MethodPost, "/v1/jobs", st.jobs[n], http.Header{"Idempotency-Key": {strconv.Itoa(n)}})
+	a := st.server.Load()
+	if a == nil {
+		return false
+	}
+	r, err := a.try(t.Context(), http.MethodPost, "/v1/jobs", square(n), http.Header{"Idempotency-Key": {strconv.Itoa(n)}})
 	if err != nil {
-		return // the server was killed
+		return false
 	}
 	if r.status != http.StatusAccepted && r.status != http.StatusOK {
-		t.Errorf("submission %d gives %d: %s", n, r.status, r.body)
-		return
+		if t.Context().Err() == nil {
+			t.Errorf("submission %d gives %d: %s", n, r.status, r.body)
+		}
+		return true
 	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.ids[n] = strings.TrimPrefix(r.header.Get("Location"), "/v1/jobs/")
-	st.acked <- struct{}{}
+	return true
 }
 
-func (st *stream) id(n int) string {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	return st.ids[n]
+// end lets every client have its last job acknowledged, and waits until all jobs have ended.
+func (st *stream) end(t *testing.T, s *serving) {
+	t.Helper()
+	st.server.Store(s.api)
+	close(st.ended)
+	st.all.Wait()
+	for _, id := range st.ids {
+		s.ended(t, id)
+	}
 }
 
 // check checks that each job was acknowledged, made once, judged once, and accepted.
 func (st *stream) check(t *testing.T, kept map[string]store.Job) {
 	t.Helper()
-	if len(kept) != len(st.jobs) {
-		t.Errorf("%d jobs are kept, want %d", len(kept), len(st.jobs))
+	if len(kept) != st.begun || len(st.ids) != st.begun {
+		t.Errorf("of %d jobs %d were acknowledged, and %d are kept", st.begun, len(st.ids), len(kept))
 	}
-	for n := range st.jobs {
-		if _, ok := kept[st.id(n)]; !ok {
-			t.Errorf("job %d, acknowledged as %q, is lost", n, st.id(n))
+	for n, id := range st.ids {
+		if _, ok := kept[id]; !ok {
+			t.Errorf("job %d, acknowledged as %q, is lost", n, id)
 		}
 	}
 	checkSquares(t, kept)
 }
 
-func testKillServer(t *testing.T, l *lab) {
-	const rounds, each = 3, 12
-	lease := "OPTIMUS_WORKER_LEASE=3s" // a killed server's jobs wait for its end
-	st := newStream(rounds * each)
-	for round := range rounds {
-		s := l.serve(t, lease)
-		l.checkReaped(t)
-		from, half, to := round*each, round*each+each/2, (round+1)*each
-		st.send(t, s.api, 0, half) // with what earlier rounds have not brought in
-		eventually(t, "a job runs", func() bool {
-			var running web.JobList
-			s.ask(t, http.MethodGet, "/v1/jobs?state=running", nil, http.StatusOK).into(t, &running)
-			return len(running.Jobs) > 0 || from > 0
-		})
-		drain(st.acked)
-		sent := make(chan struct{})
-		go func() {
-			defer close(sent)
-			st.send(t, s.api, half, to)
-		}()
-		<-st.acked // in the middle of the second half
-		s.kill(t)
-		<-sent
-		// What is left of it may die too: nothing the first time, then containerd, then all.
-		for _, program := range [][]string{{}, {"containerd"}, {"containerd", "containerd-shim-runc-v2", "agent"}}[round] {
-			killAll(t, l.pidsOf(t, program))
+// chance is where random tests take their moments and victims from. Its seed is printed, and can
+// be given by OPTIMUS_TEST_SEED.
+func chance(t *testing.T) *rand.Rand {
+	t.Helper()
+	seed := rand.Uint64()
+	if given := os.Getenv("OPTIMUS_TEST_SEED"); given != "" {
+		var err error
+		if seed, err = strconv.ParseUint(given, 10, 64); err != nil {
+			t.Fatalf("OPTIMUS_TEST_SEED: %v", err)
 		}
+	}
+	t.Logf("OPTIMUS_TEST_SEED=%d", seed)
+	return rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // guards no secret
+}
+
+// kills is how often each test kills: OPTIMUS_TEST_KILLS, else 20.
+func kills(t *testing.T) int {
+	t.Helper()
+	given := os.Getenv("OPTIMUS_TEST_KILLS")
+	if given == "" {
+		return 20
+	}
+	n, err := strconv.Atoi(given)
+	if err != nil {
+		t.Fatalf("OPTIMUS_TEST_KILLS: %v", err)
+	}
+	return n
+}
+
+// soon is a random moment within the life of some jobs.
+func soon(r *rand.Rand) time.Duration { return time.Duration(r.Int64N(int64(2 * pace))) }
+
+// victims are what of a server's processes can be killed beside itself.
+func victims() []string { return []string{"agent", "containerd-shim-runc-v2", "containerd", "init"} }
+
+// victim gives a random process of that kind, 0 where there is none.
+func (l *lab) victim(t *testing.T, r *rand.Rand, kind string) int {
+	t.Helper()
+	pids := l.pidsOf(t, kind)
+	if kind == "init" {
+		pids = l.inits(t)
+	}
+	if len(pids) == 0 {
+		return 0
+	}
+	return pids[r.IntN(len(pids))]
+}
+
+// inits gives the first process of each box.
+func (l *lab) inits(t *testing.T) (pids []int) {
+	t.Helper()
+	agents := l.pidsOf(t, "agent")
+	for pid := range l.processes(t, func(string) bool { return true }) {
+		stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		// proc(5): after the name in brackets come the state and the parent.
+		_, after, _ := strings.Cut(string(stat), ") ")
+		if fields := strings.Fields(after); len(fields) > 1 {
+			if parent, err := strconv.Atoi(fields[1]); err == nil && slices.Contains(agents, parent) {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	slices.Sort(pids)
+	return pids
+}
+
+// testKillServer kills the server again and again, at random moments of its life and of its jobs,
+// alone and together with something else.
+func testKillServer(t *testing.T, l *lab) {
+	r, lease := chance(t), "OPTIMUS_WORKER_LEASE=3s" // a killed server's jobs wait for its end
+	st := newStream(t)
+	for round := range kills(t) {
+		s := l.start(t, lease)
+		if early := round%4 == 3; !early {
+			s.untilReady(t)
+			st.server.Store(s.api)
+			l.checkReaped(t)
+		}
+		time.Sleep(soon(r))
+		dying := []int{s.pid}
+		if round%2 == 1 {
+			dying = append(dying, l.victim(t, r, victims()[r.IntN(len(victims()))]))
+			r.Shuffle(len(dying), func(i, j int) { dying[i], dying[j] = dying[j], dying[i] })
+		}
+		killAll(t, dying)
+		<-s.exited
 	}
 	s := l.serve(t, lease)
 	l.checkReaped(t)
-	st.send(t, s.api, 0, len(st.jobs))
-	for n := range st.jobs {
-		s.ended(t, st.id(n))
+	st.end(t, s)
+	s.stop(t)
+	st.check(t, l.kept(t))
+}
+
+// testKillEngine kills each kind of process that a server runs programs with, alone and any two at
+// once, while the server stays.
+func testKillEngine(t *testing.T, l *lab) {
+	r := chance(t)
+	var rounds [][]string
+	for i, one := range victims() {
+		rounds = append(rounds, []string{one}, []string{one})
+		for _, other := range victims()[i+1:] {
+			rounds = append(rounds, []string{one, other})
+		}
 	}
+	for len(rounds) < kills(t) {
+		rounds = append(rounds, []string{victims()[r.IntN(len(victims()))]})
+	}
+	r.Shuffle(len(rounds), func(i, j int) { rounds[i], rounds[j] = rounds[j], rounds[i] })
+	s := l.serve(t)
+	st := newStream(t)
+	st.server.Store(s.api)
+	for _, kinds := range rounds {
+		time.Sleep(soon(r))
+		var dying []int
+		eventually(t, fmt.Sprintf("there is of each: %v", kinds), func() bool {
+			dying = nil
+			for _, kind := range kinds {
+				dying = append(dying, l.victim(t, r, kind))
+			}
+			return !slices.Contains(dying, 0)
+		})
+		killAll(t, dying)
+	}
+	st.end(t, s)
 	s.stop(t)
 	st.check(t, l.kept(t))
 }
@@ -137,25 +254,37 @@ func testKillServer(t *testing.T, l *lab) {
 func killAll(t *testing.T, pids []int) {
 	t.Helper()
 	for _, pid := range pids {
+		if pid == 0 {
+			continue
+		}
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 			t.Errorf("kill process %d: %v", pid, err)
 		}
 	}
 }
 
-func drain(ch <-chan struct{}) {
-	for len(ch) > 0 {
-		<-ch
+// isLocked tells whether a process holds the lock of a file.
+func isLocked(t *testing.T, path string) bool {
+	t.Helper()
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return false
 	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	return errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
 }
 
 // checkReaped checks that of all instances only the running server's has containers, cgroups and
 // folders.
 func (l *lab) checkReaped(t *testing.T) {
 	t.Helper()
-	locks := l.match(t, filepath.Join(l.data, "runner/*.lock"))
+	// The locks of dead ones go later: containerd may still be at work for them.
+	locks := slices.DeleteFunc(l.match(t, filepath.Join(l.data, "runner/*.lock")), func(path string) bool { return !isLocked(t, path) })
 	if len(locks) != 1 {
-		t.Fatalf("the running server's lock is not the only one: %v", locks)
+		t.Fatalf("the running server's lock is not the only one that is held: %v", locks)
 	}
 	prefix := strings.TrimSuffix(filepath.Base(locks[0]), ".lock") + "-"
 	cfg, err := config.Load(config.LoadOptions{Path: l.config, Flags: map[string]string{"data": l.data}})
@@ -192,26 +321,4 @@ func (l *lab) checkReaped(t *testing.T) {
 			t.Errorf("a dead server's container is left: %s", name)
 		}
 	}
-}
-
-func testKillEngine(t *testing.T, l *lab) {
-	const jobs, each = 24, 6
-	st := newStream(jobs)
-	s := l.serve(t)
-	for round, program := range []string{"agent", "containerd", "agent"} {
-		st.send(t, s.api, round*each, (round+1)*each)
-		var pids []int
-		eventually(t, "there is a "+program, func() bool {
-			pids = l.pidsOf(t, program)
-			return len(pids) > 0
-		})
-		killAll(t, pids)
-		s.ended(t, st.id(round*each)) // the others wait or run when the next is killed
-	}
-	st.send(t, s.api, 0, jobs)
-	for n := range jobs {
-		s.ended(t, st.id(n))
-	}
-	s.stop(t)
-	st.check(t, l.kept(t))
 }

@@ -18,6 +18,7 @@ import (
 
 	"optimus/config"
 	"optimus/sandbox/containerd"
+	"optimus/sandbox/sandboxtest"
 )
 
 // TestEndToEnd runs the built binary on a real containerd. Its parts share one data folder, since
@@ -76,7 +77,7 @@ func newLab(t *testing.T) *lab {
 	l := &lab{
 		binary: buildBinary(t), data: data,
 		config: filepath.Join(t.TempDir(), "optimus.toml"), logs: t.TempDir(),
-		cgroup: "/optimus-e2e-" + strconv.Itoa(os.Getpid()),
+		cgroup: sandboxtest.Cgroup("e2e"),
 	}
 	// Users and cgroup of its own: other servers on this machine must not be in the way.
 	const firstUID, uidsEach, processes = 200_000, 16, 1 << 22

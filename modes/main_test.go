@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+
+	"optimus/sandbox/sandboxtest"
 )
 
 // binary is the built program, which all tests that need it share.
@@ -20,14 +22,7 @@ type sharedBinary struct {
 }
 
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if binary.dir != "" {
-		if err := os.RemoveAll(binary.dir); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
-	os.Exit(code)
+	os.Exit(sandboxtest.Main(m, func() error { return os.RemoveAll(binary.dir) }))
 }
 
 // buildBinary gives the path of the static binary: the test's own is not one that a container

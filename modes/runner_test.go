@@ -40,6 +40,7 @@ func realRunner(t *testing.T) (*containerd.Runner, map[string]sandbox.Language) 
 	cleanUp(t, "daemon", daemon.Close)
 	runner, err := containerd.NewRunner(ctx, containerd.RunnerOptions{
 		Daemon: daemon, Dir: filepath.Join(dir, "runner"), Agent: buildBinary(t), Now: time.Now, Log: log,
+		CgroupParent: sandboxtest.Cgroup("runner"),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -47,3 +47,8 @@ const (
 // ErrImageMissing is wrapped by a Runner's error where the language's image is not on this
 // machine: no retry here mends it.
 var ErrImageMissing = errors.New("image is not present")
+
+// ErrUnavailable is wrapped by a Runner's error where this machine can start nothing for now,
+// whatever the program: its container daemon does not answer, or a disk is full. It says nothing of
+// the job, which waits until the machine is well, or for another machine.
+var ErrUnavailable = errors.New("this machine can run nothing for now")

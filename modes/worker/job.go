@@ -73,10 +73,24 @@ func (j *job) end(ctx context.Context, report sandbox.Report, events []event, er
 		j.finish(ctx, report, encode(events))
 	case errors.Is(cause, errStopping):
 		j.giveBack(store.GiveBack{Reason: errStopping.Error()})
+	case errors.Is(err, sandbox.ErrUnavailable):
+		j.unavailable(ctx, err)
 	default:
 		j.send(j.reporting, events)
 		j.failed(report, err)
 	}
+}
+
+// unavailablePause is how long a job is held that this machine cannot run for now, before it is
+// given back: it would be the first to be claimed again.
+const unavailablePause = time.Second
+
+// unavailable gives back a job that has had no chance here.
+func (j *job) unavailable(ctx context.Context, err error) {
+	j.log.Error().Err(err).Msg("job waits: this machine can run nothing for now")
+	j.brake.failed()
+	pause(ctx, unavailablePause)
+	j.giveBack(store.GiveBack{Reason: reason(err)})
 }
 
 func (j *job) failed(report sandbox.Report, err error) {

@@ -43,6 +43,8 @@ type container struct {
 	cgroups cgroups
 	handle  client.Container
 	task    client.Task
+	// shimSocket is where its shim listens.
+	shimSocket string
 	conn    *wire.Conn
 	env     []string // the image's environment
 
@@ -67,7 +69,8 @@ func (r *Runner) launch(ctx context.Context, image client.Image, runtime, id str
 	defer cancel()
 	c := &container{
 		id: id, dir: filepath.Join(r.dir, id), logFile: filepath.Join(r.dir, id+".log"), cgroups: r.cgroups, log: r.log.With().Str("container", id).Logger(),
-		waiting: map[uint32]chan wire.Frame{}, lost: make(chan struct{}), closed: make(chan struct{}),
+		shimSocket: shimSocket(r.address, r.client.DefaultNamespace(), id),
+		waiting:    map[uint32]chan wire.Frame{}, lost: make(chan struct{}), closed: make(chan struct{}),
 	}
 	defer func() {
 		if err != nil {
@@ -302,7 +305,7 @@ func (c *container) close(ctx context.Context) {
 		defer cancel()
 		var errs []error
 		if c.handle != nil {
-			errs = append(errs, removeContainer(ctx, c.handle))
+			errs = append(errs, removeContainer(ctx, c.handle, c.shimSocket))
 		}
 		errs = append(errs, c.cgroups.remove(c.id), os.RemoveAll(c.dir), os.RemoveAll(c.logFile))
 		if err := errors.Join(errs...); err != nil {

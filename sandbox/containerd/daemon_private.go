@@ -319,7 +319,7 @@ func (p *privateDaemon) leave(ctx context.Context, c *client.Client) error {
 		return nil
 	}
 	if c != nil {
-		if err := endContainers(ctx, c); err != nil {
+		if err := p.endContainers(ctx, c); err != nil {
 			p.log.Warn().Err(err).Msg("containers could not be ended through containerd; ending their processes")
 		}
 	}

@@ -12,12 +12,11 @@ import (
 
 	"github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
-	"github.com/containerd/errdefs"
 	"golang.org/x/sys/unix"
 )
 
 // endContainers kills and deletes every container of every namespace, with its snapshot.
-func endContainers(ctx context.Context, c *client.Client) error {
+func (p *privateDaemon) endContainers(ctx context.Context, c *client.Client) error {
 	spaces, err := c.NamespaceService().List(ctx)
 	if err != nil {
 		return fmt.Errorf("list namespaces: %w", err)
@@ -30,28 +29,12 @@ func endContainers(ctx context.Context, c *client.Client) error {
 			errs = append(errs, fmt.Errorf("list containers of %s: %w", space, err))
 		}
 		for _, container := range containers {
-			if err := endContainer(ctx, container); err != nil {
-				errs = append(errs, fmt.Errorf("end container %s of %s: %w", container.ID(), space, err))
+			if err := removeContainer(ctx, container, shimSocket(p.socket, space, container.ID())); err != nil {
+				errs = append(errs, fmt.Errorf("namespace %s: %w", space, err))
 			}
 		}
 	}
 	return errors.Join(errs...)
-}
-
-func endContainer(ctx context.Context, container client.Container) error {
-	task, err := container.Task(ctx, nil)
-	switch {
-	case err == nil:
-		if _, err := task.Delete(ctx, client.WithProcessKill); err != nil && !errdefs.IsNotFound(err) {
-			return fmt.Errorf("delete its task: %w", err)
-		}
-	case !errdefs.IsNotFound(err):
-		return fmt.Errorf("load its task: %w", err)
-	}
-	if err := container.Delete(ctx, client.WithSnapshotCleanup); err != nil && !errdefs.IsNotFound(err) {
-		return fmt.Errorf("delete it: %w", err)
-	}
-	return nil
 }
 
 // cleanUp removes what containerd could not be asked to end: shims of tasks that were only
@@ -74,6 +57,7 @@ func (p *privateDaemon) removeBundles() error {
 			return fmt.Errorf("list tasks' folders: %w", err)
 		}
 		for _, bundle := range left {
+			errs = append(errs, removeShimSocket(shimSocket(p.socket, filepath.Base(filepath.Dir(bundle)), filepath.Base(bundle))))
 			if err := os.RemoveAll(bundle); err != nil {
 				errs = append(errs, fmt.Errorf("remove a task's folder: %w", err))
 			}

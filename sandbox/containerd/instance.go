@@ -8,17 +8,24 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
+	"github.com/containerd/containerd/api/services/tasks/v1"
 	"github.com/containerd/containerd/v2/client"
 	"github.com/containerd/errdefs"
+	"github.com/containerd/errdefs/pkg/errgrpc"
 	"golang.org/x/sys/unix"
 )
 
 // labelInstance is the label that names the lock file of the process to which a container belongs.
 const labelInstance = "optimus/instance"
 
-const lockSuffix = ".lock"
+const (
+	lockSuffix   = ".lock"
+	halfMadeLock = ".instance-*"
+)
 
 // instance is one process's claim to what it makes on this machine: a lock file, held as long as
 // the process lives. All that it makes carries its name, and whoever can take the lock may remove it.
@@ -40,7 +47,7 @@ func newInstance(dir string) (*instance, error) {
 	id := hex.EncodeToString(b[:])
 	path := filepath.Join(dir, id+lockSuffix)
 	// Locked before it has its name: another process that reaps must never see it unlocked.
-	f, err := os.CreateTemp(dir, ".instance-*")
+	f, err := os.CreateTemp(dir, halfMadeLock)
 	if err != nil {
 		return nil, wrap("make instance lock", err)
 	}
@@ -113,33 +120,41 @@ func abandoned(path string) (release func(gone bool), ok bool) {
 	}, true
 }
 
-// reap removes what instances that are gone have left: containers, cgroups, folders, locks.
-func (r *Runner) reap(ctx context.Context) error {
-	list, err := r.client.Containers(ctx, fmt.Sprintf("labels.%q", labelInstance))
-	if err != nil {
-		return wrap("list containers", err)
-	}
-	var errs []error
-	owned := map[string][]client.Container{}
-	for _, c := range list {
-		labels, err := c.Labels(ctx)
-		if err != nil {
-			if !errdefs.IsNotFound(err) {
-				errs = append(errs, wrap("read container "+c.ID(), err))
+// Times of [Runner.reap].
+const (
+	reapEvery   = 30 * time.Second
+	reapTimeout = 15 * time.Second
+	// halfMade is the age from which a lock file that has no name yet is nobody's.
+	halfMade = time.Minute
+)
+
+// reapOnAndOn reaps until ctx ends, since another process on this machine may die at any time, and
+// then until there is nothing more.
+func (r *Runner) reapOnAndOn(ctx context.Context) {
+	ticker := time.NewTicker(reapEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			_ = r.reap(ctx)
+		case <-ctx.Done():
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reapTimeout)
+			defer cancel()
+			for passes := 0; passes < 3 && r.reap(ctx); passes++ {
 			}
-			continue
-		}
-		owned[labels[labelInstance]] = append(owned[labels[labelInstance]], c)
-	}
-	locks, err := filepath.Glob(filepath.Join(r.dir, "*"+lockSuffix))
-	if err != nil {
-		return wrap("list instances", err)
-	}
-	for _, path := range locks {
-		if _, ok := owned[path]; !ok {
-			owned[path] = nil // it may have left folders and cgroups all the same
+			return
 		}
 	}
+}
+
+// reap removes what instances that are gone have left: containers, tasks, cgroups, folders. It
+// tells whether there was anything.
+//
+// Containerd may still be at work on what a process has asked it for before it died. So an
+// instance's lock, by which it is found, goes only with a pass that finds nothing more of it.
+func (r *Runner) reap(ctx context.Context) (found bool) {
+	owned, err := r.owned(ctx)
+	errs := []error{err}
 	for path, containers := range owned {
 		if path == r.instance.name {
 			continue
@@ -148,57 +163,100 @@ func (r *Runner) reap(ctx context.Context) error {
 		if !ok {
 			continue
 		}
-		err := r.reapInstance(ctx, path, containers)
-		release(err == nil)
+		left, err := r.reapInstance(ctx, path, containers)
+		release(!left && err == nil)
+		found = found || left
 		errs = append(errs, err)
 	}
-	return errors.Join(errs...)
+	r.reapHalfMade()
+	if err := errors.Join(errs...); err != nil && ctx.Err() == nil {
+		r.log.Warn().Err(err).Msg("something that a dead process left could not be removed")
+	}
+	return found
 }
 
-func (r *Runner) reapInstance(ctx context.Context, path string, containers []client.Container) error {
+// owned gives the containers of each instance of which anything is known, by its lock.
+func (r *Runner) owned(ctx context.Context) (map[string][]client.Container, error) {
+	owned := map[string][]client.Container{}
+	locks, err := filepath.Glob(filepath.Join(r.dir, "*"+lockSuffix))
+	errs := []error{wrap("list instances", err)}
+	for _, path := range locks {
+		owned[path] = nil // it may have left folders and cgroups all the same
+	}
+	list, err := r.client.Containers(ctx, fmt.Sprintf("labels.%q", labelInstance))
+	errs = append(errs, wrap("list containers", err))
+	for _, c := range list {
+		labels, err := c.Labels(ctx)
+		switch {
+		case err == nil:
+			owned[labels[labelInstance]] = append(owned[labels[labelInstance]], c)
+		case !errdefs.IsNotFound(err):
+			errs = append(errs, wrap("read container "+c.ID(), err))
+		}
+	}
+	return owned, errors.Join(errs...)
+}
+
+func (r *Runner) reapInstance(ctx context.Context, path string, containers []client.Container) (found bool, err error) {
 	var errs []error
 	for _, c := range containers {
 		r.log.Info().Str("container", c.ID()).Msg("removing a container whose process is gone")
-		errs = append(errs, removeContainer(ctx, c))
+		errs = append(errs, removeContainer(ctx, c, r.shimSocket(c.ID())))
 	}
 	prefix := strings.TrimSuffix(filepath.Base(path), lockSuffix) + "-"
+	stray, err := r.strayTasks(ctx, prefix, containers)
+	errs = append(errs, err)
 	groups, err := r.cgroups.containers()
 	errs = append(errs, err)
+	groups = slices.DeleteFunc(groups, func(name string) bool { return !strings.HasPrefix(name, prefix) })
 	for _, name := range groups {
-		if strings.HasPrefix(name, prefix) {
-			errs = append(errs, r.cgroups.remove(name))
-		}
+		errs = append(errs, r.cgroups.remove(name))
 	}
 	folders, err := filepath.Glob(filepath.Join(filepath.Dir(path), prefix+"*"))
 	errs = append(errs, err)
 	for _, folder := range folders {
 		errs = append(errs, os.RemoveAll(folder))
 	}
-	return errors.Join(errs...)
+	return len(containers)+stray+len(groups)+len(folders) > 0, errors.Join(errs...)
 }
 
-// removeContainer ends a container and removes it. A shim that is just ending breaks the call that
-// asks it to, so it is asked again.
-func removeContainer(ctx context.Context, c client.Container) error {
-	var err error
-	for range 3 {
-		if err = tryRemove(ctx, c); err == nil {
-			return nil
+// strayTasks ends an instance's tasks that have no container: theirs was removed while they were
+// being made.
+func (r *Runner) strayTasks(ctx context.Context, prefix string, containers []client.Container) (found int, err error) {
+	service := r.client.TaskService()
+	list, err := service.List(ctx, &tasks.ListTasksRequest{})
+	if err != nil {
+		return 0, wrap("list tasks", err)
+	}
+	var errs []error
+	for _, task := range list.GetTasks() {
+		id := task.GetID()
+		known := slices.ContainsFunc(containers, func(c client.Container) bool { return c.ID() == id })
+		if known || !strings.HasPrefix(id, prefix) {
+			continue
+		}
+		found++
+		_, err := service.Kill(ctx, &tasks.KillRequest{ContainerID: id, Signal: uint32(unix.SIGKILL), All: true})
+		if err == nil || errdefs.IsNotFound(errgrpc.ToNative(err)) {
+			// Until it has ended it cannot be deleted: the next pass does.
+			_, _ = service.Delete(ctx, &tasks.DeleteTaskRequest{ContainerID: id})
+			err = removeShimSocket(r.shimSocket(id))
+		}
+		errs = append(errs, wrap("end task "+id, err))
+	}
+	return found, errors.Join(errs...)
+}
+
+// reapHalfMade removes the lock files of processes that died before they could name theirs.
+func (r *Runner) reapHalfMade() {
+	files, _ := filepath.Glob(filepath.Join(r.dir, halfMadeLock))
+	for _, file := range files {
+		if info, err := os.Stat(file); err == nil && r.now().Sub(info.ModTime()) > halfMade {
+			_ = os.Remove(file)
 		}
 	}
-	return err
 }
 
-func tryRemove(ctx context.Context, c client.Container) error {
-	task, err := c.Task(ctx, nil)
-	if err == nil {
-		_, err = task.Delete(ctx, client.WithProcessKill)
-	}
-	if err != nil && !errdefs.IsNotFound(err) {
-		return wrap("end container "+c.ID(), err)
-	}
-	if err := c.Delete(ctx, client.WithSnapshotCleanup); err != nil && !errdefs.IsNotFound(err) {
-		return wrap("remove container "+c.ID(), err)
-	}
-	return nil
+func (r *Runner) shimSocket(id string) string {
+	return shimSocket(r.address, r.client.DefaultNamespace(), id)
 }

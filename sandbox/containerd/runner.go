@@ -10,10 +10,13 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/containerd/containerd/v2/client"
+	"github.com/containerd/errdefs"
 	"github.com/rs/zerolog"
 
 	"optimus/sandbox"
@@ -52,6 +55,7 @@ type RunnerOptions struct {
 // Runner runs programs in warm containers. It is a [sandbox.Runner].
 type Runner struct {
 	client       *client.Client
+	address      string // of containerd's socket
 	snapshotter  string
 	runcRoot     string
 	dir          string
@@ -86,7 +90,7 @@ func NewRunner(ctx context.Context, o RunnerOptions) (*Runner, error) {
 		return nil, errors.New("runner: daemon and clock must be given")
 	}
 	r := &Runner{
-		client: o.Daemon.Client(), snapshotter: o.Daemon.Snapshotter(), runcRoot: o.Daemon.RuncRoot(),
+		client: o.Daemon.Client(), address: o.Daemon.Address(), snapshotter: o.Daemon.Snapshotter(), runcRoot: o.Daemon.RuncRoot(),
 		cgroupParent: cmp.Or(o.CgroupParent, DefaultCgroupParent), log: o.Log,
 		slots: cmp.Or(o.Slots, runtime.NumCPU()), pool: cmp.Or(o.Pool, DefaultPool),
 		uidBase: cmp.Or(o.UIDBase, DefaultUIDBase), warm: map[shelfKey]*shelf{}, now: o.Now,
@@ -119,14 +123,13 @@ func NewRunner(ctx context.Context, o RunnerOptions) (*Runner, error) {
 		r.instance.close()
 		return nil, wrap("copy the agent's binary", err)
 	}
-	if err := r.reap(ctx); err != nil {
-		r.log.Warn().Err(err).Msg("something that a dead process left could not be removed")
-	}
+	_ = r.reap(ctx)
 	r.free = make(chan int, r.slots)
 	for i := range r.slots {
 		r.free <- i
 	}
 	r.ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	r.spawn(r.reapOnAndOn)
 	return r, nil
 }
 
@@ -160,18 +163,33 @@ func (r *Runner) release(s slot) { r.free <- s.index }
 // image finds a language's image on this machine.
 func (r *Runner) image(ctx context.Context, lang sandbox.Language) (client.Image, error) {
 	img, err := r.client.GetImage(ctx, lang.Image)
-	if err == nil && (lang.Digest == "" || img.Target().Digest.String() == lang.Digest) {
+	switch {
+	case err == nil && (lang.Digest == "" || img.Target().Digest.String() == lang.Digest):
 		return img, nil
+	case err != nil && !errdefs.IsNotFound(err):
+		return nil, wrap("look for image "+lang.Image, err)
+	case lang.Digest == "":
+		return nil, fmt.Errorf("%w: %s (get it with: optimus admin images build %s)", sandbox.ErrImageMissing, lang.Image, lang.Name)
 	}
-	if lang.Digest != "" {
-		list, err := r.client.ListImages(ctx, "target.digest=="+lang.Digest)
-		if err == nil && len(list) > 0 {
-			return list[0], nil
-		}
+	list, err := r.client.ListImages(ctx, "target.digest=="+lang.Digest)
+	if err != nil {
+		return nil, wrap("look for image "+lang.Digest, err)
+	}
+	if len(list) == 0 {
 		return nil, fmt.Errorf("%w: %s with digest %s", sandbox.ErrImageMissing, lang.Image, lang.Digest)
 	}
-	return nil, fmt.Errorf("%w: %s (get it with: optimus admin images build %s): %w",
-		sandbox.ErrImageMissing, lang.Image, lang.Name, err)
+	return list[0], nil
+}
+
+// unavailable marks the errors that speak of the machine, not of what was asked for.
+func unavailable(err error) error {
+	full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) ||
+		// From other processes errors come as texts.
+		err != nil && strings.Contains(err.Error(), syscall.ENOSPC.Error())
+	if full || errdefs.IsUnavailable(err) || errdefs.IsDeadlineExceeded(err) {
+		return fmt.Errorf("%w: %w", sandbox.ErrUnavailable, err)
+	}
+	return err
 }
 
 // nextContainer names a container.

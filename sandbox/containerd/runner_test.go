@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"optimus/sandbox"
+	"optimus/sandbox/sandboxtest"
 )
 
 const probeRef = "optimus.local/probe:test"
@@ -42,7 +43,7 @@ func newTestRunner(t *testing.T) *testRunner {
 func openRunner(t *testing.T, daemon *Daemon, dir string) *Runner {
 	t.Helper()
 	r, err := NewRunner(t.Context(), RunnerOptions{
-		Daemon: daemon, Dir: dir, Slots: 2, Now: time.Now, Agent: agentBinary(t), CgroupParent: "/optimus-test-" + filepath.Base(filepath.Dir(dir)) + fmt.Sprint(os.Getpid()),
+		Daemon: daemon, Dir: dir, Slots: 2, Now: time.Now, Agent: agentBinary(t), CgroupParent: sandboxtest.Cgroup("runner"),
 		Log: zerolog.New(zerolog.NewTestWriter(t)),
 	})
 	if err != nil {
@@ -376,18 +377,42 @@ func TestOrphansAreReaped(t *testing.T) {
 	dead.mu.Lock()
 	dead.closed = true
 	dead.mu.Unlock()
+	dead.cancel()
 	_ = dead.instance.lock.Close()
+	// Its process may have died while it wrote the agent's copy, and before its lock had a name.
+	for _, name := range []string{dead.instance.agent() + ".123", filepath.Join(r.dir, ".instance-123")} {
+		if err := os.WriteFile(name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old := time.Now().Add(-2 * halfMade)
+	if err := os.Chtimes(filepath.Join(r.dir, ".instance-123"), old, old); err != nil {
+		t.Fatal(err)
+	}
 	before, err := r.client.Containers(t.Context())
 	if err != nil || len(before) != 2 {
 		t.Fatalf("%d containers, %v", len(before), err)
 	}
-	openRunner(t, r.daemon, r.dir)
+	reaper := openRunner(t, r.daemon, r.dir)
 	after, err := r.client.Containers(t.Context())
 	if err != nil || len(after) != 1 || !strings.HasPrefix(after[0].ID(), r.instance.id) {
 		t.Errorf("%d containers are left, %v", len(after), err)
 	}
-	if _, err := os.Stat(dead.instance.name); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the dead instance's lock: %v", err)
+	// Containerd may yet end what it was asked for: the lock goes with a pass that finds nothing.
+	if _, err := os.Stat(dead.instance.name); err != nil {
+		t.Errorf("after the first pass the dead instance's lock: %v", err)
+	}
+	late := "/sys/fs/cgroup/memory" + r.cgroupParent + "/" + dead.instance.id + "-9"
+	if err := r.cgroups.create(dead.instance.id + "-9"); err != nil {
+		t.Fatal(err)
+	}
+	if err := reaper.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{late, dead.instance.name, dead.instance.agent() + ".123", filepath.Join(r.dir, ".instance-123")} {
+		if _, err := os.Lstat(name); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s is left: %v", name, err)
+		}
 	}
 	if o := run(t, living, "", "true"); !o.OK() {
 		t.Errorf("the living runner's program: %+v", o)

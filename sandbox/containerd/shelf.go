@@ -124,6 +124,7 @@ func (s *shelf) launch() *launching {
 	s.r.spawn(func(ctx context.Context) {
 		began := s.r.now()
 		l.c, l.err = s.start(ctx)
+		l.err = unavailable(l.err)
 		ready := s.r.now()
 		close(l.done)
 		if l.err != nil {

@@ -102,7 +102,7 @@ func copyFile(from, to string) error {
 		return err //nolint:wrapcheck // the caller says what for
 	}
 	defer src.Close()
-	dst, err := os.CreateTemp(filepath.Dir(to), ".copy-*")
+	dst, err := os.CreateTemp(filepath.Dir(to), filepath.Base(to)+".*")
 	if err != nil {
 		return err //nolint:wrapcheck // likewise
 	}
