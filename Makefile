@@ -9,10 +9,13 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 TOOL := go tool -modfile=.tools/go.mod
 MAX_BINARY_MB := 45
 FUZZ_TIME ?= 10s
+# How long a soak lasts, and the seed of its choices; without one it takes one, and prints it.
+SOAK ?= 10m
+SEED ?=
 # Packages under test, such as PKG=./store/...
 PKG ?= ./...
 
-.PHONY: help build setup images demo picture test test-cgroup2 lint lint-rules fmt generate notices bench fuzz cover clean
+.PHONY: help build setup images demo picture test test-cgroup2 lint lint-rules fmt generate notices bench fuzz soak cover clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +71,9 @@ fuzz: ## fuzz every target for FUZZ_TIME each
 	@git grep -E '^func Fuzz' -- '*_test.go' | sed -E 's|^(.*)/[^/]*:func (Fuzz[A-Za-z0-9]*).*|./\1 \2|' | while read -r pkg target; do \
 	   echo "$$pkg $$target" >&2; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ_TIME) "$$pkg"; \
 	 done
+
+soak: images ## judge and kill at random for SOAK, then count: what is lost, doubled, wrong or left over
+	@OPTIMUS_TEST_SOAK=$(SOAK) OPTIMUS_TEST_SEED=$(SEED) go test -v -count 1 -timeout 0 -run '^TestSoak$$' ./modes
 
 cover: ## test with coverage; leaves coverage.html
 	@go test -coverprofile=coverage.out -coverpkg=./... $(PKG)
