@@ -301,13 +301,13 @@ func TestHostileBodies(t *testing.T) {
 	}
 }
 
-// settle waits until no more goroutines run than want.
-func settle(t *testing.T, want int) {
+// settles waits until what is counted is no more than most.
+func settles(t *testing.T, what string, most int, count func() int) {
 	t.Helper()
 	deadline := time.Now().Add(patience)
-	for n := runtime.NumGoroutine(); n > want; n = runtime.NumGoroutine() {
+	for n := count(); n > most; n = count() {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d goroutines run, want %d", n, want)
+			t.Fatalf("%d %s are left, want at most %d", n, what, most)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
@@ -348,12 +348,10 @@ func TestManyIdleClients(t *testing.T) { //nolint:paralleltest // it counts goro
 			for _, c := range clients {
 				must(t, c.Close())
 			}
-			settle(t, goroutines+20)
+			settles(t, "goroutines", goroutines+20, runtime.NumGoroutine)
+			settles(t, "watches", 0, func() int { return h.store.Watchers(mustID(t, id)) })
 			serves(t, base)
 		})
-	}
-	if n := h.store.Watchers(mustID(t, id)); n != 0 {
-		t.Errorf("%d watches are left", n)
 	}
 }
 
