@@ -1,6 +1,7 @@
 package modes
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -53,7 +54,6 @@ func TestSoak(t *testing.T) {
 		s.all.Go(s.client)
 	}
 	s.unrest(length/2, append(victims(), "serve"))
-	s.settled()
 	s.followed = true
 	s.unrest(length/2, victims())
 	s.account(length)
@@ -115,7 +115,7 @@ func (s *soak) serve() {
 	s.at.Store(s.server.api)
 }
 
-// client submits one program after the other, and waits for a part of them.
+// client submits one program after the other, each once the one before has ended.
 func (s *soak) client() {
 	for {
 		select {
@@ -130,33 +130,38 @@ func (s *soak) client() {
 		s.next++
 		s.mu.Unlock()
 		program := s.programs[(n*7)%len(s.programs)] // each in turn, languages mixed
-		for !s.submit(n, program) && s.t.Context().Err() == nil {
-			time.Sleep(100 * time.Millisecond) // there is no server now
+		header := http.Header{"Idempotency-Key": {strconv.Itoa(n)}}
+		id := s.insist(http.MethodPost, "/v1/jobs", program.request(), header).ID
+		if id == "" {
+			return
+		}
+		s.mu.Lock()
+		s.want[id] = program
+		s.mu.Unlock()
+		for job := (web.Job{}); s.t.Context().Err() == nil && !store.State(job.State).Terminal(); {
+			job = s.insist(http.MethodGet, "/v1/jobs/"+id+"?wait=10s", nil, nil)
 		}
 	}
 }
 
-// submit submits a job and waits for its end for a while; it tells whether the job was acknowledged.
-func (s *soak) submit(n int, program example) bool {
-	at := s.at.Load()
-	if at == nil {
-		return false
-	}
-	a, err := at.try(s.t.Context(), http.MethodPost, "/v1/jobs?wait=10s", program.request(), http.Header{"Idempotency-Key": {strconv.Itoa(n)}})
-	if err != nil {
-		return false
-	}
-	if a.status/100 != 2 {
-		if s.t.Context().Err() == nil && a.status != http.StatusServiceUnavailable {
-			s.t.Errorf("submission %d gives %d: %s", n, a.status, a.body)
-			return true
+// insist asks whichever server is there until one answers.
+func (s *soak) insist(method, path string, body any, header http.Header) (job web.Job) {
+	for ; s.t.Context().Err() == nil; time.Sleep(100 * time.Millisecond) {
+		at := s.at.Load()
+		if at == nil {
+			continue
 		}
-		return false
+		a, err := at.try(s.t.Context(), method, path, body, header)
+		switch {
+		case err != nil, a.status == http.StatusServiceUnavailable:
+		case a.status/100 != 2 || json.Unmarshal(a.body, &job) != nil:
+			s.t.Errorf("%s %s gives %d: %s", method, path, a.status, a.body)
+			return job
+		default:
+			return job
+		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.want[strings.TrimPrefix(a.header.Get("Location"), "/v1/jobs/")] = program
-	return true
+	return job
 }
 
 // unrest kills something of these kinds now and then, for as long as is said.
@@ -197,16 +202,6 @@ func (s *soak) kill(kind string) {
 	s.server.kill(s.t)
 	s.kills[kind]++
 	s.serve()
-}
-
-// settled waits until the jobs of the first half have ended.
-func (s *soak) settled() {
-	s.t.Helper()
-	eventually(s.t, "few jobs wait", func() bool {
-		var queues web.QueueList
-		s.server.ask(s.t, http.MethodGet, "/v1/queues", nil, http.StatusOK).into(s.t, &queues)
-		return len(queues.Queues) > 0 && queues.Queues[0].Ready < 2*soakClients
-	})
 }
 
 // tell prints where the soak is, and keeps the server's figures.
