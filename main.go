@@ -50,7 +50,8 @@ func run() int {
 // listen gives a context that ends with the first SIGINT or SIGTERM (finish what runs, then stop)
 // and one that ends with the second (stop now). A third ends the process where it stands.
 func listen(parent context.Context) (ctx, hurry context.Context, release func()) {
-	ctx, drain := context.WithCancel(parent)
+	ctx, stop := context.WithCancelCause(parent)
+	drain := func() { stop(modes.ErrToldToStop) }
 	hurry, now := context.WithCancel(parent)
 	signals := make(chan os.Signal, 3)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)

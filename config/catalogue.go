@@ -63,8 +63,7 @@ type Language struct {
 	Queue string `json:"queue,omitempty" is:"name"`
 	// Tier is the isolation of its jobs; not stated it is shared.
 	Tier string `json:"tier,omitempty" oneof:"shared dedicated"`
-	// Runtime of containerd, such as "io.containerd.runc.v2"; not stated it is runc. One whose
-	// containers have a kernel of their own (gVisor, Kata) is refused when its first job comes.
+	// Runtime of containerd, such as "io.containerd.runsc.v1" (gVisor); not stated it is runc.
 	Runtime string `json:"runtime,omitempty" is:"runtime"`
 	// Judge0IDs are the language_id values that mean it in Judge0's dialect.
 	Judge0IDs []int `json:"judge0_ids,omitempty" min:"1" max:"100000"`

@@ -62,6 +62,8 @@ type Store struct {
 	BackoffMax time.Duration `toml:"backoff_max" min:"1ms" max:"1d"`
 	// Depth is how many unfinished jobs a queue holds; 0 is no bound.
 	Depth int `toml:"depth" min:"0" max:"100000000"`
+	// MaxBytes bounds the stored submissions of a queue's unfinished jobs together; 0 is no bound.
+	MaxBytes Size `toml:"max_bytes" min:"0" max:"1TiB"`
 	// MaxPayload and MaxReport bound a job's stored submission and report.
 	MaxPayload Size `toml:"max_payload" min:"1KiB" max:"1GiB"`
 	MaxReport  Size `toml:"max_report" min:"1KiB" max:"1GiB"`
@@ -85,8 +87,9 @@ type Worker struct {
 	Enabled bool `toml:"enabled"`
 	// Name tells workers apart; empty means the host's name and a random part.
 	Name string `toml:"name" is:"label"`
-	// Slots is how many runs go on at once; 0 means one for each processor.
-	Slots int `toml:"slots" min:"0" max:"4096"`
+	// Slots is how many runs go on at once; 0 means one for each processor. Each reserves its memory
+	// limit of what the machine has available at the start, and waits for it where it must.
+	Slots int `toml:"slots" min:"0" max:"1000"`
 	// Queues to claim from; empty means all.
 	Queues []string `toml:"queues" is:"name"`
 	// Languages to claim jobs of; empty means all whose image is present.
@@ -108,18 +111,22 @@ type Sandbox struct {
 	Namespace string `toml:"namespace" is:"name"`
 	// Snapshotter of containerd; empty means overlayfs where it works, else native.
 	Snapshotter string `toml:"snapshotter" is:"name"`
-	// CgroupParent is the cgroup below which all runs are; empty means "optimus" at the top or,
-	// in a pod, below the pod's own.
+	// CgroupParent is the cgroup below which all runs are; empty means "optimus", below
+	// Optimus's own where that is delegated to it (cgroup v2: systemd's Delegate=), else at the top.
 	CgroupParent string `toml:"cgroup_parent" is:"cgroup"`
 	// UIDBase is the user id of slot 0; slot N runs as UIDBase + N. The default lies above the
 	// 16-bit ids that images and systemd use and below 100000, where subordinate ids begin.
 	UIDBase int `toml:"uid_base" min:"1000" max:"2000000000"`
 	// DedicatedPool is how many containers of the dedicated tier are kept ready for a language
-	// that uses it.
+	// that uses it; 0 makes each when its job asks for it.
 	DedicatedPool int `toml:"dedicated_pool" min:"0" max:"256"`
 	// Warm lists the languages whose container is started with the worker: names, or "available"
-	// for all whose image is present; empty for none. The others start with their first job.
+	// for all whose image is present; empty for none. They stay, also as their images change. The
+	// others start with their first job.
 	Warm []string `toml:"warm" is:"name"`
+	// Idle is how long a container that Warm does not keep, such as that of an image which was built
+	// anew, stays after its last job; 0 ends it at once.
+	Idle time.Duration `toml:"idle" min:"0s" max:"365d"`
 	// DebianMirror is what `optimus admin images build` takes packages from; empty means the
 	// machine's own.
 	DebianMirror string `toml:"debian_mirror" is:"http-url"`
@@ -208,6 +215,7 @@ func Default() Config {
 			Backoff:         time.Second,
 			BackoffMax:      time.Minute,
 			Depth:           100_000,
+			MaxBytes:        4 * GiB,
 			MaxPayload:      64 * MiB,
 			MaxReport:       64 * MiB,
 			MaxEvents:       1000,
@@ -224,6 +232,7 @@ func Default() Config {
 			UIDBase:       70_000,
 			DedicatedPool: 1,
 			Warm:          []string{WarmAvailable},
+			Idle:          5 * time.Minute,
 		},
 		Limits: Limits{
 			CPU:         time.Minute,

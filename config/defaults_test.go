@@ -14,7 +14,7 @@ func TestStoreDefaults(t *testing.T) {
 	c, o := Default().Store, store.DefaultOptions()
 	o.Now = nil
 	want := store.Options{
-		MaxAttempts: c.MaxAttempts, BackoffBase: c.Backoff, BackoffMax: c.BackoffMax, MaxDepth: c.Depth,
+		MaxAttempts: c.MaxAttempts, BackoffBase: c.Backoff, BackoffMax: c.BackoffMax, MaxDepth: c.Depth, MaxBytes: int64(c.MaxBytes),
 		MaxPayload: int64(c.MaxPayload), MaxReport: int64(c.MaxReport), MaxEvents: c.MaxEvents, MaxEventBytes: int64(c.MaxEventBytes),
 		Retention: c.Retention, FailedRetention: c.FailedRetention, KeyTTL: c.KeyTTL, TenantRunning: c.TenantRunning,
 	}

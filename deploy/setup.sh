@@ -10,6 +10,7 @@ needed=(
   "mmdebstrap=mmdebstrap=builds language images from Debian packages"
   "/usr/share/keyrings/debian-archive-trixie-stable.gpg=debian-archive-keyring=proves that those packages are Debian's"
   "/etc/ssl/certs/ca-certificates.crt=ca-certificates=fetches over HTTPS"
+  "setfattr=attr=marks cgroups as delegated, in tests"
   "gcc=gcc=links tests under the race detector"
   "/usr/include/stdlib.h=libc6-dev=links tests under the race detector"
 )

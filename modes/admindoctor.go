@@ -37,11 +37,17 @@ func examine(c *cli.Context, p Process, doctor func(context.Context, containerd.
 	if err != nil {
 		return err
 	}
-	o := containerd.DoctorOptions{DataDir: cfg.Data, Daemon: daemonOptions(cfg, log)}
+	o := containerd.DoctorOptions{
+		DataDir: cfg.Data, Daemon: daemonOptions(cfg, log), CgroupParent: cfg.Sandbox.CgroupParent,
+		Slots: slots(cfg.Worker.Slots), LargestRun: int64(cfg.Limits.Memory),
+	}
 	for _, e := range newCatalogue(languages, nil).entries {
-		image := containerd.LanguageImage{Language: e.config.Name, Ref: e.config.Image}
+		image := containerd.LanguageImage{Language: e.config.Name, Ref: e.config.Image, HowToGet: howToGet(e.config)}
 		if !slices.Contains(o.Images, image) {
 			o.Images = append(o.Images, image)
+		}
+		if name := e.config.Runtime; name != "" {
+			o.Runtimes = append(o.Runtimes, containerd.LanguageRuntime{Language: e.config.Name, Runtime: name})
 		}
 	}
 	checks := doctor(c.Context, o)

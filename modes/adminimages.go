@@ -171,11 +171,14 @@ func (s *imageSession) users(ref string) []string {
 	return names
 }
 
-// print shows images as a table or, with --json, as they are.
+// print shows images, if there are any, as a table or, with --json, as they are.
 func (s *imageSession) print(c *cli.Context, rows []imageRow) error {
 	s.progress.clear()
 	if c.Bool("json") {
 		return writeJSON(s.Stdout, rows)
+	}
+	if len(rows) == 0 {
+		return nil
 	}
 	t := newTable("IMAGE", "LANGUAGES", "SIZE", "DIGEST", "CREATED").alignRight("SIZE")
 	now := time.Now()
@@ -305,6 +308,9 @@ func pruneImages(c *cli.Context, s *imageSession) error {
 	}
 	if c.Bool("cache") {
 		err = errors.Join(err, s.pruneCache(c.Context))
+	}
+	if err == nil && len(rows) == 0 && !c.Bool("json") {
+		s.log.Info().Msg("no image to remove: each belongs to a language of the catalogue")
 	}
 	return errors.Join(err, s.print(c, rows))
 }

@@ -137,7 +137,8 @@ func parseTest(id, text string) (sandbox.TestCase, error) {
 		if err != nil {
 			return test, fmt.Errorf("test %s: %w", id, err)
 		}
-		test.Expected = &expected
+		text := sandbox.Text(expected)
+		test.Expected = &text
 	}
 	return test, nil
 }

@@ -106,20 +106,40 @@ func helpFor(c *cli.Context, err error) error {
 		name = c.Command.HelpName
 	}
 	if flag, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); unknown {
-		err = fmt.Errorf("there is no flag --%s", strings.TrimLeft(flag, "-"))
+		flag = strings.TrimLeft(flag, "-")
+		var flags []string
+		if c.Command != nil {
+			for _, f := range c.Command.Flags {
+				flags = append(flags, f.Names()...)
+			}
+		}
+		err = fmt.Errorf("there is no flag --%s%s", flag, didYouMean("--", config.Nearest(flag, flags)))
 	}
 	return fmt.Errorf("%w; see %s --help", err, name)
 }
 
 // helpOrUnknown is the action of a command that only holds others.
 func helpOrUnknown(c *cli.Context) error {
-	if c.Args().Present() {
-		return usagef("%s has no command %q; see %s --help", c.Command.HelpName, c.Args().First(), c.Command.HelpName)
+	if name := c.Args().First(); name != "" {
+		var names []string
+		for _, sub := range c.Command.Subcommands {
+			names = append(names, sub.Name)
+		}
+		return usagef("%s has no command %q%s; see %s --help",
+			c.Command.HelpName, name, didYouMean("", config.Nearest(name, names)), c.Command.HelpName)
 	}
 	if err := cli.ShowSubcommandHelp(c); err != nil {
 		return err //nolint:wrapcheck // the library only fails to write to stdout
 	}
 	return nil
+}
+
+// didYouMean proposes what is most like a name that is not known, if anything is.
+func didYouMean(before, near string) string {
+	if near == "" {
+		return ""
+	}
+	return fmt.Sprintf(", did you mean %s%s?", before, near)
 }
 
 // adminCommands are what an operator does, one thing each.
@@ -130,6 +150,7 @@ func adminCommands(p Process, a Actions) []*cli.Command {
 		jobsCommand(p),
 		queuesCommand(p),
 		deadLetterCommand(p),
+		storeCommand(p),
 		languagesCommand(p),
 		imagesCommand(p),
 		configCommand(p),

@@ -137,3 +137,20 @@ func TestEveryCommandHasHelp(t *testing.T) {
 	}
 	walk([]string{"optimus"}, app.Commands)
 }
+
+func TestMistakesAreAnswered(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		"admin jobs list --stat queued": "there is no flag --stat, did you mean --state?; see optimus admin jobs list --help",
+		"admin jobs list --nonesuch":    "there is no flag --nonesuch; see optimus admin jobs list --help",
+		"admin imges":                   `optimus admin has no command "imges", did you mean images?; see optimus admin --help`,
+		"serv":                          `optimus has no command "serv", did you mean serve?; see optimus --help`,
+		"admin jobs nonesuch":           `optimus admin jobs has no command "nonesuch"; see optimus admin jobs --help`,
+	} {
+		app, _, _, _ := dry(t)
+		err := app.RunContext(t.Context(), append([]string{"optimus"}, strings.Fields(line)...))
+		if ExitCode(err) != ExitUsage || err.Error() != want {
+			t.Errorf("%s: %v, want %s", line, err, want)
+		}
+	}
+}

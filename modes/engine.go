@@ -3,7 +3,6 @@ package modes
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -19,9 +18,11 @@ import (
 type engine struct {
 	runner    sandbox.Runner
 	languages languages
-	// warm has a container of each language ready before its first job, and gives the error of
-	// each language that could not be warmed.
+	// warm has a container of each language ready before its first job, lets go of all others, and
+	// gives the error of each language that could not be warmed.
 	warm func(ctx context.Context, langs ...sandbox.Language) map[string]error
+	// changed gets a value when what warm should be told may be another.
+	changed <-chan struct{}
 	// ready tells why nothing can be run, or nil.
 	ready func(ctx context.Context) error
 }
@@ -57,24 +58,21 @@ func openEngine(ctx context.Context, life *lifecycle, cfg config.Config, log zer
 	if err != nil {
 		return nil, err
 	}
-	runner, err := containerd.NewRunner(ctx, containerd.RunnerOptions{
-		Daemon:       daemon,
-		Dir:          filepath.Join(cfg.Data, "runner"),
-		Slots:        slots(cfg.Worker.Slots),
-		UIDBase:      cfg.Sandbox.UIDBase,
-		CgroupParent: cfg.Sandbox.CgroupParent,
-		Pool:         cfg.Sandbox.DedicatedPool,
-		Now:          time.Now,
-		Log:          log,
-	})
+	o := runnerOptions(cfg)
+	o.Daemon, o.Now, o.Log = daemon, time.Now, log
+	runner, err := containerd.NewRunner(ctx, o)
 	if err != nil {
 		return nil, fmt.Errorf("prepare this machine for running programs: %w (`optimus admin doctor` examines it)", err)
 	}
 	life.onStop("containers", closeRunner, runner.Close)
+	if check := containerd.CheckMemory(runner.Memory(), runner.Slots(), int64(cfg.Limits.Memory)); check.Status != containerd.StatusOK {
+		log.Warn().Str("fix", check.Fix).Msg("memory: " + check.Detail)
+	}
 	return &engine{
 		runner:    runner,
 		languages: newCatalogue(stated, index.present),
 		warm:      runner.Warm,
+		changed:   index.changed,
 		ready: func(ctx context.Context) error {
 			if _, err := daemon.Client().Version(ctx); err != nil {
 				return fmt.Errorf("containerd does not answer: %w", err)

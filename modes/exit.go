@@ -1,6 +1,7 @@
 package modes
 
 import (
+	"context"
 	"errors"
 	"fmt"
 )
@@ -31,6 +32,15 @@ func ExitCode(err error) int {
 
 // errVerdict is wrapped where everything worked and the verdict is not the wanted one.
 var errVerdict = errors.New("not the wanted verdict")
+
+// ErrToldToStop is the cause with which a process that got a signal ends its context. It is a
+// [context.Canceled].
+var ErrToldToStop error = toldToStopError{}
+
+type toldToStopError struct{}
+
+func (toldToStopError) Error() string        { return "told to stop" }
+func (toldToStopError) Is(target error) bool { return target == context.Canceled }
 
 // usageError is a mistake on the command line.
 type usageError struct{ error }

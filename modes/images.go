@@ -2,6 +2,7 @@ package modes
 
 import (
 	"context"
+	"maps"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +18,8 @@ type imageIndex struct {
 	log  zerolog.Logger
 	// digests is by full reference.
 	digests atomic.Pointer[map[string]string]
+	// changed gets a value, never more than one waiting, when they have changed.
+	changed chan struct{}
 }
 
 const (
@@ -26,9 +29,13 @@ const (
 	lookAnyway = 30 * time.Second
 )
 
+func newImageIndex(list func(context.Context) ([]containerd.Image, error), log zerolog.Logger) *imageIndex {
+	return &imageIndex{list: list, log: log, changed: make(chan struct{}, 1)}
+}
+
 // followImages gives an index of the daemon's images that is kept up to date until the stop.
 func followImages(ctx context.Context, life *lifecycle, d *containerd.Daemon, log zerolog.Logger) (*imageIndex, error) {
-	x := &imageIndex{list: d.Images().List, log: log}
+	x := newImageIndex(d.Images().List, log)
 	if _, err := x.refresh(ctx); err != nil {
 		return nil, err
 	}
@@ -97,7 +104,12 @@ func (x *imageIndex) refresh(ctx context.Context) (unpacking bool, err error) {
 			unpacking = true
 		}
 	}
-	x.digests.Store(&digests)
+	if before := x.digests.Swap(&digests); before != nil && !maps.Equal(*before, digests) {
+		select {
+		case x.changed <- struct{}{}:
+		default: // whoever has not looked yet will see this too
+		}
+	}
 	return unpacking, nil
 }
 

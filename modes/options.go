@@ -2,9 +2,11 @@ package modes
 
 import (
 	"math"
+	"path/filepath"
 
 	"optimus/config"
 	"optimus/sandbox"
+	"optimus/sandbox/containerd"
 	"optimus/store"
 	"optimus/web"
 )
@@ -17,6 +19,7 @@ func storeOptions(c config.Store) store.Options {
 		BackoffBase:     c.Backoff,
 		BackoffMax:      c.BackoffMax,
 		MaxDepth:        c.Depth,
+		MaxBytes:        int64(c.MaxBytes),
 		MaxPayload:      int64(c.MaxPayload),
 		MaxReport:       int64(c.MaxReport),
 		MaxEvents:       c.MaxEvents,
@@ -25,6 +28,17 @@ func storeOptions(c config.Store) store.Options {
 		FailedRetention: c.FailedRetention,
 		KeyTTL:          c.KeyTTL,
 		TenantRunning:   c.TenantRunning,
+	}
+}
+
+func runnerOptions(c config.Config) containerd.RunnerOptions {
+	return containerd.RunnerOptions{
+		Dir:          filepath.Join(c.Data, "runner"),
+		Slots:        slots(c.Worker.Slots),
+		UIDBase:      c.Sandbox.UIDBase,
+		CgroupParent: c.Sandbox.CgroupParent,
+		Pool:         c.Sandbox.DedicatedPool,
+		Idle:         c.Sandbox.Idle,
 	}
 }
 

@@ -1,12 +1,16 @@
 package modes
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"optimus/config"
 	"optimus/web"
@@ -34,6 +38,44 @@ func TestTheRateHoldsWithAndWithoutKeys(t *testing.T) {
 	got := webOptions(cfg)
 	if got.PerMinute != 6 || got.Keys[0].PerMinute != 6 || got.Keys[1].PerMinute != 120 {
 		t.Errorf("requests a minute: %d without keys, %d by default, %d as stated", got.PerMinute, got.Keys[0].PerMinute, got.Keys[1].PerMinute)
+	}
+}
+
+// TestZeroIsNoDefault: a setting that may be 0 means 0, down to where it is heeded.
+func TestZeroIsNoDefault(t *testing.T) {
+	t.Parallel()
+	var zero config.Config
+	st := storeOptions(zero.Store).WithDefaults()
+	runner := runnerOptions(zero)
+	heeded := map[string]bool{
+		"server.rate":            webOptions(zero).PerMinute == 0,
+		"store.depth":            st.MaxDepth == 0,
+		"store.retention":        st.Retention == 0,
+		"store.failed_retention": st.FailedRetention == 0,
+		"store.tenant_running":   st.TenantRunning == 0,
+		"worker.slots":           runner.Slots == runtime.GOMAXPROCS(0), // as it says
+		"worker.grace":           workerGrace(zero.Worker) < time.Microsecond,
+		"sandbox.dedicated_pool": runner.Pool == 0,
+		"sandbox.idle":           runner.Idle == 0,
+	}
+	var settings []string
+	for section := range reflect.TypeFor[config.Config]().Fields() {
+		if section.Type.Kind() != reflect.Struct {
+			continue
+		}
+		for field := range section.Type.Fields() {
+			if least := field.Tag.Get("min"); least == "0" || least == "0s" {
+				settings = append(settings, section.Tag.Get("toml")+"."+field.Tag.Get("toml"))
+			}
+		}
+	}
+	if known := slices.Sorted(maps.Keys(heeded)); !slices.Equal(known, slices.Sorted(slices.Values(settings))) {
+		t.Errorf("%q may be 0, and %q are looked at", settings, known)
+	}
+	for setting, ok := range heeded {
+		if !ok {
+			t.Errorf("%s = 0 means something else", setting)
+		}
 	}
 }
 

@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,18 +22,32 @@ import (
 )
 
 // TestRunnerSuite holds the real Runner, with the shipped catalogue's languages in images that are
-// built here where they are not in the cache, to all that is promised of one.
+// built here where they are not in the cache, to all that is promised of one. Its containers are of
+// runc, or of the runtime that OPTIMUS_TEST_RUNTIME names, as `make test-gvisor` does.
 func TestRunnerSuite(t *testing.T) {
-	runner, languages := realRunner(t)
-	sandboxtest.Run(t, sandboxtest.Harness{
-		Runner: runner, Languages: languages, KillAgent: killAgent,
+	runtime := os.Getenv("OPTIMUS_TEST_RUNTIME")
+	h := sandboxtest.Harness{
+		KillAgent: killAgent,
 		// With its first process the whole container ends, whatever the kernel's order.
-		KillContainer: killAgent, Absent: []string{"rust"},
-	})
+		KillContainer: killAgent,
+	}
+	names := []string{"python", "cpp", "java"}
+	if h.OwnKernel = strings.Contains(runtime, "runsc"); h.OwnKernel {
+		names = []string{"python", "cpp"} // they show all that the kernel changes
+	}
+	runner, languages := realRunner(t, names, runtime)
+	h.Runner, h.Languages = runner, languages
+	for _, name := range []string{"java", "rust"} {
+		if _, ok := languages[name]; !ok {
+			h.Absent = append(h.Absent, name)
+		}
+	}
+	sandboxtest.Run(t, h)
 }
 
-// realRunner is a runner on a private daemon, which ends with the test.
-func realRunner(t *testing.T) (*containerd.Runner, map[string]sandbox.Language) {
+// realRunner is a runner on a private daemon, which ends with the test, and languages of it in
+// containers of the runtime.
+func realRunner(t *testing.T, names []string, runtime string) (*containerd.Runner, map[string]sandbox.Language) {
 	t.Helper()
 	ctx, dir := t.Context(), t.TempDir()
 	log := zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.InfoLevel)
@@ -47,10 +65,12 @@ func realRunner(t *testing.T) (*containerd.Runner, map[string]sandbox.Language) 
 	}
 	cleanUp(t, "runner", runner.Close)
 	languages := map[string]sandbox.Language{}
-	for _, name := range []string{"python", "cpp", "java"} {
-		languages[name] = buildLanguage(t, daemon, name)
+	for _, name := range names {
+		lang := buildLanguage(t, daemon, name)
+		lang.Runtime = runtime
+		languages[name] = lang
 	}
-	for name, err := range runner.Warm(ctx, languages["python"], languages["cpp"], languages["java"]) {
+	for name, err := range runner.Warm(ctx, slices.Collect(maps.Values(languages))...) {
 		t.Errorf("warm %s: %v", name, err)
 	}
 	return runner, languages

@@ -79,7 +79,8 @@ func (s *server) begin(ctx context.Context) error {
 	if err := os.MkdirAll(s.config.Data, 0o711); err != nil { //nolint:gosec // see above
 		return fmt.Errorf("data folder: %w: state another with --data", err)
 	}
-	st, err := s.openStore()
+	metrics := web.NewMetrics()
+	st, err := s.openStore(metrics)
 	if err != nil {
 		return err
 	}
@@ -93,9 +94,8 @@ func (s *server) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	metrics := web.NewMetrics()
 	if s.config.Worker.Enabled {
-		s.startWorker(ctx, st, engine, metrics)
+		s.startWorker(ctx, st, engine)
 	}
 	if err := s.startWeb(ctx, st, engine, metrics); err != nil {
 		return err
@@ -105,8 +105,10 @@ func (s *server) begin(ctx context.Context) error {
 	return nil
 }
 
-func (s *server) openStore() (*boltstore.Store, error) {
-	st, err := boltstore.Open(s.storePath, storeOptions(s.config.Store))
+func (s *server) openStore(m *web.Metrics) (*boltstore.Store, error) {
+	o := storeOptions(s.config.Store)
+	o.Ended = m.JobEnded
+	st, err := boltstore.Open(s.storePath, o)
 	if err != nil {
 		return nil, fmt.Errorf("open the store: %w", err)
 	}
@@ -114,7 +116,7 @@ func (s *server) openStore() (*boltstore.Store, error) {
 	return st, nil
 }
 
-func (s *server) startWorker(ctx context.Context, st store.Store, e *engine, m *web.Metrics) {
+func (s *server) startWorker(ctx context.Context, st store.Store, e *engine) {
 	cfg := s.config.Worker
 	w := worker.New(worker.Options{
 		Queue:    st,
@@ -127,16 +129,18 @@ func (s *server) startWorker(ctx context.Context, st store.Store, e *engine, m *
 		Slots:    slots(cfg.Slots),
 		Lease:    cfg.Lease,
 		Poll:     cfg.Poll,
-		Grace:    max(cfg.Grace, time.Nanosecond), // 0 would mean the default
+		Grace:    workerGrace(cfg),
 		HandBack: handBack,
-		Ended: func(job store.Job, last store.State, took time.Duration) {
-			m.JobEnded(job.Lane.Language, last, took)
-		},
 	})
 	s.part(ctx, "warm-up", stopMargin, func(ctx context.Context) error {
-		warmUp(ctx, e, s.config.Sandbox.Warm, s.log)
-		<-ctx.Done()
-		return nil
+		for {
+			warmUp(ctx, e, s.config.Sandbox.Warm, s.log)
+			select {
+			case <-e.changed:
+			case <-ctx.Done():
+				return nil
+			}
+		}
 	})
 	s.part(ctx, "worker", cfg.Grace+handBack+stopMargin, func(ctx context.Context) error {
 		ended := make(chan struct{})
@@ -212,6 +216,9 @@ func workerName(stated string) string {
 	}
 	return host + "-" + uuid.NewString()[:8]
 }
+
+// workerGrace gives the grace in the worker's own terms, where 0 stands for a default.
+func workerGrace(c config.Worker) time.Duration { return max(c.Grace, time.Nanosecond) }
 
 // slots gives the number of jobs at once: the stated one, else one for each processor.
 func slots(stated int) int {

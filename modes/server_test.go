@@ -58,6 +58,8 @@ type testServer struct {
 	client *client
 	hurry  chan struct{}
 	warmed chan []sandbox.Language
+	// changed is the engine's.
+	changed chan struct{}
 }
 
 func testConfig(t *testing.T) config.Config {
@@ -72,7 +74,7 @@ func testConfig(t *testing.T) config.Config {
 // newTestServer makes a server that is not started.
 func newTestServer(t *testing.T, cfg config.Config) *testServer {
 	t.Helper()
-	ts := &testServer{fake: sandboxtest.NewFake(), hurry: make(chan struct{}), warmed: make(chan []sandbox.Language, 100)}
+	ts := &testServer{fake: sandboxtest.NewFake(), hurry: make(chan struct{}), warmed: make(chan []sandbox.Language, 100), changed: make(chan struct{}, 1)}
 	open := func(_ context.Context, life *lifecycle, _ config.Config, _ zerolog.Logger) (*engine, error) {
 		life.onStop("fake runner", time.Second, func(context.Context) error {
 			if n := ts.fake.Stats(); n.Active != 0 || n.Open != 0 {
@@ -87,7 +89,8 @@ func newTestServer(t *testing.T, cfg config.Config) *testServer {
 				ts.warmed <- l
 				return nil
 			},
-			ready: func(context.Context) error { return nil },
+			changed: ts.changed,
+			ready:   func(context.Context) error { return nil },
 		}, nil
 	}
 	ts.server = newServer(Process{Version: "test", Hurry: ts.hurry}, cfg, zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.WarnLevel), open)
@@ -147,6 +150,10 @@ func TestServeJudges(t *testing.T) {
 	}
 	if got := <-ts.warmed; len(got) != 1 || got[0].Name != "script" {
 		t.Fatalf("warmed %v, want what is available", got)
+	}
+	ts.changed <- struct{}{}
+	if got := <-ts.warmed; len(got) != 1 {
+		t.Errorf("after a change of the images warmed %v, want what is available then", got)
 	}
 }
 
@@ -322,9 +329,60 @@ func TestAdminCommands(t *testing.T) {
 	if job := ts.get(t, dead.ID+"?wait=30s"); job.State != string(store.Failed) {
 		t.Errorf("a retry without the image leaves the job %s", job.State)
 	}
+	var metrics bytes.Buffer
+	if res, err := http.Get(ts.client.base + "/metrics"); err != nil { //nolint:noctx // the test's own server
+		t.Error(err)
+	} else {
+		_, _ = metrics.ReadFrom(res.Body)
+		_ = res.Body.Close()
+	}
+	for _, line := range []string{
+		`optimus_jobs_completed_total{language="script",status="completed"} 1`,
+		`optimus_jobs_completed_total{language="script",status="failed"} 2`, // the retry ended likewise
+		`optimus_jobs_completed_total{language="script",status="cancelled"} 1`,
+		`optimus_job_execution_time_ms_count{language="script"} 3`,
+	} {
+		if !strings.Contains(metrics.String(), line) {
+			t.Errorf("the metrics do not say %q", line)
+		}
+	}
 	want([]string{""}, "dead-letter", "delete", dead.ID)
 	if out, err := ts.admin(t, "dead-letter", "list"); err != nil || strings.Contains(out, dead.ID) {
 		t.Errorf("a deleted dead letter is still listed, or %v:\n%s", err, out)
+	}
+}
+
+func TestAdminStore(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig(t)
+	admin := func(args ...string) (string, error) {
+		var out bytes.Buffer
+		p := Process{Version: "test", Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out}
+		err := Run(t.Context(), p, slices.Concat([]string{"optimus", "admin", "store"}, args, []string{"--data", cfg.Data}))
+		return out.String(), err
+	}
+	if out, err := admin("show"); err == nil || !strings.Contains(err.Error(), "--data") {
+		t.Errorf("without a store it gives %v:\n%s", err, out)
+	}
+	ts := startTestServer(t, cfg)
+	job := ts.submit(t, "?wait=30s", "print hello")
+	if out, err := admin("upgrade"); err == nil || !strings.Contains(err.Error(), "stop that one") {
+		t.Errorf("beside a server it gives %v:\n%s", err, out)
+	}
+	if err := ts.stop(context.WithoutCancel(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"show", "upgrade", "upgrade"} {
+		out, err := admin(command, "--json")
+		if err != nil || !strings.Contains(out, `"written": 1`) || !strings.Contains(out, `"known": 1`) {
+			t.Errorf("%s gives %v:\n%s", command, err, out)
+		}
+	}
+	if out, err := admin("show"); err != nil || !strings.Contains(out, "NEWEST KNOWN") {
+		t.Errorf("the table: %v\n%s", err, out)
+	}
+	if got := startTestServer(t, cfg).get(t, job.ID); got.Verdict != "accepted" {
+		t.Errorf("after the upgrade the job is %+v", got)
 	}
 }
 

@@ -17,7 +17,8 @@ type Runner interface {
 }
 
 // Program is a prepared program. It keeps its source: if its container or agent is lost it
-// prepares itself anew once, unseen, within the same Run; a second loss is an error.
+// prepares itself anew once within the same Run, unseen but for [Input.Restarted]; a second loss
+// is an error.
 type Program interface {
 	// Run runs the program once in a fresh box; any number may run at the same time.
 	// l must be resolved ([Language.TestLimits]).
@@ -33,6 +34,9 @@ type Input struct {
 	// Output, where not nil, is called with each piece of output as it arrives, from one
 	// goroutine at a time; it must not keep p. What is over the output limit is not shown.
 	Output func(s Stream, p []byte)
+	// Restarted, where not nil, is called when the run begins anew since its container was lost:
+	// what Output was given until then is void. It is not called at the same time as Output.
+	Restarted func()
 }
 
 // Stream names an output stream.

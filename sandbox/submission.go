@@ -30,7 +30,7 @@ type TestCase struct {
 	Input []byte `json:"input,omitempty"`
 	// Expected is what the checker compares standard output with. A nil Expected
 	// accepts any output of a program that ends well.
-	Expected *string `json:"expected,omitempty"`
+	Expected *Text `json:"expected,omitempty"`
 	// Weight is what an accepted test adds to the score; 0 or more.
 	Weight float64 `json:"weight"`
 	// Limits override the submission's.

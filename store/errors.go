@@ -42,13 +42,18 @@ var (
 // QueueFullError says which queue is full and when to try again. It is an [ErrQueueFull].
 type QueueFullError struct {
 	Queue string
-	// Depth is the limit that was reached, in jobs.
+	// Depth is the limit that was reached, in jobs, or 0 where it was Bytes, that of the
+	// submissions that wait or run.
 	Depth int
+	Bytes int64
 	// RetryAfter is a guess from the queue's throughput, at least a second.
 	RetryAfter time.Duration
 }
 
 func (e *QueueFullError) Error() string {
+	if e.Depth == 0 {
+		return fmt.Sprintf("queue %q is full: its unfinished jobs may hold %d bytes; try again in %s", e.Queue, e.Bytes, e.RetryAfter)
+	}
 	return fmt.Sprintf("queue %q is full: %d jobs are waiting; try again in %s", e.Queue, e.Depth, e.RetryAfter)
 }
 

@@ -103,6 +103,9 @@ const (
 	EventTest EventType = "test"
 	// EventOutput: live output; Data is an [OutputData].
 	EventOutput EventType = "output"
+	// EventRestart: a test's run begins anew, since its container was lost; its output so far is
+	// void. Data is a [RestartData].
+	EventRestart EventType = "restart"
 )
 
 // Event is one entry of a job's bounded stream.
@@ -120,6 +123,11 @@ type StateData struct {
 	Attempt int             `json:"attempt,omitempty"`
 	Reason  string          `json:"reason,omitempty"`
 	Verdict sandbox.Verdict `json:"verdict,omitempty"`
+}
+
+// RestartData is the data of an [EventRestart].
+type RestartData struct {
+	Test string `json:"test"`
 }
 
 // OutputData is the data of an [EventOutput].

@@ -13,6 +13,9 @@ type Options struct {
 	BackoffBase, BackoffMax time.Duration
 	// MaxDepth is how many unfinished jobs a queue holds; 0 is no bound.
 	MaxDepth int
+	// MaxBytes bounds the bytes of the stored submissions of a queue's unfinished jobs; 0 is no
+	// bound.
+	MaxBytes int64
 	// MaxPayload and MaxReport, in bytes, bound a job's stored submission and report.
 	MaxPayload, MaxReport int64
 	// MaxEvents bounds a job's event stream, and MaxEventBytes the bytes of its data; the oldest
@@ -26,6 +29,11 @@ type Options struct {
 	KeyTTL time.Duration
 	// TenantRunning bounds how many jobs of one tenant run at once in a queue; 0 is no bound.
 	TenantRunning int
+	// Ended, where not nil, is told of each job that an operation of this store has ended, be it
+	// Finish, GiveBack, Cancel or Sweep, as a list shows the job: once, after that is durable and
+	// before the operation returns. Of all processes on one store only the one whose operation it
+	// was is told. It must be quick, and must not call the store.
+	Ended func(Job)
 }
 
 // DefaultOptions are the settings of a `serve` without configuration.
@@ -36,6 +44,7 @@ func DefaultOptions() Options {
 		BackoffBase:     time.Second,
 		BackoffMax:      time.Minute,
 		MaxDepth:        100_000,
+		MaxBytes:        4 << 30,
 		MaxPayload:      64 << 20,
 		MaxReport:       64 << 20,
 		MaxEvents:       1000,

@@ -82,8 +82,24 @@ type Operator interface {
 	// says what it did. It keeps the queues' clocks going too, so call it about every second,
 	// far more often than [MaxClockStep]. Safe to call from several processes.
 	Sweep(ctx context.Context) (Swept, error)
+	// Schema says in which form jobs are kept.
+	Schema(ctx context.Context) (Schema, error)
+	// Upgrade brings what is kept into the newest form that this binary knows, and says which
+	// that is. It may be repeated. Binaries for which MinReader is too new are then refused.
+	Upgrade(ctx context.Context) (Schema, error)
 	// Ping tells whether the store can take a submission now.
 	Ping(ctx context.Context) error
+}
+
+// Schema numbers the form in which a store keeps jobs, from 1. A binary writes the form that it
+// finds, even where it knows a newer one, until it is told to upgrade: so binaries of two versions
+// can share a store, and the older one can come back.
+type Schema struct {
+	// Written is the form that is kept, and MinReader the least that a reader of it must know.
+	Written   int `json:"written"`
+	MinReader int `json:"min_reader"`
+	// Known is the newest form that this binary knows.
+	Known int `json:"known"`
 }
 
 // Filter selects jobs for a list. Zero fields select all.
@@ -175,6 +191,8 @@ type QueueInfo struct {
 	Delayed    int `json:"delayed"`
 	Running    int `json:"running"`
 	Unfinished int `json:"unfinished"`
+	// Bytes are those of the unfinished jobs' stored submissions.
+	Bytes int64 `json:"bytes"`
 	// Ended jobs that are still kept, by state.
 	Completed int `json:"completed"`
 	Failed    int `json:"failed"`

@@ -184,6 +184,9 @@ func TestQueueFullError(t *testing.T) {
 	if !errors.Is(err, store.ErrQueueFull) || errors.Is(err, store.ErrTooLarge) {
 		t.Error("it is not what it is")
 	}
+	if want := `queue "q" is full: its unfinished jobs may hold 7 bytes; try again in 1s`; (&store.QueueFullError{Queue: "q", Bytes: 7, RetryAfter: time.Second}).Error() != want {
+		t.Errorf("of bytes it does not say %q", want)
+	}
 	if want := `queue "q" is full: 5 jobs are waiting; try again in 1s`; err.Error() != want {
 		t.Errorf("it says %q", err)
 	}

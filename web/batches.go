@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -11,6 +12,14 @@ import (
 
 type batchInput struct {
 	IdempotencyKey string `header:"Idempotency-Key" doc:"1 to 240 visible ASCII characters. It holds for each job by its place in the batch."`
+
+	faults []Fault
+}
+
+// Resolve implements [huma.Resolver]: its faults are told with those of the body.
+func (in *batchInput) Resolve(ctx huma.Context) []error {
+	in.faults = unknownQuery(ctx)
+	return nil
 }
 
 type batchOutput struct {
@@ -41,14 +50,13 @@ func (s *Server) routeBatches() {
 
 // submitBatch submits one after the other, so that the jobs are queued in their order.
 func (s *Server) submitBatch(ctx context.Context, in *batchInput) (*batchOutput, error) {
-	if err := checkKey(in.IdempotencyKey, maxKey-len("/")-len(strconv.Itoa(s.opts.Limits.Batch))); err != nil {
-		return nil, err
-	}
+	most := maxKey - len("/") - len(strconv.Itoa(s.opts.Limits.Batch))
+	f := &faults{list: slices.Concat(in.faults, checkKey(requestOf(ctx).http.Header.Values(keyHeader), most))}
 	body, problem := readBody(requestOf(ctx), s.opts.Limits.Body)
 	if problem != nil {
-		return nil, s.rejected(problem)
+		return nil, s.rejected(f.beside(problem))
 	}
-	jobs, err := s.splitBatch(body)
+	jobs, err := s.splitBatch(body, f)
 	if err != nil {
 		return nil, s.rejected(problemOf(err))
 	}
@@ -70,7 +78,7 @@ func (s *Server) submitItem(ctx context.Context, raw []byte, key string, i int, 
 	if key != "" {
 		key += "/" + strconv.Itoa(i)
 	}
-	job, replayed, err := s.submit(ctx, raw, key, "/jobs/"+strconv.Itoa(i))
+	job, replayed, err := s.submit(ctx, raw, key, &faults{prefix: jobPointer(i)})
 	if err == nil && replayed {
 		job, err = s.replay(ctx, job.ID)
 	}
@@ -81,20 +89,28 @@ func (s *Server) submitItem(ctx context.Context, raw []byte, key string, i int, 
 	return nil
 }
 
-// splitBatch checks the batch but not the jobs in it, and gives these as they were sent.
-func (s *Server) splitBatch(body []byte) ([]json.RawMessage, error) {
-	f := &faults{}
+// splitBatch checks the batch and gives the jobs in it as they were sent: each of them is checked
+// when it is submitted or, where the batch itself is refused, here, so that every fault is told.
+func (s *Server) splitBatch(body []byte, f *faults) ([]json.RawMessage, error) {
 	if err := s.scan(body, s.schemas.outer, f); err != nil {
 		return nil, err
-	}
-	if p := f.problem(); p != nil {
-		return nil, p
 	}
 	var batch struct {
 		Jobs []json.RawMessage `json:"jobs"`
 	}
-	if err := json.Unmarshal(body, &batch); err != nil {
+	err := json.Unmarshal(body, &batch)
+	if len(f.list) > 0 {
+		for i, raw := range batch.Jobs {
+			f.prefix = jobPointer(i)
+			_, _ = s.newJob(raw, f) // its error is what f has
+		}
+		return nil, f.problem()
+	}
+	if err != nil {
 		return nil, newProblem(codeInvalidJSON, "%v", err)
 	}
 	return batch.Jobs, nil
 }
+
+// jobPointer is where in a batch its job i is.
+func jobPointer(i int) string { return "/jobs/" + strconv.Itoa(i) }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"optimus/sandbox"
 	"optimus/store"
@@ -208,7 +209,7 @@ func TestTablesOfTheDocumentation(t *testing.T) {
 	}
 	counted := web.NewMetrics()
 	h := setup(t, func(o *web.Options) { o.Metrics = counted })
-	counted.JobEnded("python", store.Completed, 1)
+	counted.JobEnded(store.Job{Lane: store.Lane{Language: "python"}, State: store.Completed, Started: time.Unix(0, 0), Finished: time.Unix(1, 0)})
 	h.do(http.MethodPost, "/v1/jobs", "{}")
 	h.do(http.MethodPost, "/v1/jobs/"+h.submit(hello).String()+"/cancel", "")
 	metrics := string(h.do(http.MethodGet, "/metrics", "").Body)

@@ -16,6 +16,8 @@ import (
 )
 
 type eventsInput struct {
+	query
+
 	ID          string `path:"id" doc:"The job's id."`
 	LastEventID string `header:"Last-Event-ID" maxLength:"20" doc:"The id of the last event that was seen; the stream goes on after it."`
 	After       uint64 `query:"after" doc:"As Last-Event-ID, for a client that cannot set the header."`
@@ -37,17 +39,23 @@ type OutputEvent struct {
 	Encoding string `json:"encoding,omitempty" enum:"base64" doc:"base64 where data is not UTF-8; else not there."`
 }
 
+// RestartEvent is the data of a restart event.
+type RestartEvent struct {
+	Test string `json:"test" doc:"The test whose run begins anew: forget the output that was shown of it."`
+}
+
 func (s *Server) routeEvents() {
 	register(s, huma.Operation{
 		OperationID: "job-events", Method: http.MethodGet, Path: "/v1/jobs/{id}/events", Tags: []string{"jobs"},
 		Summary: "Follow a job",
 		Description: "A stream of server-sent events that ends after the job's last state. The id of an event is its number in the job; " +
-			"`event` is `state` (StateEvent), `compiled` (Run), `test` (Test) or `output` (OutputEvent), and `data` is JSON.",
+			"`event` is `state` (StateEvent), `compiled` (Run), `test` (Test), `output` (OutputEvent) or `restart` (RestartEvent), and `data` is JSON.",
 		Responses: map[string]*huma.Response{"200": {
 			Description: "The stream.",
 			Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{
 				AnyOf: []*huma.Schema{
 					s.schemas.ref(StateEvent{}), s.schemas.ref(Run{}), s.schemas.ref(Test{}), s.schemas.ref(OutputEvent{}),
+					s.schemas.ref(RestartEvent{}),
 				},
 			}}},
 		}},
@@ -84,6 +92,9 @@ func (s *Server) jobEvents(ctx context.Context, in *eventsInput) (*huma.StreamRe
 		hc.SetHeader("Cache-Control", "no-store")
 		hc.SetHeader("X-Accel-Buffering", "no")
 		hc.SetStatus(http.StatusOK)
+		if requestOf(ctx).head {
+			return
+		}
 		stream := &eventStream{server: s, request: requestOf(ctx), after: after}
 		stream.follow(ctx, &job, changed)
 	}}, nil
@@ -184,6 +195,10 @@ func viewEvent(e store.Event) ([]byte, error) {
 		err = json.Unmarshal(e.Data, &d)
 		text, encoding := viewBytes(d.Data, false)
 		view = OutputEvent{Test: d.Test, Stream: string(d.Stream), Data: text, Encoding: encoding}
+	case store.EventRestart:
+		var d store.RestartData
+		err = json.Unmarshal(e.Data, &d)
+		view = RestartEvent{Test: d.Test}
 	default:
 		view = struct{}{}
 	}

@@ -31,6 +31,12 @@ func (f *faults) add(pointer, format string, args ...any) {
 	f.list = append(f.list, Fault{Pointer: pointer, Detail: fmt.Sprintf(format, args...)})
 }
 
+// beside adds the faults to a problem that has ended the search for more.
+func (f *faults) beside(p *Problem) *Problem {
+	p.Errors = f.list
+	return p
+}
+
 // problem is nil without faults.
 func (f *faults) problem() *Problem {
 	if len(f.list) == 0 {

@@ -94,6 +94,17 @@ func (h *harness) do(method, path, body string, headers ...string) *answer {
 	return &answer{t: h.t, Status: w.Code, Header: w.Header(), Body: w.Body.Bytes()}
 }
 
+// doAll makes a request with one header that is given several times.
+func (h *harness) doAll(method, path, body, header string, values []string) *answer {
+	h.t.Helper()
+	r := httptest.NewRequestWithContext(h.t.Context(), method, path, strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header[http.CanonicalHeaderKey(header)] = values
+	w := httptest.NewRecorder()
+	h.srv.Handler().ServeHTTP(w, r)
+	return &answer{t: h.t, Status: w.Code, Header: w.Header(), Body: w.Body.Bytes()}
+}
+
 // want checks the status.
 func (a *answer) want(status int) *answer {
 	a.t.Helper()

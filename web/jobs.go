@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -18,11 +16,28 @@ import (
 	"optimus/store"
 )
 
+// submitInput's parameters are checked by itself, so that their faults and those of the body are
+// told in one answer.
 type submitInput struct {
 	Wait           string `query:"wait" maxLength:"32" doc:"How long to wait for the job's end, such as 10s or 10. Without it the answer comes at once." example:"10s"`
 	Include        string `query:"include" enum:"submission" doc:"submission: give the submission back too."`
 	IdempotencyKey string `header:"Idempotency-Key" doc:"1 to 255 visible ASCII characters. The same key with the same body gives the same job again; with another body it is a conflict."`
+
+	faults []Fault
+	wait   time.Duration
 }
+
+// Resolve implements [huma.Resolver].
+func (in *submitInput) Resolve(ctx huma.Context) []error {
+	r := requestOf(ctx.Context())
+	wait, faults := parseWait(in.Wait, r.maxWait)
+	in.wait = wait
+	in.faults = slices.Concat(unknownQuery(ctx), faults, checkInclude(in.Include), checkKey(r.http.Header.Values(keyHeader), maxKey))
+	return nil
+}
+
+// includeSubmission is the value of include that gives the submission back.
+const includeSubmission = "submission"
 
 type jobOutput struct {
 	Status   int
@@ -32,6 +47,8 @@ type jobOutput struct {
 }
 
 type jobInput struct {
+	query
+
 	ID string `path:"id" doc:"The job's id."`
 }
 
@@ -39,9 +56,20 @@ type getJobInput struct {
 	ID      string `path:"id" doc:"The job's id."`
 	Wait    string `query:"wait" maxLength:"32" doc:"How long to wait for the job's end, such as 10s or 10." example:"10s"`
 	Include string `query:"include" enum:"submission" doc:"submission: give the submission back too."`
+
+	wait time.Duration
+}
+
+// Resolve implements [huma.Resolver].
+func (in *getJobInput) Resolve(ctx huma.Context) []error {
+	wait, faults := parseWait(in.Wait, requestOf(ctx.Context()).maxWait)
+	in.wait = wait
+	return errorsOf(slices.Concat(unknownQuery(ctx), faults))
 }
 
 type listInput struct {
+	query
+
 	State  []string  `query:"state" enum:"queued,running,completed,failed,cancelled" doc:"States to list, separated by commas; all without it."`
 	Queue  string    `query:"queue" maxLength:"64" doc:"List this queue alone."`
 	Tenant string    `query:"tenant" maxLength:"255" doc:"List this tenant's jobs alone; others than one's own need the role admin."`
@@ -69,8 +97,8 @@ func (s *Server) routeJobs() {
 		OperationID: "submit-job", Method: http.MethodPost, Path: "/v1/jobs", Tags: []string{"jobs"},
 		Summary:       "Submit a job",
 		Description:   "Answers 202 with the queued job; with `wait`, 200 with the ended job, or 202 with the job as it is once the time is over.",
-		DefaultStatus: http.StatusAccepted,
-		Responses:     map[string]*huma.Response{"200": answer},
+		DefaultStatus: http.StatusAccepted, SkipValidateParams: true,
+		Responses: map[string]*huma.Response{"200": answer},
 	}
 	register(s, submit, RoleSubmit, s.submitJob)
 	op := s.api.OpenAPI().Paths["/v1/jobs"].Post
@@ -104,18 +132,12 @@ func (s *Server) routeJobs() {
 
 func (s *Server) submitJob(ctx context.Context, in *submitInput) (*jobOutput, error) {
 	r := requestOf(ctx)
-	wait, err := s.parseWait(in.Wait)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkKey(in.IdempotencyKey, maxKey); err != nil {
-		return nil, err
-	}
+	f := &faults{list: in.faults}
 	body, problem := readBody(r, s.opts.Limits.Body)
 	if problem != nil {
-		return nil, s.rejected(problem)
+		return nil, s.rejected(f.beside(problem))
 	}
-	job, replayed, err := s.submit(ctx, body, in.IdempotencyKey, "")
+	job, replayed, err := s.submit(ctx, body, in.IdempotencyKey, f)
 	if err != nil {
 		return nil, s.rejected(problemOf(err))
 	}
@@ -125,8 +147,8 @@ func (s *Server) submitJob(ctx context.Context, in *submitInput) (*jobOutput, er
 			return nil, err
 		}
 	}
-	if wait > 0 && !job.State.Terminal() {
-		if job, err = s.await(ctx, job, replayed, wait); err != nil {
+	if in.wait > 0 && !job.State.Terminal() {
+		if job, err = s.await(ctx, job, replayed, in.wait); err != nil {
 			return nil, err
 		}
 	}
@@ -146,7 +168,7 @@ func answerJob(job *store.Job, include string, replayed bool) *jobOutput {
 	out := &jobOutput{
 		Status:   http.StatusAccepted,
 		Location: "/v1/jobs/" + job.ID.String(),
-		Body:     viewJob(job, include == "submission"),
+		Body:     viewJob(job, include == includeSubmission),
 	}
 	if job.State.Terminal() {
 		out.Status = http.StatusOK
@@ -164,12 +186,12 @@ func (s *Server) rejected(p *Problem) error {
 }
 
 // submit makes the job of a body. The idempotency key is looked up first, so that a repetition is
-// answered whatever has changed since in catalogue and limits. prefix is where in the request the
-// body lies. A replayed job has its id alone.
-func (s *Server) submit(ctx context.Context, body []byte, key, prefix string) (job store.Job, replayed bool, err error) {
+// answered whatever has changed since in catalogue and limits. f has the faults of what surrounds
+// the body, and gets its own. A replayed job has its id alone.
+func (s *Server) submit(ctx context.Context, body []byte, key string, f *faults) (job store.Job, replayed bool, err error) {
 	tenant := requestOf(ctx).who.name
 	hash := sha256.Sum256(body)
-	if key != "" {
+	if key != "" && len(f.list) == 0 {
 		id, err := s.opts.Store.LookupKey(ctx, tenant, key, hash)
 		switch {
 		case err == nil:
@@ -178,7 +200,7 @@ func (s *Server) submit(ctx context.Context, body []byte, key, prefix string) (j
 			return store.Job{}, false, fmt.Errorf("look up idempotency key: %w", err)
 		}
 	}
-	n, err := s.newJob(body, prefix)
+	n, err := s.newJob(body, f)
 	if err != nil {
 		return store.Job{}, false, err
 	}
@@ -194,8 +216,7 @@ func (s *Server) submit(ctx context.Context, body []byte, key, prefix string) (j
 }
 
 // newJob checks a body and builds its job; the error lists every fault.
-func (s *Server) newJob(body []byte, prefix string) (store.NewJob, error) {
-	f := &faults{prefix: prefix}
+func (s *Server) newJob(body []byte, f *faults) (store.NewJob, error) {
 	if err := s.scan(body, s.schemas.job, f); err != nil {
 		return store.NewJob{}, err
 	}
@@ -219,7 +240,7 @@ func (s *Server) scan(body []byte, schema *huma.Schema, f *faults) error {
 	case errors.Is(err, errTooMany):
 		return f.problem()
 	case err != nil:
-		return newProblem(codeInvalidJSON, "%v", err)
+		return f.beside(newProblem(codeInvalidJSON, "%v", err))
 	}
 	return nil
 }
@@ -241,47 +262,13 @@ func (s *Server) resolve(name, version string, f *faults) sandbox.Language {
 	return sandbox.Language{SourceFile: "main"}
 }
 
-// maxKey bounds an idempotency key, in characters.
-const maxKey = 255
-
-// checkKey refuses an idempotency key that is over most visible ASCII characters.
-func checkKey(key string, most int) error {
-	if len(key) <= most && !strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return nil
-	}
-	detail := fmt.Sprintf("must be 1 to %d visible ASCII characters", most)
-	return invalid([]Fault{{Parameter: "header.Idempotency-Key", Detail: detail}})
-}
-
-// parseWait reads a duration, or a whole number of seconds; the server's longest wait bounds it.
-func (s *Server) parseWait(text string) (time.Duration, error) {
-	if text == "" {
-		return 0, nil
-	}
-	d, err := time.ParseDuration(text)
-	if seconds, e := strconv.ParseUint(text, 10, 16); e == nil {
-		d, err = time.Duration(seconds)*time.Second, nil
-	}
-	if err != nil || d < 0 || d > s.opts.Limits.Wait {
-		return 0, invalid([]Fault{{
-			Parameter: "query.wait",
-			Detail:    fmt.Sprintf("must be a time such as 10s or 500ms, of at most %s", s.opts.Limits.Wait),
-		}})
-	}
-	return d, nil
-}
-
 func (s *Server) getJob(ctx context.Context, in *getJobInput) (*jobOutput, error) {
-	wait, err := s.parseWait(in.Wait)
-	if err != nil {
-		return nil, err
-	}
 	job, err := s.visible(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	if wait > 0 && !job.State.Terminal() {
-		if job, err = s.await(ctx, job, true, wait); err != nil {
+	if in.wait > 0 && !job.State.Terminal() {
+		if job, err = s.await(ctx, job, true, in.wait); err != nil {
 			return nil, err
 		}
 	}

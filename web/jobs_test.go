@@ -85,6 +85,32 @@ func TestSubmissionReachesTheStore(t *testing.T) {
 	}
 }
 
+// TestBinaryGoesThroughUnharmed: files, input, expected and actual output may be any bytes.
+func TestBinaryGoesThroughUnharmed(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	id := h.submit(`{"language":"cpp","files":[{"content":"/w==","encoding":"base64"}],"tests":[
+		{"input":"AA==","expected_output":"/w==","encoding":"base64"},
+		{"input":"dGV4dA==","expected_output":"gIE=","encoding":"base64"}]}`)
+	job, err := h.store.Get(t.Context(), id)
+	must(t, err)
+	if tests := job.Submission.Tests; string(tests[0].Input) != "\x00" || *tests[0].Expected != "\xff" || *tests[1].Expected != "\x80\x81" {
+		t.Errorf("tests %+v", tests)
+	}
+	must(t, h.store.Start(id))
+	report := accepted()
+	report.Tests[0].Outcome.Stdout, report.Tests[0].Outcome.Stderr = []byte("\xff"), []byte("a\xc3")
+	must(t, h.store.Finish(id, report))
+	got := into[web.Job](h.do(http.MethodGet, "/v1/jobs/"+id.String()+"?include=submission", "").want(http.StatusOK))
+	if tests := got.Submission.Tests; tests[0].Encoding != "base64" || tests[0].Input != "AA==" || *tests[0].ExpectedOutput != "/w==" ||
+		tests[1].Encoding != "base64" || tests[1].Input != "dGV4dA==" || *tests[1].ExpectedOutput != "gIE=" {
+		t.Errorf("given back: %+v", tests)
+	}
+	if run := got.Tests[0].Run; run.Stdout != "/w==" || run.StdoutEncoding != "base64" || run.Stderr != "YcM=" || run.StderrEncoding != "base64" {
+		t.Errorf("run %+v", run)
+	}
+}
+
 func TestPlainRun(t *testing.T) {
 	t.Parallel()
 	h := setup(t)

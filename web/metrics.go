@@ -34,10 +34,10 @@ func NewMetrics() *Metrics {
 	m := &Metrics{
 		registry:  prometheus.NewRegistry(),
 		submitted: counter("optimus_jobs_submitted_total", "Jobs that this process accepted.", "language"),
-		completed: counter("optimus_jobs_completed_total", "Jobs that this process's worker ended.", "language", "status"),
+		completed: counter("optimus_jobs_completed_total", "Jobs that this process ended.", "language", "status"),
 		execution: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "optimus_job_execution_time_ms",
-			Help:    "Time from claim to report of the jobs that this process's worker ended, in milliseconds.",
+			Help:    "Time from claim to end of the jobs that this process ended, in milliseconds.",
 			Buckets: prometheus.ExponentialBuckets(2, 2.5, 13),
 		}, []string{"language"}),
 		requests: counter("optimus_api_requests_total", "HTTP requests.", "endpoint", "method", "status"),
@@ -54,12 +54,14 @@ func NewMetrics() *Metrics {
 	return m
 }
 
-// JobEnded counts a job that a worker of this process ended: its language, its last state, and the
-// time from claim to report. Who judged counts, and nobody else, so that a sum over all processes
-// counts every job once.
-func (m *Metrics) JobEnded(language string, state store.State, took time.Duration) {
-	m.completed.WithLabelValues(language, string(state)).Inc()
-	m.execution.WithLabelValues(language).Observe(float64(took) / float64(time.Millisecond))
+// JobEnded counts a job that came to its end: see [store.Options.Ended]. Who ended it counts, and
+// nobody else, so that a sum over all processes counts every end once. Of a job that no worker has
+// had there is no time from claim to end.
+func (m *Metrics) JobEnded(j store.Job) {
+	m.completed.WithLabelValues(j.Lane.Language, string(j.State)).Inc()
+	if !j.Started.IsZero() {
+		m.execution.WithLabelValues(j.Lane.Language).Observe(float64(j.Finished.Sub(j.Started)) / float64(time.Millisecond))
+	}
 }
 
 func (m *Metrics) jobSubmitted(language string)    { m.submitted.WithLabelValues(language).Inc() }

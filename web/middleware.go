@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +23,10 @@ type request struct {
 	who *principal
 	// job is the id of the job that the request is about, for the log.
 	job string
+	// head tells that the answer's body is not wanted.
+	head bool
+	// maxWait bounds wait.
+	maxWait time.Duration
 	// cause is the failure behind an error answer, for the log.
 	cause error
 	// body is the request's, and w its answer's.
@@ -43,7 +48,8 @@ func requestOf(ctx context.Context) *request {
 func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := s.opts.Now()
-		r := &request{id: requestID(c.Request().Header.Get("X-Request-Id"))}
+		allowHead(c)
+		r := &request{head: isHead(c.Request().Context()), id: requestID(c.Request().Header.Get("X-Request-Id")), maxWait: s.opts.Limits.Wait}
 		r.http = c.Request().WithContext(context.WithValue(c.Request().Context(), requestKey{}, r))
 		r.w = c.Response()
 		c.SetRequest(r.http)
@@ -68,6 +74,35 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		s.access(c, r, endpoint, took, routed && role == rolePublic)
 		return nil
 	}
+}
+
+type headKey struct{}
+
+// headAsGet answers HEAD as GET: net/http leaves out the body.
+func headAsGet(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead {
+			// A copy: by the request that it has made net/http knows that there may be no body.
+			r = r.WithContext(context.WithValue(r.Context(), headKey{}, true))
+			r.Method = http.MethodGet
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func isHead(ctx context.Context) bool {
+	head, _ := ctx.Value(headKey{}).(bool)
+	return head
+}
+
+// allowHead has the header Allow, which the router writes, list HEAD beside GET.
+func allowHead(c echo.Context) {
+	c.Response().Before(func() {
+		h := c.Response().Header()
+		if allow := h.Get(echo.HeaderAllow); slices.Contains(strings.Split(allow, ", "), http.MethodGet) {
+			h.Set(echo.HeaderAllow, allow+", "+http.MethodHead)
+		}
+	})
 }
 
 // access writes the access log's line; a quiet request is one of a probe or a scrape.
@@ -143,7 +178,7 @@ func problemOfEcho(err error) *Problem {
 	}
 	switch he.Code {
 	case http.StatusNotFound:
-		return newProblem(codeNotFound, "there is no such route; /docs lists them")
+		return newProblem(codeNotFound, "there is no such route; /docs lists them, none of which has an empty part or ends with a slash")
 	case http.StatusMethodNotAllowed:
 		return newProblem(codeMethod, "the header Allow lists the methods of this route")
 	default:

@@ -42,10 +42,9 @@ func newAPI(e *echo.Echo, version string) huma.API {
 				},
 			},
 		},
-		Formats:                      map[string]huma.Format{"application/json": jsonFormat(), "json": jsonFormat()},
-		DefaultFormat:                "application/json",
-		RejectUnknownQueryParameters: true,
-		Transformers:                 []huma.Transformer{transformProblem},
+		Formats:       map[string]huma.Format{"application/json": jsonFormat(), "json": jsonFormat()},
+		DefaultFormat: "application/json",
+		Transformers:  []huma.Transformer{transformProblem},
 	}
 	return humaecho.New(e, config)
 }

@@ -12,7 +12,7 @@ import (
 	"optimus/store"
 )
 
-type noInput struct{}
+type noInput struct{ query }
 
 type languagesOutput struct {
 	Body LanguageList
@@ -58,6 +58,7 @@ type Queue struct {
 	Delayed     int            `json:"delayed" doc:"Jobs that wait for a retry."`
 	Running     int            `json:"running"`
 	Unfinished  int            `json:"unfinished" doc:"The sum of these."`
+	Bytes       int64          `json:"bytes" doc:"Bytes of the unfinished jobs' submissions, as they are stored."`
 	Completed   int            `json:"completed" doc:"Ended jobs that are still kept, by state."`
 	Failed      int            `json:"failed"`
 	Cancelled   int            `json:"cancelled"`
@@ -66,6 +67,8 @@ type Queue struct {
 }
 
 type queueInput struct {
+	query
+
 	Name string `path:"name" maxLength:"64" doc:"The queue's name."`
 }
 
@@ -150,7 +153,7 @@ func (s *Server) listLanguages(context.Context, *noInput) (*languagesOutput, err
 func viewQueue(q store.QueueInfo) Queue {
 	return Queue{
 		Name: q.Name, Paused: q.Paused,
-		Ready: q.Ready, Delayed: q.Delayed, Running: q.Running, Unfinished: q.Unfinished,
+		Ready: q.Ready, Delayed: q.Delayed, Running: q.Running, Unfinished: q.Unfinished, Bytes: q.Bytes,
 		Completed: q.Completed, Failed: q.Failed, Cancelled: q.Cancelled,
 		OldestReady: q.OldestReady, Totals: q.Totals,
 	}

@@ -61,7 +61,7 @@ func (s *Server) routeOriginal() {
 		if problem != nil {
 			return s.rejected(problem)
 		}
-		if key := r.http.Header.Get("Idempotency-Key"); checkKey(key, maxKey) != nil {
+		if key := r.http.Header.Get(keyHeader); key != "" && !validKey(key, maxKey) {
 			return s.rejected(newProblem(codeInvalidRequest, "Idempotency-Key must be 1 to %d visible ASCII characters", maxKey))
 		}
 		api.Execute(c.Response(), c.Request(), body)

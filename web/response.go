@@ -2,7 +2,6 @@ package web
 
 import (
 	"encoding/base64"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -229,16 +228,18 @@ func viewTestCase(t *sandbox.TestCase) TestRequest {
 		limits := viewLimits(t.Limits)
 		v.Limits = &limits
 	}
-	v.Input, v.Encoding = viewBytes(t.Input, false)
+	var expected sandbox.Text
 	if t.Expected != nil {
-		expected := *t.Expected
-		switch {
-		case v.Encoding != "":
-			expected = base64.StdEncoding.EncodeToString([]byte(expected))
-		default:
-			expected = strings.ToValidUTF8(expected, "\uFFFD")
-		}
-		v.ExpectedOutput = &expected
+		expected = *t.Expected
+	}
+	encode := func(b []byte) string { return string(b) }
+	if !utf8.Valid(t.Input) || !utf8.ValidString(string(expected)) {
+		v.Encoding, encode = "base64", base64.StdEncoding.EncodeToString // of both
+	}
+	v.Input = encode(t.Input)
+	if t.Expected != nil {
+		text := encode([]byte(expected))
+		v.ExpectedOutput = &text
 	}
 	return v
 }

@@ -75,14 +75,14 @@ func New(o Options) (*Server, error) {
 }
 
 // Handler is the whole of the HTTP layer, for a test or a server of another making.
-func (s *Server) Handler() http.Handler { return s.echo }
+func (s *Server) Handler() http.Handler { return headAsGet(s.echo) }
 
 // Serve answers the listener's connections until ctx ends; then it takes no more, ends the event
 // streams, and waits for the requests in flight, at most Timeouts.Shutdown. It closes l.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	t := s.opts.Timeouts
 	server := &http.Server{
-		Handler:           s.echo,
+		Handler:           s.Handler(),
 		ReadHeaderTimeout: t.ReadHeader,
 		ReadTimeout:       t.Read,
 		WriteTimeout:      t.Write,

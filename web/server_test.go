@@ -92,17 +92,21 @@ func TestEvents(t *testing.T) {
 	must(t, h.store.Start(id))
 	must(t, h.store.Emit(id, store.EventCompiled, sandbox.Outcome{ExitCode: 0}))
 	must(t, h.store.Emit(id, store.EventOutput, store.OutputData{Test: "1", Stream: sandbox.Stdout, Data: []byte("\xff")}))
+	must(t, h.store.Emit(id, store.EventRestart, store.RestartData{Test: "1"}))
 	must(t, h.store.Emit(id, store.EventTest, accepted().Tests[0]))
 	must(t, h.store.Finish(id, accepted()))
 	rest := readEvents(res.body, never)
-	if got := types(rest); !slices.Equal(got, []string{"state", "compiled", "output", "test", "state"}) {
+	if got := types(rest); !slices.Equal(got, []string{"state", "compiled", "output", "restart", "test", "state"}) {
 		t.Fatalf("events: %v", got)
 	}
 	if rest[2].data != `{"test":"1","stream":"stdout","data":"/w==","encoding":"base64"}` {
 		t.Errorf("output: %s", rest[2].data)
 	}
+	if rest[3].data != `{"test":"1"}` {
+		t.Errorf("restart: %s", rest[3].data)
+	}
 	var last web.StateEvent
-	must(t, json.Unmarshal([]byte(rest[4].data), &last))
+	must(t, json.Unmarshal([]byte(rest[5].data), &last))
 	if last.State != "completed" || last.Verdict != "accepted" {
 		t.Errorf("last: %+v", last)
 	}

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"optimus/sandbox"
 	"optimus/store"
@@ -53,21 +52,20 @@ func (b *builder) job(r *JobRequest, lang sandbox.Language) store.NewJob {
 
 func (b *builder) source(r *JobRequest, lang sandbox.Language) sandbox.Source {
 	var src sandbox.Source
+	at := "/source_code"
 	switch {
-	case r.SourceCode != nil && r.Files != nil:
-		b.add("/files", "give either source_code or files, not both")
+	case r.Files != nil:
+		if r.SourceCode != nil {
+			b.add(at, "give either source_code or files, not both")
+		}
+		at = "/files"
+		src.Files = b.files(r.Files, lang)
 	case r.SourceCode != nil:
 		src.Files = []sandbox.File{{Name: lang.SourceFile, Content: []byte(*r.SourceCode)}}
-	case r.Files != nil:
-		src.Files = b.files(r.Files, lang)
 	default:
-		b.add("/source_code", "is required, unless files is given")
+		b.add(at, "is required, unless files is given")
 	}
 	if n := src.Size(); n > b.limits.Source {
-		at := "/source_code"
-		if r.Files != nil {
-			at = "/files"
-		}
 		b.add(at, "holds %d bytes of source; allowed are at most %d", n, b.limits.Source)
 	}
 	return src
@@ -126,15 +124,14 @@ func (b *builder) args(args []string) []string {
 }
 
 func (b *builder) tests(r *JobRequest) []sandbox.TestCase {
-	if r.Stdin != nil && r.Tests != nil {
-		b.add("/stdin", "give either stdin or tests, not both")
-		return nil
+	var input []byte
+	if r.Stdin != nil {
+		input = b.sized("/stdin", b.decode("/stdin", *r.Stdin, r.StdinEncoding), b.limits.Input)
+		if r.Tests != nil {
+			b.add("/stdin", "give either stdin or tests, not both")
+		}
 	}
 	if len(r.Tests) == 0 {
-		var input []byte
-		if r.Stdin != nil {
-			input = b.sized("/stdin", b.decode("/stdin", *r.Stdin, r.StdinEncoding), b.limits.Input)
-		}
 		return []sandbox.TestCase{{ID: "1", Input: input, Weight: 1}}
 	}
 	tests := make([]sandbox.TestCase, 0, len(r.Tests))
@@ -171,10 +168,7 @@ func (b *builder) test(r *TestRequest, i int) sandbox.TestCase {
 	if r.ExpectedOutput != nil {
 		pointer := at + "/expected_output"
 		data := b.sized(pointer, b.decode(pointer, *r.ExpectedOutput, r.Encoding), b.limits.Expected)
-		if !utf8.Valid(data) {
-			b.add(pointer, "must be UTF-8 text once decoded; only input may be other binary data")
-		}
-		expected := string(data)
+		expected := sandbox.Text(data)
 		t.Expected = &expected
 	}
 	return t

@@ -28,7 +28,7 @@ func TestEveryFaultAtOnce(t *testing.T) {
 	for _, pointer := range []string{
 		"#/language", "#/colour", "#/priority", "#/args/0", "#/files/0/name", "#/files/1/content", "#/files/2/content", "#/files/2/name",
 		"#/limits/cpu_ms", "#/limits/memory_bytes", "#/limits/wall_ms", "#/limits/speed", "#/checker/kind", "#/queue",
-		"#/labels/optimus.x", "#/labels/a b", "#/tests/0/weight", "#/tests/1/id", "#/tests/2", "#/tests/3/expected_output",
+		"#/labels/optimus.x", "#/labels/a b", "#/tests/0/weight", "#/tests/1/id", "#/tests/2",
 		"#/tests/3/checker/kind", "#/tests/4/input",
 	} {
 		if f[pointer] == "" {
@@ -54,7 +54,7 @@ func TestFaultsSayWhatIsAllowed(t *testing.T) {
 		{`{"language":"java","source_code":"x"}`, "#/language", "optimus admin images build java"},
 		{`{"language":"python","version":"2","source_code":"x"}`, "#/language", `"2"`},
 		{`{"language":"python"}`, "#/source_code", "unless files"},
-		{`{"language":"python","source_code":"x","files":[{"name":"a","content":""}]}`, "#/files", "not both"},
+		{`{"language":"python","source_code":"x","files":[{"name":"a","content":""}]}`, "#/source_code", "not both"},
 		{`{"language":"python","files":[{"name":"a","content":"1"},{"name":"a/b/c","content":""}]}`, "#/files/1/name", `lies in "a"`},
 		{`{"language":"python","source_code":"12345"}`, "#/source_code", "at most 4"},
 		{`{"language":"python","source_code":"1","tests":[{"input":"1234"}]}`, "#/tests/0/input", "at most 3"},

@@ -321,7 +321,7 @@ func TestManyIdleClients(t *testing.T) { //nolint:paralleltest // it counts goro
 	id := h.submit(hello).String()
 	serves(t, base)
 	goroutines, memory := runtime.NumGoroutine(), heap()
-	for name, text := range map[string]string{
+	for name, text := range map[string]string{ //nolint:paralleltest // see above
 		"streams": "GET /v1/jobs/" + id + "/events HTTP/1.1\r\nHost: a\r\n\r\n",
 		"waits":   "GET /v1/jobs/" + id + "?wait=60s HTTP/1.1\r\nHost: a\r\n\r\n",
 	} {

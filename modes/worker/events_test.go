@@ -44,6 +44,38 @@ func TestLiveOutputOfALongRun(t *testing.T) {
 	b.q.untilState(t, id, store.Completed)
 }
 
+// TestWatchersForgetALostRun: output that was told before the container was lost is void.
+func TestWatchersForgetALostRun(t *testing.T) {
+	t.Parallel()
+	b := running(t, nil)
+	id := b.q.submit("print one", "wait first", "lose", "print two", "wait second", "print ok")
+	b.q.until(t, "output is told", func() bool { return len(b.q.jobs[id].events) > 0 })
+	b.fake.Gate("first").Open()
+	receive(t, "the repeated run", b.fake.Gate("second").Reached())
+	shown := func() (text string, restarts int) {
+		for _, e := range b.q.jobs[id].events {
+			var output store.OutputData
+			switch e.Type {
+			case store.EventRestart:
+				text, restarts = "", restarts+1
+			case store.EventOutput:
+				if err := json.Unmarshal(e.Data, &output); err != nil {
+					t.Error(err)
+				}
+				text += string(output.Data)
+			case store.EventState, store.EventCompiled, store.EventTest:
+			}
+		}
+		return text, restarts
+	}
+	b.q.until(t, "the repeated run's output is told once", func() bool {
+		text, restarts := shown()
+		return text == "one\ntwo\n" && restarts == 1
+	})
+	b.fake.Gate("second").Open()
+	b.q.untilState(t, id, store.Completed)
+}
+
 func TestSlowEventsHoldNothingUp(t *testing.T) {
 	t.Parallel()
 	b := setup(nil)

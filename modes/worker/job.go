@@ -56,7 +56,7 @@ func (j *job) judge(ctx context.Context) (report sandbox.Report, unsent []event,
 	p := startProgress(ctx, j)
 	defer func() { unsent = p.stop() }()
 	report, err = judge.Judge(ctx, j.o.Runner, *j.claim.Job.Submission, judge.Options{
-		Parallel: j.o.Parallel, OutputBytes: j.o.OutputBytes, Notify: p.event, Output: p.output,
+		Parallel: j.o.Parallel, OutputBytes: j.o.OutputBytes, Notify: p.event, Output: p.output, Restarted: p.restarted,
 	})
 	report.Worker = j.o.Name
 	return report, nil, err
@@ -70,7 +70,7 @@ func (j *job) end(ctx context.Context, report sandbox.Report, events []event, er
 		j.leaseLost()
 	case err == nil:
 		j.brake.worked()
-		j.finish(ctx, report, encode(events))
+		j.finish(report, encode(events))
 	case errors.Is(cause, errStopping):
 		j.giveBack(store.GiveBack{Reason: errStopping.Error()})
 	case errors.Is(err, sandbox.ErrUnavailable):
@@ -116,7 +116,7 @@ func reason(err error) string {
 	return text
 }
 
-func (j *job) finish(ctx context.Context, report sandbox.Report, events []store.Event) {
+func (j *job) finish(report sandbox.Report, events []store.Event) {
 	write := func(ctx context.Context) error { return j.o.Queue.Finish(ctx, j.claim.Lease, report, events...) }
 	err := j.deliver("finish", write)
 	if errors.Is(err, store.ErrTooLarge) {
@@ -127,12 +127,7 @@ func (j *job) finish(ctx context.Context, report sandbox.Report, events []store.
 	switch {
 	case err == nil:
 		j.stats.finished.Add(1)
-		last := store.Completed
-		if report.Verdict == sandbox.Cancelled && errors.Is(context.Cause(ctx), judge.ErrCancelled) {
-			last = store.Cancelled
-		}
-		took := j.ended(last)
-		j.log.Info().Str("verdict", string(report.Verdict)).Dur("took", took).Dur("waited", j.claim.Waited).Msg("job judged")
+		j.log.Info().Str("verdict", string(report.Verdict)).Dur("took", time.Since(j.begun)).Dur("waited", j.claim.Waited).Msg("job judged")
 	case lost(err):
 		j.leaseLost()
 	case errors.Is(err, store.ErrTooLarge):
@@ -152,22 +147,12 @@ func (j *job) giveBack(g store.GiveBack) {
 	switch {
 	case err == nil:
 		j.stats.givenBack.Add(1)
-		if g.Counted && j.claim.Job.Counted >= j.claim.Job.MaxAttempts {
-			j.ended(store.Failed)
-		}
 		j.log.Info().Str("reason", g.Reason).Bool("counted", g.Counted).Msg("job given back")
 	case lost(err):
 		j.leaseLost()
 	default:
 		j.abandon(err)
 	}
-}
-
-// ended tells that this worker ended the job, and gives the time that it took.
-func (j *job) ended(last store.State) time.Duration {
-	took := time.Since(j.begun)
-	j.o.Ended(j.claim.Job, last, took)
-	return took
 }
 
 func (j *job) leaseLost() {

@@ -40,7 +40,11 @@ type event struct {
 	compiled *sandbox.Outcome
 	test     *sandbox.TestReport
 	output   *store.OutputData
+	restart  *store.RestartData
 }
+
+// live tells of an event that is worth something only before the report.
+func (e event) live() bool { return e.output != nil || e.restart != nil }
 
 func startProgress(ctx context.Context, j *job) *progress {
 	p := &progress{job: j, quit: make(chan struct{}), done: make(chan struct{})}
@@ -48,7 +52,7 @@ func startProgress(ctx context.Context, j *job) *progress {
 	return p
 }
 
-// stop gives what is left to send but output.
+// stop gives what is left to send but live output.
 func (p *progress) stop() []event {
 	close(p.quit)
 	<-p.done
@@ -131,13 +135,28 @@ func (p *progress) output(test string, s sandbox.Stream, data []byte) {
 	p.waiting = append(p.waiting, event{output: &store.OutputData{Test: test, Stream: s, Data: slices.Clone(data)}})
 }
 
-func (p *progress) take(output bool) []event {
+// restarted drops what waits of a test's output, and tells that what was sent of it is void. It is
+// never dropped: a test's run begins anew once at most.
+func (p *progress) restarted(test string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.waiting = slices.DeleteFunc(p.waiting, func(e event) bool {
+		void := e.output != nil && e.output.Test == test
+		if void {
+			p.bytes -= len(e.output.Data)
+		}
+		return void
+	})
+	p.waiting = append(p.waiting, event{restart: &store.RestartData{Test: test}})
+}
+
+func (p *progress) take(live bool) []event {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	batch := p.waiting
 	p.waiting, p.bytes = nil, 0
-	if !output {
-		batch = slices.DeleteFunc(batch, func(e event) bool { return e.output != nil })
+	if !live {
+		batch = slices.DeleteFunc(batch, event.live)
 	}
 	return batch
 }
@@ -179,6 +198,8 @@ func (e event) encode() store.Event {
 		t := *e.test
 		t.Outcome = excerpt(t.Outcome)
 		kind, data = store.EventTest, t
+	case e.restart != nil:
+		kind, data = store.EventRestart, e.restart
 	default:
 		kind, data = store.EventOutput, e.output
 	}

@@ -87,7 +87,7 @@ func (q *queue) answer(call string) error {
 
 // submit queues a job with one test that expects "ok", and wakes one waiting worker.
 func (q *queue) submit(script ...string) store.ID {
-	expected := "ok"
+	expected := sandbox.Text("ok")
 	id := store.NewID(time.Now(), 1, 1)
 	s := sandbox.Submission{
 		Language: sandbox.Language{Name: "fake"}, Source: sandboxtest.Script(script...),

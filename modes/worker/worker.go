@@ -70,9 +70,6 @@ type Options struct {
 	ReportFor time.Duration
 	// FlushEvery is how often events are sent; default 50 ms.
 	FlushEvery time.Duration
-	// Ended, where not nil, is told of each job that this worker ended: its last state, and the
-	// time from claim to report. Several goroutines may call it at once.
-	Ended func(job store.Job, last store.State, took time.Duration)
 	// Now is the clock of what is reported, never of a deadline; default [time.Now].
 	Now func() time.Time
 }
@@ -87,9 +84,6 @@ func (o Options) withDefaults() Options {
 	fill(&o.ReportTimeout, 10*time.Second)
 	fill(&o.ReportFor, 10*time.Minute)
 	fill(&o.FlushEvery, 50*time.Millisecond)
-	if o.Ended == nil {
-		o.Ended = func(store.Job, store.State, time.Duration) {}
-	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}

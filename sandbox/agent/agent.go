@@ -111,7 +111,7 @@ func (a *agent) greet() error {
 	}
 	var ready wire.Ready
 	var fault error
-	if a.shared, fault = setup(hello.Slots); fault != nil {
+	if a.shared, fault = setup(hello); fault != nil {
 		ready.Error = fault.Error()
 	}
 	forgetStart()
@@ -144,11 +144,15 @@ func (a *agent) handle(f wire.Frame) error {
 		a.stdin[f.ID] = append(a.stdin[f.ID], f.Payload...)
 	case wire.KindStart:
 		return a.start(f)
-	case wire.KindKill:
+	case wire.KindKill, wire.KindSpent:
 		a.mu.Lock()
 		r := a.runs[f.ID]
 		a.mu.Unlock()
-		if r != nil {
+		switch {
+		case r == nil:
+		case f.Kind == wire.KindSpent:
+			r.spent.Store(true)
+		default:
 			r.kill(wire.KilledByHost)
 		}
 	case wire.KindHello, wire.KindReady, wire.KindSealed, wire.KindOutput, wire.KindExit, wire.KindIdle:

@@ -109,7 +109,11 @@ func (s *shared) confine(pl *plan, spec wire.RunSpec) {
 	pl.do(unix.SYS_UMASK, 0o022)
 	pl.do(unix.SYS_CHDIR, pl.str(WorkDir))
 	for resource, value := range rlimits(spec.Limits) {
-		value = min(value, s.hard[resource])
+		hard, ok := s.hard[resource]
+		if !ok {
+			continue
+		}
+		value = min(value, hard)
 		pl.do(unix.SYS_PRLIMIT64, 0, uint64(resource), pl.words(value, value), 0)
 	}
 	for _, c := range s.capabilities {

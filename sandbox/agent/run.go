@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -23,6 +24,8 @@ type run struct {
 	conn  *wire.Conn
 	spec  wire.RunSpec
 	stdin []byte
+	group *group      // nil where the host made the run's cgroup
+	spent atomic.Bool // the host finds the run's CPU time spent
 
 	mu      sync.Mutex
 	process *os.Process // init; nil before it starts and after it was reaped
@@ -56,15 +59,19 @@ func (r *run) carryOut(s *shared, p *program, cgroups []*os.File) {
 		r.follow(ends)
 	}
 	ends.close()
+	r.group.remove()
 	_ = r.conn.Send(wire.Frame{Kind: wire.KindIdle, ID: r.id})
 }
 
 // follow passes on what the started box says, until it is gone.
 func (r *run) follow(ends *ends) {
 	timer := r.limitWall(ends)
+	unwatch := r.group.watch(r)
 	exit, reported := r.collect(ends)
 	timer.Stop()
+	unwatch()
 	if reported {
+		exit.Usage = r.group.usage()
 		// The box's processes are gone; only init is still dismantling its namespaces.
 		_ = r.conn.SendJSON(wire.KindExit, r.id, exit)
 	}
@@ -76,6 +83,7 @@ func (r *run) follow(ends *ends) {
 	if reported {
 		return
 	}
+	exit.Usage = r.group.usage()
 	if exit.Killed == "" {
 		exit.Error = "init ended without a report"
 	} else {
@@ -138,6 +146,13 @@ func (e *ends) sinceStart() int64 {
 // start makes the box. The ends must be closed whether it succeeds or not.
 func (r *run) start(s *shared, p *program, cgroups []*os.File) (*ends, error) {
 	e := &ends{}
+	if s.cgroups {
+		var err error
+		if r.group, err = newGroup(r.id, r.spec.Limits); err != nil {
+			return e, err
+		}
+		r.spec.CgroupV2, cgroups = true, []*os.File{r.group.folder}
+	}
 	stdin, err := r.input()
 	if err != nil {
 		return e, err
@@ -228,6 +243,9 @@ func (r *run) collect(e *ends) (exit wire.Exit, reported bool) {
 	report := make([]byte, reportBytes)
 	if _, err := io.ReadFull(e.report, report); err == nil {
 		exit, reported = parseReport(report, e.plan), true
+		if r.group != nil {
+			r.group.resident = int64(binary.LittleEndian.Uint64(report[reportResident:])) << 10
+		}
 	}
 	wg.Wait()
 	exit.StdoutTruncated, exit.StderrTruncated = stdout, stderr
@@ -263,6 +281,7 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }
 // The report's layout in init.c: eight-byte words.
 const (
 	reportBytes       = 24 * 8
+	reportResident    = 10 * 8 // rusage's ru_maxrss, in KiB
 	reportFailed      = 1
 	reportNotExecuted = 3
 )
@@ -278,8 +297,5 @@ func parseReport(b []byte, pl *plan) wire.Exit {
 	if word(4) == 0 {
 		return wire.Exit{Error: fmt.Sprintf("the box ended with status %#x before the program was executed", word(3))}
 	}
-	nanos := func(i int) int64 { return (word(i)*1e6 + word(i+1)) * 1e3 }
-	return wire.Exit{
-		Status: uint32(word(3)), WallNS: max(word(5)-word(4), 0), UserNS: nanos(6), SystemNS: nanos(8),
-	}
+	return wire.Exit{Status: uint32(word(3)), WallNS: max(word(5)-word(4), 0)}
 }

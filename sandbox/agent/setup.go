@@ -7,6 +7,8 @@ import (
 	"runtime"
 
 	"golang.org/x/sys/unix"
+
+	"optimus/sandbox/wire"
 )
 
 // Base is the one mount point of Optimus in a container, a tmpfs. Below it the host mounts the
@@ -35,13 +37,15 @@ type shared struct {
 	maskDirs, maskFiles []string
 	// capabilities that the bounding set still holds.
 	capabilities []int
-	// hard are the hard limits that the agent itself has, by resource.
+	// hard are the hard limits that the agent itself has, by resource, of those that can be set.
 	hard map[int]uint64
+	// cgroups: the agent makes the runs' cgroups itself.
+	cgroups bool
 	// seccomp is the filter's program.
 	seccomp []byte
 }
 
-func setup(slots int) (*shared, error) {
+func setup(hello wire.Hello) (*shared, error) {
 	unix.Umask(0)
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return nil, fmt.Errorf("make mounts private: %w", err)
@@ -64,8 +68,13 @@ func setup(slots int) (*shared, error) {
 	if err := makeDevices(); err != nil {
 		return nil, err
 	}
-	s := &shared{hard: map[int]uint64{}, seccomp: filterBytes()}
-	for range slots {
+	if hello.Cgroups {
+		if err := mountCgroups(); err != nil {
+			return nil, err
+		}
+	}
+	s := &shared{hard: map[int]uint64{}, seccomp: filterBytes(), cgroups: hello.Cgroups}
+	for range hello.Slots {
 		ns, err := newNetwork()
 		if err != nil {
 			return nil, err
@@ -83,7 +92,12 @@ func setup(slots int) (*shared, error) {
 		if err := unix.Getrlimit(resource, &l); err != nil {
 			return nil, fmt.Errorf("getrlimit %d: %w", resource, err)
 		}
-		s.hard[resource] = l.Max
+		// A kernel that is not the host's may lack a limit: gVisor does, of core dumps and of queues.
+		if err := unix.Setrlimit(resource, &l); err == nil {
+			s.hard[resource] = l.Max
+		} else if !hello.Cgroups {
+			return nil, fmt.Errorf("setrlimit %d: %w", resource, err)
+		}
 	}
 	return s, nil
 }

@@ -319,7 +319,7 @@ func removeWork(work string) error {
 }
 
 // PruneCache removes the archives in a cache folder but those that the kept options would
-// take from it, and gives the paths of what it removed.
+// take from it, and gives the paths of what it removed. It waits for a build under way.
 func PruneCache(ctx context.Context, dir string, keep []BuildOptions) ([]string, error) {
 	wanted := map[string]bool{}
 	for _, o := range keep {
@@ -329,6 +329,20 @@ func PruneCache(ctx context.Context, dir string, keep []BuildOptions) ([]string,
 			return nil, fmt.Errorf("prune %s: image %s: %w", dir, o.Ref, err)
 		}
 		wanted[b.target] = true
+	}
+	lock, err := os.Open(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("prune: %w", err)
+	}
+	defer lock.Close()
+	if err := lockOpen(ctx, lock, unix.LOCK_EX); err != nil {
+		return nil, fmt.Errorf("prune %s: wait for a build: %w", dir, err)
+	}
+	if err := removeLeftovers(dir); err != nil {
+		return nil, fmt.Errorf("prune %s: %w", dir, err)
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "*"+archiveSuffix))
 	if err != nil {

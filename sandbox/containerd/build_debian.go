@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,8 +59,10 @@ func (b *imageBuild) runDebootstrap(ctx context.Context, binary, scratch string,
 	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Env = append(os.Environ(), "TMPDIR="+scratch, "LC_ALL=C.UTF-8",
 		"SOURCE_DATE_EPOCH="+strconv.Itoa(epoch), "PATH="+searchPath(os.Getenv("PATH")))
-	// A group of its own, so that one signal reaches apt and dpkg too, and Ctrl-C comes from us alone.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = buildProcess()
+	// By Linux "parent" is the thread that started it (prctl(2), PR_SET_PDEATHSIG).
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGTERM) }
 	cmd.WaitDelay = stopTimeout
 	report := &buildReport{build: b, detail: "starting"}
@@ -82,6 +85,19 @@ func (b *imageBuild) runDebootstrap(ctx context.Context, binary, scratch string,
 		return fmt.Errorf("mmdebstrap: %w: %s", err, report.complaint())
 	}
 	return nil
+}
+
+// buildProcess puts a build into a group of its own, so that one signal reaches apt and dpkg too, and
+// Ctrl-C comes from us alone. Root's also gets namespaces of its own: with its first process, which
+// ends with ours whatever ends that, the kernel ends all others and undoes what they have mounted.
+func buildProcess() *syscall.SysProcAttr {
+	if os.Geteuid() != 0 {
+		return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGTERM} // which mmdebstrap passes on
+	}
+	return &syscall.SysProcAttr{
+		Setpgid: true, Pdeathsig: unix.SIGKILL, Cloneflags: unix.CLONE_NEWPID,
+		Unshareflags: unix.CLONE_NEWNS, // and so Go makes its mounts private
+	}
 }
 
 // arguments of mmdebstrap, which writes a tar to its standard output.

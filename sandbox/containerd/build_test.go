@@ -2,10 +2,13 @@ package containerd
 
 import (
 	"archive/tar"
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -185,15 +188,44 @@ cat $FILES
 	}
 }
 
-func TestCancelledBuildLeavesNothing(t *testing.T) {
-	dir := fakeDebootstrap(t, `
+// stubborn is a build that mounts, and whose processes hear no SIGTERM; they hold $DIR/alive open.
+const stubborn = `
+exec 3>$DIR/alive
 mkdir $TMPDIR/root && mount -t tmpfs none $TMPDIR/root && touch $TMPDIR/root/file
 trap '' TERM
-sleep 1000 &
-echo $! >$DIR/child
+setsid sleep 1000 &
 echo "I: at work" >&2
 wait
-`)
+`
+
+// aliveIn makes $DIR/alive, and gives what waits until no process has it open for writing any more.
+func aliveIn(t *testing.T, dir string) (awaitEnd func()) {
+	t.Helper()
+	pipe := filepath.Join(dir, "alive")
+	err := unix.Mkfifo(pipe, 0o600)
+	hold, openErr := os.OpenFile(pipe, os.O_RDWR, 0) // so that nobody waits for another end
+	if err := errors.Join(err, openErr); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		t.Helper()
+		r, err := os.Open(pipe)
+		if err := errors.Join(err, hold.Close()); err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		if err := r.SetReadDeadline(time.Now().Add(testTimeout)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+			t.Errorf("processes of the build still run: %v", err)
+		}
+	}
+}
+
+func TestCancelledBuildLeavesNothing(t *testing.T) {
+	dir := fakeDebootstrap(t, stubborn)
+	awaitEnd := aliveIn(t, dir)
 	o := buildOptions(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	o.Progress = func(p Progress) {
@@ -206,15 +238,46 @@ wait
 	}
 	assertOnlyArchives(t, o.CacheDir, 0)
 	assertNothingLeft(t, o.CacheDir)
-	var child int
-	text, err := os.ReadFile(filepath.Join(dir, "child"))
+	awaitEnd()
+}
+
+// envBuild has the test's own binary build into that cache folder.
+const envBuild = "OPTIMUS_TEST_BUILD"
+
+// TestKilledBuilderLeavesNothing that runs or is mounted, and what it leaves on the disk the next
+// prune removes.
+func TestKilledBuilderLeavesNothing(t *testing.T) {
+	if cache := os.Getenv(envBuild); cache != "" {
+		o := buildOptions(t)
+		o.CacheDir = cache
+		o.Progress = func(p Progress) { _, _ = os.Stdout.WriteString(p.Detail + "\n") }
+		_, err := Build(t.Context(), o)
+		t.Fatal(err)
+	}
+	dir := fakeDebootstrap(t, stubborn)
+	awaitEnd, cache := aliveIn(t, dir), t.TempDir()
+	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range bytes.TrimSpace(text) {
-		child = child*10 + int(c-'0')
+	cmd := exec.CommandContext(t.Context(), self, "-test.run=^TestKilledBuilderLeavesNothing$")
+	cmd.Env = append(os.Environ(), envBuild+"="+cache)
+	out, err := cmd.StdoutPipe()
+	if err := errors.Join(err, cmd.Start()); err != nil {
+		t.Fatal(err)
 	}
-	awaitTrue(t, func() bool { return ended(child) })
+	for lines := bufio.NewScanner(out); lines.Scan() && lines.Text() != "at work"; {
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	awaitEnd()
+	assertNothingLeft(t, cache)
+	if _, err := PruneCache(t.Context(), cache, nil); err != nil {
+		t.Error(err)
+	}
+	assertOnlyArchives(t, cache, 0)
 }
 
 func TestFailedBuildSaysWhy(t *testing.T) {

@@ -27,6 +27,8 @@ type cgroups interface {
 	create(container string) error
 	// run makes the group of a run, whose limits must be resolved.
 	run(container string, n uint32, l sandbox.Limits) (runCgroup, error)
+	// cpu is what all of a container has used so far.
+	cpu(container string) (time.Duration, error)
 	// containers lists the containers that have a folder.
 	containers() ([]string, error)
 	// remove ends what is left in a container's folder and removes it. The parent stays: another
@@ -64,17 +66,40 @@ type usage struct {
 }
 
 // openCgroups finds out which version this machine has. parent is a path from the root of the
-// hierarchies, such as "/optimus".
-func openCgroups(parent string) (cgroups, error) {
+// hierarchies, such as "/optimus"; where it is empty, one is chosen. The one that holds is returned.
+func openCgroups(parent string) (cgroups, string, error) {
 	mounts, err := cgroupMounts("/proc/self/mountinfo")
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	if mounts.v2 != "" && !mounts.hasV1("memory") {
-		return openV2(filepath.Join(mounts.v2, parent))
+	if parent, err = cgroupParent(mounts, parent); err != nil {
+		return nil, "", err
 	}
-	return openV1(mounts, parent)
+	if mounts.unified() {
+		t, err := openV2(mounts.v2, parent)
+		return t, parent, err
+	}
+	t, err := openV1(mounts, parent)
+	return t, parent, err
 }
+
+// cgroupParent gives the parent that was stated or, where none was, the one that Optimus may use.
+func cgroupParent(m mountedCgroups, stated string) (string, error) {
+	switch {
+	case stated != "":
+		return filepath.Join("/", stated), nil
+	case !m.unified():
+		return "/" + cgroupName, nil
+	}
+	own, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return "", fmt.Errorf("find cgroups: %w", err)
+	}
+	return filepath.Join(placeV2(m.v2, ownV2(string(own))), cgroupName), nil
+}
+
+// cgroupName is the group of all containers, below the place where Optimus may make one.
+const cgroupName = "optimus"
 
 // mountedCgroups are the hierarchies of this machine: by controller for v1.
 type mountedCgroups struct {
@@ -83,6 +108,9 @@ type mountedCgroups struct {
 }
 
 func (m mountedCgroups) hasV1(controller string) bool { return m.v1[controller] != "" }
+
+// unified tells that version 2 has the controllers.
+func (m mountedCgroups) unified() bool { return m.v2 != "" && !m.hasV1("memory") }
 
 func cgroupMounts(mountinfo string) (mountedCgroups, error) {
 	m := mountedCgroups{v1: map[string]string{}}

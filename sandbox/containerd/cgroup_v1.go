@@ -56,6 +56,11 @@ func (t *v1Tree) create(container string) error {
 	return writeKnob(filepath.Join(t.memory, container, "memory.swappiness"), "0")
 }
 
+func (t *v1Tree) cpu(container string) (time.Duration, error) {
+	n, err := readInt(filepath.Join(t.cpuacct, container, "cpuacct.usage"))
+	return time.Duration(n), err
+}
+
 // containers also lists one whose removal has only begun.
 func (t *v1Tree) containers() ([]string, error) {
 	var names []string

@@ -16,20 +16,10 @@ import (
 // v2Tree is cgroup v2: one folder (Documentation/admin-guide/cgroup-v2.rst).
 type v2Tree struct{ dir string }
 
-// v2Controllers are what a run needs.
-const v2Controllers = "+cpu +memory +pids"
-
 // openV2 tries at once whether the controllers can be had.
-func openV2(dir string) (*v2Tree, error) {
-	t := &v2Tree{dir: dir}
-	return t, delegate(filepath.Dir(dir))
-}
-
-func delegate(dir string) error {
-	if err := writeKnob(filepath.Join(dir, "cgroup.subtree_control"), v2Controllers); err != nil {
-		return fmt.Errorf("cgroup v2: hand controllers down from %s (is it delegated to Optimus?): %w", dir, err)
-	}
-	return nil
+func openV2(root, parent string) (*v2Tree, error) {
+	t := &v2Tree{dir: filepath.Join(root, parent)}
+	return t, handDown(root, filepath.Dir(parent))
 }
 
 func (t *v2Tree) create(container string) error {
@@ -42,6 +32,11 @@ func (t *v2Tree) create(container string) error {
 		return err
 	}
 	return delegate(dir)
+}
+
+func (t *v2Tree) cpu(container string) (time.Duration, error) {
+	n, err := readKeyed(filepath.Join(t.dir, container, "cpu.stat"), "usage_usec")
+	return time.Duration(n) * time.Microsecond, err
 }
 
 func (t *v2Tree) containers() ([]string, error) { return listFolders(t.dir) }

@@ -1,33 +1,28 @@
 package containerd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
-	runcoptions "github.com/containerd/containerd/api/types/runc/options"
 	"github.com/containerd/containerd/v2/client"
-	"github.com/containerd/containerd/v2/pkg/cio"
 	"github.com/rs/zerolog"
-	"golang.org/x/sys/unix"
 
 	"optimus/sandbox/wire"
 )
 
 // Times that a container is given.
 const (
-	launchTimeout  = 30 * time.Second // from create to the agent's ready
-	removeTimeout  = 15 * time.Second
-	agentTimeout   = 10 * time.Second // of an agent that has nothing to wait for
-	defaultRuntime = "io.containerd.runc.v2"
+	launchTimeout = 30 * time.Second // from create to the agent's ready
+	removeTimeout = 15 * time.Second
+	agentTimeout  = 10 * time.Second // of an agent that has nothing to wait for
 )
 
 // errLost is wrapped by every error of a container that is gone: its agent hung up, died or broke
@@ -45,8 +40,8 @@ type container struct {
 	task    client.Task
 	// shimSocket is where its shim listens.
 	shimSocket string
-	conn    *wire.Conn
-	env     []string // the image's environment
+	conn       *wire.Conn
+	env        []string // the image's environment
 
 	nextID atomic.Uint32 // of runs and programs
 
@@ -62,8 +57,9 @@ type container struct {
 
 // launch makes a container of the image and waits until its agent is ready.
 func (r *Runner) launch(ctx context.Context, image client.Image, runtime, id string) (_ *container, err error) {
-	if hasOwnKernel(runtime) {
-		return nil, fmt.Errorf("runtime %s: its containers have a kernel of their own, which no agent can be reached through yet: state io.containerd.runc.v2 or none", runtime)
+	runtime = cmp.Or(runtime, defaultRuntime)
+	if err := r.daemon.checkRuntime(runtime); err != nil {
+		return nil, fmt.Errorf("%w (%s)", err, runtimeFix)
 	}
 	ctx, cancel := context.WithTimeout(ctx, launchTimeout)
 	defer cancel()
@@ -84,21 +80,21 @@ func (r *Runner) launch(ctx context.Context, image client.Image, runtime, id str
 	if err := c.cgroups.create(id); err != nil {
 		return nil, err
 	}
-	socket, err := listen(filepath.Join(c.dir, socketName))
+	reach, err := c.transport(ctx, runtime)
 	if err != nil {
 		return nil, err
 	}
-	defer socket.Close()
+	defer reach.done()
 	// Not cut short: of a call that is, containerd leaves half a task behind.
 	creating, stop := context.WithTimeout(context.WithoutCancel(ctx), launchTimeout)
 	defer stop()
-	ended, err := c.create(creating, r, image, runtime)
+	ended, err := c.create(creating, r, image, runtime, reach)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancelled := whileAlive(ctx, ended)
 	defer cancelled()
-	if c.conn, err = accept(ctx, socket, c.task.Pid()); err != nil {
+	if c.conn, err = reach.connect(ctx, c.task.Pid()); err != nil {
 		return nil, fmt.Errorf("container %s: %w%s", id, err, c.logTail())
 	}
 	if err := c.greet(ctx, r.slots); err != nil {
@@ -106,11 +102,6 @@ func (r *Runner) launch(ctx context.Context, image client.Image, runtime, id str
 	}
 	go c.hear()
 	return c, nil
-}
-
-// hasOwnKernel tells of the runtimes known to pass neither a unix socket nor descriptors into a container.
-func hasOwnKernel(runtime string) bool {
-	return strings.Contains(runtime, "runsc") || strings.Contains(runtime, "kata")
 }
 
 // whileAlive gives a context that also ends with the container's first process.
@@ -128,24 +119,21 @@ func whileAlive(ctx context.Context, ended <-chan client.ExitStatus) (context.Co
 
 // create makes and starts the container. The channel tells of the end of its first process, as
 // long as ctx lasts.
-func (c *container) create(ctx context.Context, r *Runner, image client.Image, runtime string) (<-chan client.ExitStatus, error) {
-	opts := []client.NewContainerOpts{
-		client.WithImage(image),
+func (c *container) create(ctx context.Context, r *Runner, image client.Image, runtime string, reach transport) (<-chan client.ExitStatus, error) {
+	config, err := r.runtimeConfig(runtime)
+	if err != nil {
+		return nil, err
+	}
+	spec := containerSpec(r.agent, filepath.Join(r.cgroupParent, c.id, "agent"))
+	c.handle, err = r.client.NewContainer(ctx, c.id, client.WithImage(image),
 		client.WithSnapshotter(r.snapshotter),
 		client.WithNewSnapshot(c.id, image),
 		client.WithContainerLabels(map[string]string{labelInstance: r.instance.name, LabelOwner: "optimus"}),
-		client.WithNewSpec(containerSpec(r.agent, c.dir, filepath.Join(r.cgroupParent, c.id, "agent"))...),
-	}
-	if runtime == "" || runtime == defaultRuntime {
-		opts = append(opts, client.WithRuntime(defaultRuntime, &runcoptions.Options{Root: r.runcRoot}))
-	} else {
-		opts = append(opts, client.WithRuntime(runtime, nil))
-	}
-	var err error
-	if c.handle, err = r.client.NewContainer(ctx, c.id, opts...); err != nil {
+		client.WithNewSpec(append(spec, reach.spec()...)...), config)
+	if err != nil {
 		return nil, wrap("create container "+c.id, err)
 	}
-	if c.task, err = c.handle.NewTask(ctx, cio.LogFile(c.logFile)); err != nil {
+	if c.task, err = c.handle.NewTask(ctx, reach.io); err != nil {
 		return nil, wrap("create task of container "+c.id, err)
 	}
 	ended, err := c.task.Wait(ctx)
@@ -158,57 +146,10 @@ func (c *container) create(ctx context.Context, r *Runner, image client.Image, r
 	return ended, nil
 }
 
-func listen(path string) (*net.UnixListener, error) {
-	// bind(2) takes at most 107 bytes.
-	if len(path) > 107 {
-		return nil, fmt.Errorf("socket path %s is over 107 bytes: choose a data folder with a shorter path", path)
-	}
-	_ = os.Remove(path)
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-	if err != nil {
-		return nil, wrap("listen for the agent", err)
-	}
-	return l, nil
-}
-
-// accept takes exactly one connection, from the container's own first process; the socket is
-// closed and unlinked by the caller at once.
-func accept(ctx context.Context, l *net.UnixListener, pid uint32) (*wire.Conn, error) {
-	deadline, _ := ctx.Deadline()
-	if err := l.SetDeadline(deadline); err != nil {
-		return nil, wrap("wait for the agent", err)
-	}
-	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
-	defer stop()
-	conn, err := l.AcceptUnix()
-	if err != nil && ctx.Err() != nil {
-		err = context.Cause(ctx)
-	}
-	if err != nil {
-		return nil, wrap("wait for the agent", err)
-	}
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return nil, wrap("identify the agent", err)
-	}
-	var peer *unix.Ucred
-	var peerErr error
-	if err := raw.Control(func(fd uintptr) {
-		peer, peerErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	}); err != nil {
-		return nil, wrap("identify the agent", err)
-	}
-	if peerErr != nil || int64(peer.Pid) != int64(pid) {
-		_ = conn.Close()
-		return nil, errors.Join(fmt.Errorf("identify the agent: the peer is not process %d of the container", pid), peerErr)
-	}
-	return wire.New(conn), nil
-}
-
 func (c *container) greet(ctx context.Context, slots int) error {
 	stop := context.AfterFunc(ctx, func() { _ = c.conn.Close() })
 	defer stop()
-	if err := c.conn.SendJSON(wire.KindHello, 0, wire.Hello{Slots: slots}); err != nil {
+	if err := c.conn.SendJSON(wire.KindHello, 0, wire.Hello{Slots: slots, Cgroups: !c.conn.PassesFiles()}); err != nil {
 		return fmt.Errorf("greet the agent: %w", err)
 	}
 	f, err := c.conn.Read()

@@ -76,6 +76,7 @@ type Daemon struct {
 // Connect gives a containerd that answers, starting a private one where o asks for it.
 // Errors name what to do.
 func Connect(ctx context.Context, o DaemonOptions) (*Daemon, error) {
+	routeClientLog(o.Log)
 	switch {
 	case o.Mode == "" || o.Mode == ModeAuto:
 		return connectAuto(ctx, o)

@@ -44,7 +44,7 @@ func runTiny(t *testing.T, d *Daemon, img Image, id string, args ...string) clie
 
 // ended tells whether a process has; its parent may not have reaped it yet.
 func ended(pid int) bool {
-	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat")) //nolint:gosec // of /proc
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	return err != nil || strings.Contains(string(text), ") Z ")
 }
 

@@ -136,6 +136,7 @@ func lookUp(path, name string) (string, error) {
 }
 
 func (p *privateDaemon) runcRoot() string   { return filepath.Join(p.dir, "runc") }
+func (p *privateDaemon) runscRoot() string  { return filepath.Join(p.dir, "runsc") }
 func (p *privateDaemon) configFile() string { return filepath.Join(p.dir, "config.toml") }
 func (p *privateDaemon) logFile() string    { return filepath.Join(p.dir, "containerd.log") }
 

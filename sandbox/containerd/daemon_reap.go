@@ -44,7 +44,8 @@ func (p *privateDaemon) cleanUp(ctx context.Context) error {
 	if mounted := unmountBelow(p.dir); mounted != nil {
 		return errors.Join(err, mounted) // what is mounted in a task's folder must not be removed with it
 	}
-	return errors.Join(err, p.removeBundles())
+	// gVisor's sandboxes end with their shims, and leave files.
+	return errors.Join(err, p.removeBundles(), os.RemoveAll(p.runscRoot()))
 }
 
 // removeBundles removes the folders of tasks. One that was being made when the daemon was killed

@@ -44,9 +44,14 @@ func Failed(checks []Check) bool {
 	return false
 }
 
-// LanguageImage is the image that a language needs.
+// LanguageImage is the image that a language needs, and the command that gets it.
 type LanguageImage struct {
-	Language, Ref string
+	Language, Ref, HowToGet string
+}
+
+// LanguageRuntime is the containerd runtime that a language states.
+type LanguageRuntime struct {
+	Language, Runtime string
 }
 
 // DoctorOptions says what to look at.
@@ -58,6 +63,13 @@ type DoctorOptions struct {
 	Daemon DaemonOptions
 	// Images are those that the catalogue wants.
 	Images []LanguageImage
+	// Slots is how many runs there may be at once, and LargestRun the most memory that one of them
+	// may be given, in bytes; CgroupParent is as in [RunnerOptions].
+	Slots        int
+	LargestRun   int64
+	CgroupParent string
+	// Runtimes are those that the catalogue states.
+	Runtimes []LanguageRuntime
 }
 
 // Doctor examines this machine and gives every check, in a fixed order. It changes nothing
@@ -66,6 +78,9 @@ func Doctor(ctx context.Context, o DoctorOptions) []Check {
 	root := os.DirFS("/")
 	checks := []Check{checkUser(os.Geteuid()), checkArch(runtime.GOARCH)}
 	checks = append(checks, checkKernel(root)...)
+	if bytes, err := memoryOfRuns(o.CgroupParent); err == nil { // else the check of cgroups says why
+		checks = append(checks, CheckMemory(bytes, o.Slots, o.LargestRun))
+	}
 	checks = append(checks, checkTools(ctx, root)...)
 	checks = append(checks, checkDataDir(o.DataDir)...)
 	return append(checks, checkContainerd(ctx, o)...)

@@ -78,11 +78,11 @@ func checkCgroups(root fs.FS) Check {
 	if unifiedHierarchy(root) {
 		dir := ownCgroup(root)
 		have := strings.Fields(procLine(root, path.Join(dir, "cgroup.controllers")))
-		if missing := lacking([]string{"cpu", "memory", "pids"}, have); len(missing) > 0 {
+		if missing := lacking(v2Controllers(), have); len(missing) > 0 {
 			return failed(name, fmt.Sprintf("version 2, without %s in /%s", strings.Join(missing, ", "), dir),
 				"delegate them: systemctl set-property with Delegate=yes on this service, or run it outside of a restricted slice")
 		}
-		return passed(name, "version 2 with cpu, memory, pids")
+		return passed(name, "version 2 with memory, pids")
 	}
 	have := mountedControllers(root)
 	if len(have) == 0 {

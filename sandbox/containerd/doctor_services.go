@@ -129,9 +129,13 @@ func checkContainerd(ctx context.Context, o DoctorOptions) (checks []Check) {
 	if d.Private() {
 		kind = "private"
 	}
-	checks = append(checks, passed(name, fmt.Sprintf("%s, %s, at %s", d.Version(), kind, d.Address())), snapshotterCheck(d.Snapshotter()))
+	checks = append(checks, passed(name, fmt.Sprintf("%s, %s, at %s", d.Version(), kind, d.Address())), snapshotterCheck(d.Snapshotter()),
+		pidCheck(ctx, d.Address()))
 	for _, image := range o.Images {
 		checks = append(checks, imageCheck(ctx, d.Images(), image))
+	}
+	for _, want := range o.Runtimes {
+		checks = append(checks, d.runtimeCheck(want))
 	}
 	return checks
 }
@@ -144,14 +148,22 @@ func snapshotterCheck(snapshotter string) Check {
 		"put the data folder on a file system that can carry overlayfs, such as ext4 or xfs")
 }
 
+func pidCheck(ctx context.Context, socket string) Check {
+	const name = "process numbers"
+	if err := checkPIDs(ctx, socket); err != nil {
+		return failed(name, err.Error(), "hostPID: true in a pod, --pid=host for a container")
+	}
+	return passed(name, "the same here as in containerd")
+}
+
 func imageCheck(ctx context.Context, images *Images, want LanguageImage) Check {
 	name := "image of " + want.Language
 	img, err := images.Get(ctx, want.Ref)
 	switch {
 	case errors.Is(err, sandbox.ErrImageMissing):
-		return warned(name, want.Ref+" is not present", "optimus admin images build "+want.Language)
+		return warned(name, want.Ref+" is not present", want.HowToGet)
 	case err != nil:
-		return failed(name, err.Error(), "optimus admin images build "+want.Language)
+		return failed(name, err.Error(), want.HowToGet)
 	}
 	return passed(name, fmt.Sprintf("%s, %d MB, %s", img.Ref, img.Size/1_000_000, img.Digest))
 }

@@ -79,8 +79,8 @@ func TestKernelChecks(t *testing.T) {
 		"cgroup v2, at top": {checkCgroups, map[string]string{"proc/self/cgroup": "0::/\n"}, StatusOK, "version 2"},
 		"cgroup v2, not delegated": {
 			checkCgroups,
-			map[string]string{"sys/fs/cgroup/system.slice/optimus.service/cgroup.controllers": "memory pids"},
-			StatusFail, "without cpu",
+			map[string]string{"sys/fs/cgroup/system.slice/optimus.service/cgroup.controllers": "cpu pids"},
+			StatusFail, "without memory",
 		},
 		"cgroup v1":            {checkCgroups, v1("cpu,cpuacct", "memory", "pids"), StatusOK, "version 1"},
 		"cgroup v1, no memory": {checkCgroups, v1("cpu,cpuacct", "pids"), StatusFail, "without memory"},
@@ -170,7 +170,7 @@ func TestDoctor(t *testing.T) {
 	checks := Doctor(t.Context(), DoctorOptions{
 		DataDir: o.Dir,
 		Daemon:  o,
-		Images:  []LanguageImage{{"python", "optimus.local/python:absent"}},
+		Images:  []LanguageImage{{"python", "optimus.local/python:absent", "optimus admin images pull python"}},
 	})
 	found := map[string]Check{}
 	for _, c := range checks {
@@ -188,7 +188,7 @@ func TestDoctor(t *testing.T) {
 	if c := found["containerd"]; c.Status != StatusOK || !strings.Contains(c.Detail, "private") {
 		t.Errorf("got %+v", c)
 	}
-	if c := found["image of python"]; c.Status != StatusWarn || c.Fix != "optimus admin images build python" {
+	if c := found["image of python"]; c.Status != StatusWarn || c.Fix != "optimus admin images pull python" {
 		t.Errorf("got %+v", c)
 	}
 	assertNothingLeft(t, o.Dir)

@@ -134,10 +134,7 @@ func TestDeadContainersLeaveThePool(t *testing.T) {
 	if failed := r.Warm(t.Context(), lang); len(failed) > 0 {
 		t.Fatal(failed)
 	}
-	s, err := r.shelf(lang)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := r.warm[keyOf(lang)]
 	s.mu.Lock()
 	waiting := append([]*launching{}, s.pool...)
 	s.mu.Unlock()
@@ -214,7 +211,7 @@ func closeWhileLaunching(t *testing.T) {
 		now: time.Now, log: zerolog.Nop(),
 	}
 	r.ctx, r.cancel = context.WithCancel(t.Context())
-	s, err := r.shelf(sandbox.Language{})
+	s, err := r.enter(sandbox.Language{})
 	if err != nil {
 		t.Fatal(err)
 	}

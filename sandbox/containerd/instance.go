@@ -90,8 +90,14 @@ func claimUIDs(dir string) (block int, lock *os.File, err error) {
 // agent is where the instance's copy of the agent's binary lies.
 func (i *instance) agent() string { return strings.TrimSuffix(i.name, lockSuffix) + "-agent" }
 
+// gVisorConfig is where the configuration of its containers in gVisor lies, if it has any.
+func (i *instance) gVisorConfig() string {
+	return strings.TrimSuffix(i.name, lockSuffix) + "-runsc.toml"
+}
+
 func (i *instance) close() {
 	_ = os.Remove(i.agent())
+	_ = os.Remove(i.gVisorConfig())
 	_ = i.uids.Close()
 	_ = os.Remove(i.name)
 	_ = i.lock.Close()

@@ -80,7 +80,7 @@ func (p *Program) prepareAt(ctx context.Context, at *place) (sandbox.Outcome, er
 	if len(p.lang.Compile) == 0 {
 		return sandbox.Outcome{}, p.put(at, 0, sourceBytes(p.source))
 	}
-	s, err := p.runner.slotFor(ctx)
+	s, err := p.runner.slotFor(ctx, p.limits)
 	if err != nil {
 		return sandbox.Outcome{}, err
 	}
@@ -90,11 +90,11 @@ func (p *Program) prepareAt(ctx context.Context, at *place) (sandbox.Outcome, er
 	}
 	idle := make(chan struct{})
 	outcome, err := at.c.run(ctx, task{
-		slot: s, program: at.id, writable: true, limits: p.limits,
+		slot: s, program: at.id, writable: true, limits: p.limits, ofImage: ofImage(p.lang.Compile),
 		argv: p.lang.CompileCommand(p.source, p.limits), env: p.environment(at.c),
 	}, func() { p.runner.release(s); close(idle) })
 	if err != nil || !outcome.OK() {
-		return outcome, err
+		return outcome, commandMissing(err, p.lang, "compile")
 	}
 	select { // a folder that is still written to cannot be sealed
 	case <-idle:
@@ -192,18 +192,22 @@ func (p *Program) Run(ctx context.Context, in sandbox.Input, l sandbox.Limits) (
 	if at, err = p.current(ctx, at); err != nil {
 		return sandbox.Outcome{}, err
 	}
+	if in.Restarted != nil {
+		in.Restarted()
+	}
 	return p.runAt(ctx, at, in, l)
 }
 
 func (p *Program) runAt(ctx context.Context, at *place, in sandbox.Input, l sandbox.Limits) (sandbox.Outcome, error) {
-	s, err := p.runner.slotFor(ctx)
+	s, err := p.runner.slotFor(ctx, l)
 	if err != nil {
 		return sandbox.Outcome{}, err
 	}
-	return at.c.run(ctx, task{
-		slot: s, program: at.id, limits: l, stdin: in.Stdin, output: in.Output,
+	outcome, err := at.c.run(ctx, task{
+		slot: s, program: at.id, limits: l, stdin: in.Stdin, output: in.Output, ofImage: ofImage(p.lang.Run),
 		argv: p.lang.RunCommand(p.source, in.Args, l), env: p.environment(at.c),
 	}, func() { p.runner.release(s) })
+	return outcome, commandMissing(err, p.lang, "run")
 }
 
 // current gives the program's place, preparing it anew where that was in a lost container.

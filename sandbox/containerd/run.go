@@ -29,6 +29,7 @@ type task struct {
 	program  uint32
 	writable bool
 	argv     []string
+	ofImage  bool // the command is one of the image's, not of the program's own files
 	env      []string
 	limits   sandbox.Limits
 	stdin    []byte
@@ -56,7 +57,7 @@ func (c *container) run(ctx context.Context, t task, done func()) (sandbox.Outco
 	}
 	a := &active{c: c, id: c.nextID.Add(1), limits: t.limits, output: t.output}
 	var err error
-	if a.group, err = c.cgroups.run(c.id, a.id, t.limits); err != nil {
+	if a.group, err = a.enter(); err != nil {
 		done()
 		if c.isLost() { // its folder went with it
 			return sandbox.Outcome{}, c.lostError()
@@ -84,7 +85,7 @@ func (c *container) run(ctx context.Context, t task, done func()) (sandbox.Outco
 		return sandbox.Outcome{}, err
 	}
 	ended = true
-	return a.judge(exit, t.argv)
+	return a.judge(exit, t)
 }
 
 // errCommandTooLong tells of arguments and environment that no frame can hold: the program's
@@ -185,6 +186,10 @@ func (a *active) checkCPU(next *time.Timer) {
 	used, err := a.group.cpu()
 	left := a.limits.CPU - used
 	if err == nil && left <= 0 {
+		if _, ok := a.group.(*guestRun); ok {
+			_ = a.c.send(wire.Frame{Kind: wire.KindSpent, ID: a.id})
+			return
+		}
 		a.exceeded = sandbox.CPULimit
 		_ = a.c.send(wire.Frame{Kind: wire.KindKill, ID: a.id})
 		return
@@ -193,8 +198,9 @@ func (a *active) checkCPU(next *time.Timer) {
 }
 
 // judge turns what the agent says and what the kernel accounted into an outcome.
-func (a *active) judge(exit wire.Exit, argv []string) (sandbox.Outcome, error) {
+func (a *active) judge(exit wire.Exit, t task) (sandbox.Outcome, error) {
 	u, err := a.group.usage()
+	u = u.with(exit.Usage, a.limits.Memory)
 	switch {
 	case err != nil && a.c.isLost(): // the group went with it
 		return sandbox.Outcome{}, a.c.lostError()
@@ -202,6 +208,8 @@ func (a *active) judge(exit wire.Exit, argv []string) (sandbox.Outcome, error) {
 		return sandbox.Outcome{}, errors.Join(fmt.Errorf("run in container %s: %.500s", a.c.id, exit.Error), err)
 	case err != nil:
 		return sandbox.Outcome{}, err
+	case t.ofImage && lacks(syscall.Errno(exit.StartError)) && !u.limitHit:
+		return sandbox.Outcome{}, &commandError{t.argv[0], syscall.Errno(exit.StartError)}
 	}
 	o := a.outcome
 	o.CPU, o.Memory, o.Processes = u.cpu, u.memory, u.processes
@@ -213,7 +221,7 @@ func (a *active) judge(exit wire.Exit, argv []string) (sandbox.Outcome, error) {
 	case exit.Killed != "" || exit.Error != "":
 		o.Signal = int(unix.SIGKILL)
 	case exit.StartError != 0:
-		o.ExitCode, o.Message = startFailure(argv[0], syscall.Errno(exit.StartError))
+		o.ExitCode, o.Message = startFailure(t.argv[0], syscall.Errno(exit.StartError))
 	case status.Signaled():
 		o.Signal = int(status.Signal())
 	default:
@@ -234,7 +242,7 @@ func (a *active) limit(exit wire.Exit, o sandbox.Outcome, u usage) sandbox.Limit
 	switch {
 	case u.limitHit:
 		return sandbox.MemoryLimit
-	case a.exceeded == sandbox.CPULimit || o.CPU > a.limits.CPU:
+	case a.exceeded == sandbox.CPULimit || exit.Killed == string(sandbox.CPULimit) || o.CPU > a.limits.CPU:
 		return sandbox.CPULimit
 	case exit.Killed == string(sandbox.WallLimit) || o.Wall > a.limits.Wall:
 		return sandbox.WallLimit

@@ -22,12 +22,8 @@ import (
 	"optimus/sandbox"
 )
 
-// Defaults of [RunnerOptions].
-const (
-	DefaultCgroupParent = "/optimus"
-	DefaultUIDBase      = 700_000
-	DefaultPool         = 2
-)
+// DefaultUIDBase is the default of [RunnerOptions.UIDBase].
+const DefaultUIDBase = 70_000
 
 // RunnerOptions say how a [Runner] works.
 type RunnerOptions struct {
@@ -42,11 +38,16 @@ type RunnerOptions struct {
 	// UIDBase is the first of Slots user ids, one for each slot; 0 means DefaultUIDBase. Where other
 	// Runners work in Dir, each has a block of a thousand ids, from UIDBase on, of its own.
 	UIDBase int
-	// CgroupParent is where containers' cgroups lie; empty means DefaultCgroupParent.
+	// CgroupParent is the group in which containers' groups lie, a path from the hierarchy's root.
+	// Empty means "optimus": below Optimus's own group where that is delegated to it (version 2),
+	// else at the root.
 	CgroupParent string
-	// Pool is how many containers wait, started, for the next job of a dedicated language; 0
-	// means DefaultPool.
+	// Pool is how many containers wait, started, for the next job of a dedicated language; with 0
+	// each is made when its job asks for it.
 	Pool int
+	// Idle is how long a container stays that no program is in and that [Runner.Warm] was not told
+	// to keep; 0 ends it at once.
+	Idle time.Duration
 	// Now is the clock, for the log alone; it must be given.
 	Now func() time.Time
 	Log zerolog.Logger
@@ -54,6 +55,7 @@ type RunnerOptions struct {
 
 // Runner runs programs in warm containers. It is a [sandbox.Runner].
 type Runner struct {
+	daemon       *Daemon
 	client       *client.Client
 	address      string // of containerd's socket
 	snapshotter  string
@@ -66,22 +68,29 @@ type Runner struct {
 	log          zerolog.Logger
 	slots        int
 	pool         int
+	idle         time.Duration
 	uidBase      int
 	now          func() time.Time
 
-	free   chan int        // indices of free slots
+	free   chan int // indices of free slots
+	memory *memoryPool
 	ctx    context.Context //nolint:containedctx // of all that spawn starts; ends with Close
 	cancel context.CancelFunc
 	work   sync.WaitGroup
 
 	mu     sync.Mutex
 	warm   map[shelfKey]*shelf
+	keep   map[shelfKey]bool // what Warm was told last
 	serial int
 	closed bool
 }
 
-// slot is a place for one run at a time: a user id, and in each container a network namespace.
-type slot struct{ index, uid int }
+// slot is a place for one run at a time: a user id, in each container a network namespace, and the
+// memory that is reserved for the run.
+type slot struct {
+	index, uid int
+	memory     int64 // in bytes
+}
 
 // NewRunner prepares the host and removes what dead processes have left. Containers are started by
 // Warm, or by the first job of a language.
@@ -90,15 +99,17 @@ func NewRunner(ctx context.Context, o RunnerOptions) (*Runner, error) {
 		return nil, errors.New("runner: daemon and clock must be given")
 	}
 	r := &Runner{
-		client: o.Daemon.Client(), address: o.Daemon.Address(), snapshotter: o.Daemon.Snapshotter(), runcRoot: o.Daemon.RuncRoot(),
-		cgroupParent: cmp.Or(o.CgroupParent, DefaultCgroupParent), log: o.Log,
-		slots: cmp.Or(o.Slots, runtime.NumCPU()), pool: cmp.Or(o.Pool, DefaultPool),
+		daemon: o.Daemon, client: o.Daemon.Client(), address: o.Daemon.Address(), snapshotter: o.Daemon.Snapshotter(), runcRoot: o.Daemon.RuncRoot(),
+		log: o.Log, slots: cmp.Or(o.Slots, runtime.NumCPU()), pool: o.Pool, idle: o.Idle,
 		uidBase: cmp.Or(o.UIDBase, DefaultUIDBase), warm: map[shelfKey]*shelf{}, now: o.Now,
 	}
 	if r.slots > uidsPerInstance {
 		return nil, fmt.Errorf("runner: %d slots, at most %d", r.slots, uidsPerInstance)
 	}
-	var err error
+	err := checkPIDs(ctx, o.Daemon.Address())
+	if err != nil {
+		return nil, err
+	}
 	if r.dir, err = filepath.Abs(o.Dir); err != nil {
 		return nil, wrap("find the runner's folder", err)
 	}
@@ -110,9 +121,14 @@ func NewRunner(ctx context.Context, o RunnerOptions) (*Runner, error) {
 			return nil, wrap("find the agent's binary", err)
 		}
 	}
-	if r.cgroups, err = openCgroups(r.cgroupParent); err != nil {
+	if r.cgroups, r.cgroupParent, err = openCgroups(o.CgroupParent); err != nil {
 		return nil, err
 	}
+	bytes, err := memoryOfRuns(r.cgroupParent)
+	if err != nil {
+		return nil, err
+	}
+	r.memory = newMemoryPool(bytes)
 	if r.instance, err = newInstance(r.dir); err != nil {
 		return nil, err
 	}
@@ -138,6 +154,11 @@ func NewRunner(ctx context.Context, o RunnerOptions) (*Runner, error) {
 func (r *Runner) spawn(f func(context.Context)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.spawnLocked(f)
+}
+
+// spawnLocked is spawn for who holds the lock.
+func (r *Runner) spawnLocked(f func(context.Context)) {
 	if r.closed {
 		go f(r.ctx)
 		return
@@ -148,17 +169,30 @@ func (r *Runner) spawn(f func(context.Context)) {
 // Slots is how many runs are carried out at once.
 func (r *Runner) Slots() int { return r.slots }
 
-// slotFor waits for a free slot.
-func (r *Runner) slotFor(ctx context.Context) (slot, error) {
+// Memory is how many bytes the runs under way may have together; those that do not fit wait.
+func (r *Runner) Memory() int64 { return r.memory.bytes }
+
+// slotFor waits for a free slot and then for the memory of a run with these limits.
+func (r *Runner) slotFor(ctx context.Context, l sandbox.Limits) (slot, error) {
+	var s slot
 	select {
-	case i := <-r.free:
-		return slot{index: i, uid: r.uidBase + r.instance.block*uidsPerInstance + i}, nil
+	case s.index = <-r.free:
 	case <-ctx.Done():
 		return slot{}, fmt.Errorf("wait for a slot: %w", context.Cause(ctx))
 	}
+	s.uid = r.uidBase + r.instance.block*uidsPerInstance + s.index
+	var err error
+	if s.memory, err = r.memory.take(ctx, l.Memory); err != nil {
+		r.release(s)
+		return slot{}, err
+	}
+	return s, nil
 }
 
-func (r *Runner) release(s slot) { r.free <- s.index }
+func (r *Runner) release(s slot) {
+	r.memory.put(s.memory)
+	r.free <- s.index
+}
 
 // image finds a language's image on this machine.
 func (r *Runner) image(ctx context.Context, lang sandbox.Language) (client.Image, error) {
@@ -214,6 +248,9 @@ func (r *Runner) Close(ctx context.Context) error {
 	}
 	r.closed = true
 	shelves := slices.Collect(maps.Values(r.warm))
+	for _, s := range shelves {
+		s.stay()
+	}
 	r.mu.Unlock()
 	r.cancel()
 	var wg sync.WaitGroup

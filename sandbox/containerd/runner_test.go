@@ -28,7 +28,7 @@ type testRunner struct {
 	daemon *Daemon
 }
 
-func newTestRunner(t *testing.T) *testRunner {
+func newTestRunner(t *testing.T, change ...func(*RunnerOptions)) *testRunner {
 	t.Helper()
 	o, _ := privateOptions(t)
 	daemon := connect(t, o)
@@ -37,15 +37,20 @@ func newTestRunner(t *testing.T) *testRunner {
 		t.Fatal(err)
 	}
 	importOne(t, daemon.Images(), programArchive(t, probeRef, "probe", string(program)))
-	return &testRunner{openRunner(t, daemon, filepath.Join(o.Dir, "run")), daemon}
+	return &testRunner{openRunner(t, daemon, filepath.Join(o.Dir, "run"), change...), daemon}
 }
 
-func openRunner(t *testing.T, daemon *Daemon, dir string) *Runner {
+func openRunner(t *testing.T, daemon *Daemon, dir string, change ...func(*RunnerOptions)) *Runner {
 	t.Helper()
-	r, err := NewRunner(t.Context(), RunnerOptions{
-		Daemon: daemon, Dir: dir, Slots: 2, Now: time.Now, Agent: agentBinary(t), CgroupParent: sandboxtest.Cgroup("runner"),
-		Log: zerolog.New(zerolog.NewTestWriter(t)),
-	})
+	o := RunnerOptions{
+		Daemon: daemon, Dir: dir, Slots: 2, Pool: 2, Idle: time.Hour, Now: time.Now, Agent: agentBinary(t),
+		CgroupParent: sandboxtest.Cgroup("runner"),
+		Log:          zerolog.New(zerolog.NewTestWriter(t)),
+	}
+	for _, f := range change {
+		f(&o)
+	}
+	r, err := NewRunner(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,13 +227,41 @@ func TestCompileThatFailsGivesNoProgram(t *testing.T) {
 	}
 }
 
-func TestCommandThatIsNotThere(t *testing.T) {
+// TestImageWithoutTheLanguagesCommand: what the image lacks is no program's fault.
+func TestImageWithoutTheLanguagesCommand(t *testing.T) {
 	r := newTestRunner(t)
-	lang := probe()
-	lang.Run = []string{"nowhere"}
-	o := run(t, prepare(t, r.Runner, lang, ""), "")
-	if o.ExitCode != 127 || !strings.Contains(o.Message, "nowhere") {
-		t.Errorf("outcome %+v", o)
+	for _, command := range []string{"nowhere", "/nowhere", "/hello/nowhere", "/"} {
+		lang := probe()
+		lang.Run = []string{command}
+		o, err := prepare(t, r.Runner, lang, "").Run(t.Context(), sandbox.Input{}, probeLimits().Resolved())
+		want := "language probe: its run command is not in its image " + probeRef
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "cannot execute "+command+": ") {
+			t.Errorf("run of %s: %v, %+v; want the error %q", command, err, o, want)
+		}
+		lang = compiled()
+		lang.Compile = []string{command}
+		src := sandbox.Source{Files: []sandbox.File{{Name: "main.src"}}}
+		p, o, err := r.Prepare(t.Context(), lang, src, sandbox.Limits{})
+		if err == nil || p != nil || !strings.Contains(err.Error(), "compile command is not in its image") {
+			t.Errorf("compile by %s: %v, %+v", command, err, o)
+		}
+	}
+}
+
+// TestProgramThatIsNotThere, since its compile left none, or none that the kernel can execute, is
+// the user's affair; so is a command that the user's program looks for itself.
+func TestProgramThatIsNotThere(t *testing.T) {
+	r := newTestRunner(t)
+	for command, code := range map[string]int{"./{main}": 127, "./main": 127, "/work/main": 127, "{main}": 127, "./main.out": 126} {
+		lang := compiled()
+		lang.Run = []string{command}
+		o := run(t, prepare(t, r.Runner, lang, ""), "")
+		if o.Verdict() != sandbox.RuntimeError || o.ExitCode != code || !strings.HasPrefix(o.Message, "cannot execute ") {
+			t.Errorf("run of %s: %+v, want exit code %d and why", command, o, code)
+		}
+	}
+	if o := run(t, prepare(t, r.Runner, probe(), ""), "", "execute", "nowhere"); o.Verdict() != sandbox.RuntimeError {
+		t.Errorf("a program that executes what is not there: %+v", o)
 	}
 }
 

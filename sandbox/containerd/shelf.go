@@ -22,7 +22,12 @@ type shelfKey struct {
 // started ones from which each job takes its own.
 type shelf struct {
 	r    *Runner
+	key  shelfKey
 	lang sandbox.Language // names image and runtime
+
+	// Of the Runner's lock, not of the shelf's:
+	users  int         // who holds a container of it, or waits for one
+	retire *time.Timer // ends it; runs while it has no user and is not kept
 
 	mu      sync.Mutex
 	current *launching   // shared tier
@@ -41,22 +46,36 @@ type launching struct {
 
 // container gives a warm container for the language, and what gives it back.
 func (r *Runner) container(ctx context.Context, lang sandbox.Language) (*container, func(), error) {
-	s, err := r.shelf(lang)
+	s, err := r.enter(lang)
 	if err != nil {
 		return nil, nil, err
 	}
+	var l *launching
 	if lang.Tier == sandbox.Dedicated {
-		return s.take(ctx, lang)
+		l = s.take(lang)
+	} else {
+		l = s.shared()
 	}
-	l := s.shared()
+	free := func() {
+		if lang.Tier == sandbox.Dedicated {
+			l.discard(r)
+		}
+		r.leave(s)
+	}
 	if err := l.await(ctx, r, lang); err != nil {
+		free()
 		return nil, nil, err
 	}
-	return l.c, func() {}, nil
+	return l.c, free, nil
 }
 
-func (r *Runner) shelf(lang sandbox.Language) (*shelf, error) {
-	key := shelfKey{lang.Image, lang.Digest, cmp.Or(lang.Runtime, defaultRuntime), cmp.Or(lang.Tier, sandbox.Shared)}
+func keyOf(lang sandbox.Language) shelfKey {
+	return shelfKey{lang.Image, lang.Digest, cmp.Or(lang.Runtime, defaultRuntime), cmp.Or(lang.Tier, sandbox.Shared)}
+}
+
+// enter gives the language's shelf, which stays until as many have left.
+func (r *Runner) enter(lang sandbox.Language) (*shelf, error) {
+	key := keyOf(lang)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
@@ -64,31 +83,102 @@ func (r *Runner) shelf(lang sandbox.Language) (*shelf, error) {
 	}
 	s, ok := r.warm[key]
 	if !ok {
-		s = &shelf{r: r, lang: lang}
+		s = &shelf{r: r, key: key, lang: lang}
 		r.warm[key] = s
 	}
+	s.users++
+	s.stay()
 	return s, nil
 }
 
+func (r *Runner) leave(s *shelf) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s.users--
+	s.settle()
+}
+
+// stay calls off the shelf's end. The Runner's lock is held, here as in settle.
+func (s *shelf) stay() {
+	if s.retire != nil {
+		s.retire.Stop()
+		s.retire = nil
+	}
+}
+
+// settle has a shelf that nobody uses ended in a while, unless it is to be kept.
+func (s *shelf) settle() {
+	if s.users > 0 || s.r.keep[s.key] || s.r.closed || s.retire != nil {
+		return
+	}
+	s.retire = time.AfterFunc(s.r.idle, func() { s.r.end(s) })
+}
+
+// end closes the shelf, unless it came to be used or kept after all.
+func (r *Runner) end(s *shelf) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s.users > 0 || r.keep[s.key] || r.closed || r.warm[s.key] != s {
+		return
+	}
+	delete(r.warm, s.key)
+	r.log.Info().Str("image", s.key.image).Str("digest", s.key.digest).Msg("ending containers that no language needs now")
+	r.spawnLocked(func(ctx context.Context) { s.close(context.WithoutCancel(ctx)) })
+}
+
 // Warm starts the containers of the languages and runs their warm-ups, at the same time, and gives
-// each language's error. A language without an image holds up no other.
+// each language's error. A language without an image holds up no other. From then on and until it
+// is called again, these languages' containers are kept; any other, such as that of an image that
+// was built anew, is ended once no program has been in it for RunnerOptions.Idle.
 func (r *Runner) Warm(ctx context.Context, langs ...sandbox.Language) map[string]error {
+	r.mu.Lock()
+	r.keep = map[shelfKey]bool{}
+	for _, lang := range langs {
+		r.keep[keyOf(lang)] = true
+	}
+	for _, s := range r.warm {
+		if r.keep[s.key] {
+			s.stay()
+		}
+		s.settle()
+	}
+	r.mu.Unlock()
 	var mu sync.Mutex
 	failed := map[string]error{}
 	var wg sync.WaitGroup
 	for _, lang := range langs {
 		wg.Go(func() {
-			if _, free, err := r.container(ctx, lang); err != nil {
+			if err := r.warmUp(ctx, lang); err != nil {
 				mu.Lock()
 				failed[lang.Name] = err
 				mu.Unlock()
-			} else {
-				free()
 			}
 		})
 	}
 	wg.Wait()
 	return failed
+}
+
+// warmUp makes the language's next job find a container; one of the dedicated tier, as many as the pool holds.
+func (r *Runner) warmUp(ctx context.Context, lang sandbox.Language) error {
+	s, err := r.enter(lang)
+	if err != nil {
+		return err
+	}
+	defer r.leave(s)
+	waiting := []*launching{}
+	if lang.Tier == sandbox.Dedicated {
+		s.mu.Lock()
+		s.fill(r.pool, lang)
+		waiting = append(waiting, s.pool...)
+		s.mu.Unlock()
+	} else {
+		waiting = append(waiting, s.shared())
+	}
+	for _, l := range waiting {
+		err = errors.Join(err, l.await(ctx, r, lang))
+	}
+	return err
 }
 
 // shared gives the warm container, starting one where there is none or it was lost.
@@ -102,20 +192,23 @@ func (s *shelf) shared() *launching {
 }
 
 // take gives a container that nobody had before and nobody will have after.
-func (s *shelf) take(ctx context.Context, lang sandbox.Language) (*container, func(), error) {
+func (s *shelf) take(lang sandbox.Language) *launching {
 	s.mu.Lock()
-	s.pool = slices.DeleteFunc(s.pool, (*launching).failed) // lost while it waited, or never ready
-	for len(s.pool) <= s.r.pool {
-		s.pool = append(s.pool, s.launch())
-	}
+	defer s.mu.Unlock()
+	s.fill(s.r.pool+1, lang)
 	l := s.pool[0]
 	s.pool = s.pool[1:]
-	s.mu.Unlock()
-	if err := l.await(ctx, s.r, lang); err != nil {
-		l.discard(s.r)
-		return nil, nil, err
+	return l
+}
+
+// fill has n containers wait in the pool, and warms them for the language. The lock is held.
+func (s *shelf) fill(n int, lang sandbox.Language) {
+	s.pool = slices.DeleteFunc(s.pool, (*launching).failed) // lost while it waited, or never ready
+	for len(s.pool) < n {
+		l := s.launch()
+		s.pool = append(s.pool, l)
+		s.r.spawn(func(ctx context.Context) { _ = l.await(ctx, s.r, lang) })
 	}
-	return l.c, func() { l.discard(s.r) }, nil
 }
 
 // launch starts a container in the background.
@@ -175,16 +268,15 @@ func (s *shelf) tend(ctx context.Context, l *launching, ready time.Time) {
 		return
 	}
 	s.mu.Lock()
-	isCurrent := s.current == l
-	s.mu.Unlock()
+	defer s.mu.Unlock()
 	lived := s.r.now().Sub(ready)
-	if !isCurrent {
+	if s.current != l { // it was replaced, or is no longer wanted
 		return
 	}
 	s.r.log.Warn().Err(l.c.why).Str("container", l.c.id).Str("language", s.lang.Name).
 		Dur("lived_ms", lived).Msg("container was lost")
 	if lived >= shortLife {
-		s.shared()
+		s.current = s.launch()
 	}
 }
 
@@ -267,11 +359,11 @@ func (l *launching) discard(r *Runner) {
 	})
 }
 
-// close ends all containers of the shelf.
+// close ends all containers of the shelf but those that jobs have taken from its pool.
 func (s *shelf) close(ctx context.Context) {
 	s.mu.Lock()
 	all := append([]*launching{s.current}, s.pool...)
-	s.pool = nil
+	s.current, s.pool = nil, nil
 	s.mu.Unlock()
 	for _, l := range all {
 		if l == nil {

@@ -33,8 +33,9 @@ func agentCapabilities() []string {
 }
 
 // containerSpec is the OCI spec of a warm container: the image's root read-only, the agent as its
-// only process, no network interface, the default seccomp filter, no cgroup namespace, no limits.
-func containerSpec(agentBinary, hostDir, cgroupPath string) []oci.SpecOpts {
+// only process, no network interface, the default seccomp filter, no cgroup namespace, no limits. How
+// the agent is reached is the transport's part.
+func containerSpec(agentBinary, cgroupPath string) []oci.SpecOpts {
 	return []oci.SpecOpts{
 		oci.WithDefaultSpec(),
 		oci.WithDefaultUnixDevices,
@@ -45,14 +46,12 @@ func containerSpec(agentBinary, hostDir, cgroupPath string) []oci.SpecOpts {
 		oci.WithNoNewPrivileges,
 		oci.WithCgroup(cgroupPath),
 		oci.WithHostname("optimus"),
-		oci.WithProcessArgs(innerAgent, "agent", innerSocket),
 		seccomp.WithDefaultProfile(),
 		allowPivotRoot,
 		withNamespaces,
 		oci.WithMounts([]specs.Mount{
 			tmpfs(innerBase, "mode=0755", "size=64m"),
 			bind(agentBinary, innerAgent, "ro"),
-			bind(hostDir, innerHost, "rw"),
 			// Mount points of a box, which an image need not have.
 			tmpfs(WorkDir, "mode=0755", "size=4k"),
 			tmpfs("/tmp", "mode=0755", "size=4k"),

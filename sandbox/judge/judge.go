@@ -28,6 +28,9 @@ type Options struct {
 	// Output, where not nil, is called with live output, one goroutine at a time for each test;
 	// it must be quick and must not keep p.
 	Output func(test string, s sandbox.Stream, p []byte)
+	// Restarted, where not nil, is called when a test's run begins anew: what Output was given of
+	// it is void. It is as quick as Output, and not called at the same time for the same test.
+	Restarted func(test string)
 }
 
 // Event is the end of the compile or of a test: exactly one of its fields is set.
@@ -199,6 +202,9 @@ func (j *judging) runTest(ctx context.Context, p sandbox.Program, i int) error {
 	in := sandbox.Input{Stdin: test.Input, Args: j.submission.Args}
 	if j.options.Output != nil {
 		in.Output = func(s sandbox.Stream, p []byte) { j.options.Output(test.ID, s, p) }
+	}
+	if j.options.Restarted != nil {
+		in.Restarted = func() { j.options.Restarted(test.ID) }
 	}
 	outcome, err := p.Run(ctx, in, limits)
 	if err != nil {

@@ -28,7 +28,7 @@ func submission(tests int, script ...string) sandbox.Submission {
 		},
 		Source: sandboxtest.Script(script...),
 	}
-	expected := "ok"
+	expected := sandbox.Text("ok")
 	for i := range tests {
 		id := fmt.Sprint(i + 1)
 		s.Tests = append(s.Tests, sandbox.TestCase{ID: id, Input: []byte(id), Expected: &expected, Weight: float64(i + 1)})
@@ -358,7 +358,8 @@ func TestJudgeCutsTheReportsOutput(t *testing.T) {
 	text := strings.Repeat("x", 1000)
 	s := submission(3, "print "+text, "complain "+text)
 	for i := range s.Tests {
-		s.Tests[i].Expected = &text
+		expected := sandbox.Text(text)
+		s.Tests[i].Expected = &expected
 	}
 	r, err := judge.Judge(t.Context(), sandboxtest.NewFake(), s, judge.Options{OutputBytes: 2000})
 	if err != nil || r.Verdict != accepted {

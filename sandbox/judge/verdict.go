@@ -31,7 +31,7 @@ func judgeTest(s sandbox.Submission, t sandbox.TestCase, l sandbox.Limits, o san
 		if checker.Kind == "" {
 			checker = s.Checker
 		}
-		r.Verdict, r.Message = Check(checker, *t.Expected, o.Stdout)
+		r.Verdict, r.Message = Check(checker, string(*t.Expected), o.Stdout)
 	}
 	if r.Verdict == sandbox.Accepted {
 		r.Score = t.Weight

@@ -41,7 +41,19 @@ type Case struct {
 	// with it is left once the run has ended.
 	Marked bool
 	Want   Want
+	// OwnKernel is what differs where the programs run on a kernel that is not this machine's; nil
+	// for nothing.
+	OwnKernel *Difference
 	// Why says what would be wrong with a Runner that fails the case.
+	Why string
+}
+
+// Difference is what another kernel than this machine's legitimately does otherwise. It is demanded
+// as strictly as the rest: one that is gone is noticed.
+type Difference struct {
+	// Want takes the place of the case's.
+	Want Want
+	// Why says what that kernel does, and why it does no harm.
 	Why string
 }
 

@@ -27,6 +27,7 @@ import (
 //	linger NAME         the same whatever becomes of ctx: a Runner that is slow to stop
 //	error TEXT          the Runner fails
 //	panic TEXT          the Runner panics
+//	lose                the container is lost, once: the run begins anew
 //	no-image            the Runner fails with ErrImageMissing
 //	prepare COMMAND     Prepare carries it out instead: exit and exceed fail the compile
 //	case WORD COMMAND   it is carried out only where standard input is WORD
@@ -134,13 +135,17 @@ func (p *fakeProgram) Run(ctx context.Context, in sandbox.Input, l sandbox.Limit
 	e := execution{fake: p.fake, limits: l, in: in}
 	e.outcome.CPU, e.outcome.Wall, e.outcome.Processes = time.Millisecond, 2*time.Millisecond, 1
 	e.outcome.Memory = 1 << 20
-	for _, line := range p.script {
-		if e.ended {
-			break
+	first := e
+	err := e.run(ctx, p.script)
+	if errors.Is(err, errLost) {
+		if in.Restarted != nil {
+			in.Restarted()
 		}
-		if err := e.do(ctx, line); err != nil {
-			return sandbox.Outcome{}, err
-		}
+		e, e.again = first, true
+		err = e.run(ctx, p.script)
+	}
+	if err != nil {
+		return sandbox.Outcome{}, err
 	}
 	return e.outcome, nil
 }
@@ -152,6 +157,21 @@ type execution struct {
 	in      sandbox.Input
 	outcome sandbox.Outcome
 	ended   bool
+	again   bool // the container was lost before
+}
+
+var errLost = errors.New("fake: container is lost")
+
+func (e *execution) run(ctx context.Context, script []string) error {
+	for _, line := range script {
+		if e.ended {
+			break
+		}
+		if err := e.do(ctx, line); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (e *execution) do(ctx context.Context, line string) error {
@@ -174,6 +194,10 @@ func (e *execution) do(ctx context.Context, line string) error {
 		return fmt.Errorf("fake: %s", rest)
 	case "panic":
 		panic(rest)
+	case "lose":
+		if !e.again {
+			return errLost
+		}
 	case "no-image":
 		return fmt.Errorf("fake: %w", sandbox.ErrImageMissing)
 	case "case":

@@ -84,6 +84,8 @@ type recorder struct {
 	mu   sync.Mutex
 	seen bytes.Buffer
 	more chan struct{}
+	// void is how much of seen a restart has made void; restarts is how many there were.
+	void, restarts int
 }
 
 func newRecorder() *recorder { return &recorder{more: make(chan struct{}, 1)} }
@@ -96,6 +98,20 @@ func (r *recorder) output(_ sandbox.Stream, p []byte) {
 	case r.more <- struct{}{}:
 	default:
 	}
+}
+
+func (r *recorder) restarted() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.void = r.seen.Len()
+	r.restarts++
+}
+
+// shown is what a watcher that heeds restarts has in the end.
+func (r *recorder) shown() (text string, restarts int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.seen.String()[r.void:], r.restarts
 }
 
 func (r *recorder) await(ctx context.Context, text string, times int) error {
@@ -125,7 +141,7 @@ func during(t *testing.T, ctx context.Context, h Harness, p sandbox.Program, arg
 			act(seen)
 		}
 	}()
-	outcome, err := p.Run(ctx, sandbox.Input{Args: args, Output: seen.output}, limits(h))
+	outcome, err := p.Run(ctx, sandbox.Input{Args: args, Output: seen.output, Restarted: seen.restarted}, limits(h))
 	<-acted
 	return outcome, err
 }
@@ -277,13 +293,21 @@ func killedOnce(t *testing.T, h Harness, hook string, kill killer) {
 	defer cancel()
 	p := prepare(t, h, fmt.Sprintf(startsAndSleeps, 1))
 	marker := newMarker()
-	outcome, err := during(t, ctx, h, p, []string{marker}, func(*recorder) {
+	var seen *recorder
+	outcome, err := during(t, ctx, h, p, []string{marker}, func(r *recorder) {
+		seen = r
 		if err := kill(ctx, p); err != nil {
 			t.Error(err)
 		}
 	})
 	if err != nil || !outcome.OK() || string(outcome.Stdout) != "started\nended\n" || outcome.Wall > 3*time.Second {
 		t.Errorf("error %v; want the run repeated, unseen\n%s", err, show(outcome))
+	}
+	if seen == nil {
+		t.Fatal("the program told nothing")
+	}
+	if text, restarts := seen.shown(); text != "started\nended\n" || restarts != 1 {
+		t.Errorf("a watcher has %q after %d restarts; want the repeated run's output after one", text, restarts)
 	}
 	if err := noProcess(marker); err != nil {
 		t.Error(err)

@@ -89,15 +89,22 @@ func (p *modelProgram) sleep(ctx context.Context, in sandbox.Input) (sandbox.Out
 	if _, err := fmt.Sscanf(p.source[strings.Index(p.source, "sleep("):], "sleep(%g)", &seconds); err != nil {
 		return sandbox.Outcome{}, fmt.Errorf("model: %w", err)
 	}
-	for range 2 {
+	tell := func(text string) {
+		if in.Output != nil {
+			in.Output(sandbox.Stdout, []byte(text))
+		}
+	}
+	for again := range 2 {
 		p.mu.Lock()
 		killed := p.killed
 		p.mu.Unlock()
-		if in.Output != nil {
-			in.Output(sandbox.Stdout, []byte("started\n"))
+		if again > 0 && in.Restarted != nil {
+			in.Restarted()
 		}
+		tell("started\n")
 		select {
 		case <-time.After(time.Duration(seconds * float64(time.Second))):
+			tell("ended\n")
 			return sandbox.Outcome{Stdout: []byte("started\nended\n")}, nil
 		case <-ctx.Done():
 			return sandbox.Outcome{}, ctx.Err()

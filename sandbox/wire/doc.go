@@ -19,6 +19,7 @@
 //	stdin    a piece of the next run's standard input
 //	start    JSON RunSpec, descriptors    → output … exit JSON Exit, then idle
 //	kill                                  (the run's exit follows)
+//	spent                                 (likewise, once the container's kernel finds its CPU time spent too)
 //
 // exit tells what the run did as soon as its processes have ended; idle tells that nothing of it
 // is left in the container, so that its slot is free.

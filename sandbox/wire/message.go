@@ -15,6 +15,7 @@ const (
 	KindStdin
 	KindStart
 	KindKill
+	KindSpent
 )
 
 // The kinds that an agent sends.
@@ -30,6 +31,9 @@ const (
 type Hello struct {
 	// Slots is how many runs may be in the container at once; their numbers are 0 to Slots-1.
 	Slots int `json:"slots"`
+	// Cgroups has the agent make the runs' cgroups itself, in its own kernel's hierarchy (v2), and
+	// account for them in Exit: the host has none to pass.
+	Cgroups bool `json:"cgroups,omitempty"`
 }
 
 // Ready answers Hello: the container can take runs.
@@ -84,12 +88,21 @@ type Exit struct {
 	Killed string `json:"killed,omitempty"`
 	// WallNS is nanoseconds from execve to the main process's end.
 	WallNS int64 `json:"wall_ns"`
-	// UserNS and SystemNS are the rusage of all processes that were reaped.
-	UserNS   int64 `json:"user_ns"`
-	SystemNS int64 `json:"system_ns"`
+	// Usage is there where the agent has made the run's cgroup.
+	Usage *Usage `json:"usage,omitempty"`
 	// StdoutTruncated and StderrTruncated tell that more was written than was sent.
 	StdoutTruncated bool `json:"stdout_truncated,omitempty"`
 	StderrTruncated bool `json:"stderr_truncated,omitempty"`
+}
+
+// Usage is what a run used, as the kernel of its container accounts it; -1 where it does not tell.
+type Usage struct {
+	CPUNS int64 `json:"cpu_ns"`
+	// Memory is the peak in bytes, and Processes the peak of processes and threads.
+	Memory    int64 `json:"memory"`
+	Processes int64 `json:"processes"`
+	// OOMKilled: that kernel itself ended the run at its memory limit.
+	OOMKilled bool `json:"oom_killed,omitempty"`
 }
 
 // KilledByHost is Exit.Killed after a kill frame.

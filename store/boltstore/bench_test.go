@@ -34,7 +34,7 @@ func benchStore(b *testing.B) *Store {
 
 // benchJob is about what a judge's user sends: a small program, three tests.
 func benchJob(tenant string) store.NewJob {
-	expected := "3\n"
+	expected := sandbox.Text("3\n")
 	test := sandbox.TestCase{ID: "1", Input: []byte("1 2\n"), Expected: &expected, Weight: 1}
 	return store.NewJob{
 		Tenant: tenant, Queue: "default",

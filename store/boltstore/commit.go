@@ -134,6 +134,11 @@ func (s *Store) finish(b *batch, ops []*op) error {
 		return err
 	}
 	s.healthy.Store(true)
+	if s.o.Ended != nil {
+		for _, j := range b.ended {
+			s.o.Ended(j)
+		}
+	}
 	s.waits.notify(b.woken, b.seen, b.cancels)
 	return nil
 }

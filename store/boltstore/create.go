@@ -2,10 +2,8 @@ package boltstore
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	bolt "go.etcd.io/bbolt"
@@ -13,9 +11,9 @@ import (
 
 // create makes the file where there is none. It gets its name when all of it is on the disk, so that a
 // power cut leaves a whole file or none; a name that was taken meanwhile is another process's file.
-func create(path string) (err error) {
-	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
-		return nil //nolint:nilerr // inspect will meet it too, and say more
+func create(path string, steps []migration) (err error) {
+	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) { //nolint:gosec // the operator names it
+		return nil // inspect will meet any other error too, and say more
 	}
 	if err := removeUnfinished(path); err != nil {
 		return err
@@ -24,7 +22,7 @@ func create(path string) (err error) {
 	if err != nil {
 		return err //nolint:wrapcheck // names the file
 	}
-	defer func() { err = errors.Join(err, os.Remove(f.Name())) }()
+	defer func() { err = errors.Join(err, os.Remove(f.Name())) }() //nolint:gosec // beside the operator's file
 	if err := f.Close(); err != nil {
 		return err //nolint:wrapcheck // names the file
 	}
@@ -33,7 +31,7 @@ func create(path string) (err error) {
 	if err != nil {
 		return err //nolint:wrapcheck // explain does
 	}
-	if err := errors.Join(db.Update(migrate), db.Close()); err != nil {
+	if err := errors.Join(db.Update(func(tx *bolt.Tx) error { return prepare(tx, steps) }), db.Close()); err != nil {
 		return err
 	}
 	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, os.ErrExist) {
@@ -52,33 +50,15 @@ func removeUnfinished(path string) error {
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), filepath.Base(path)+unfinished) {
-			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
+			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name()))) //nolint:gosec // beside the operator's file
 		}
 	}
 	return err
 }
 
-// migrate makes an empty file ours.
-func migrate(tx *bolt.Tx) error {
-	for i, migrate := range migrations() {
-		if err := migrate(tx); err != nil {
-			return fmt.Errorf("make schema %d: %w", i+1, err)
-		}
-	}
-	meta := metaBucket(tx)
-	for k, v := range map[string]string{
-		metaFormat: formatName, metaWritten: strconv.Itoa(len(migrations())), metaMinReader: strconv.Itoa(minReader),
-	} {
-		if err := meta.Put([]byte(k), []byte(v)); err != nil {
-			return fmt.Errorf("write schema: %w", err)
-		}
-	}
-	return nil
-}
-
 // syncFolder makes the file's name durable. Whoever made it may not have come to that.
 func syncFolder(path string) error {
-	dir, err := os.Open(filepath.Dir(path))
+	dir, err := os.Open(filepath.Dir(path)) //nolint:gosec // of the operator's file
 	if err != nil {
 		return err //nolint:wrapcheck // names the folder
 	}

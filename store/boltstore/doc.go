@@ -82,6 +82,7 @@
 // # Versions
 //
 // meta holds written, the schema that made the file, and min_reader, the least that a reader
-// must know. A binary refuses a file only where it knows less than min_reader. A job's record
+// must know. A binary refuses a file only where it knows less than min_reader. It leaves the form
+// of a file as it finds it, and writes that form, until it is told to upgrade. A job's record
 // keeps the fields that this version does not know.
 package boltstore

@@ -24,12 +24,14 @@ func eventCode(t store.EventType) byte {
 		return 't'
 	case store.EventOutput:
 		return 'o'
+	case store.EventRestart:
+		return 'r'
 	}
 	return 0
 }
 
 func eventType(code byte) store.EventType {
-	for _, t := range []store.EventType{store.EventState, store.EventCompiled, store.EventTest, store.EventOutput} {
+	for _, t := range []store.EventType{store.EventState, store.EventCompiled, store.EventTest, store.EventOutput, store.EventRestart} {
 		if eventCode(t) == code {
 			return t
 		}
@@ -61,10 +63,10 @@ func (b *batch) event(r *record, t store.EventType, data []byte) {
 	}
 }
 
-// trim drops the oldest events until the stream is within its bounds: output first, then what
-// is no state, then any.
+// trim drops the oldest events until the stream is within its bounds: output and its restarts
+// first, then what is no state, then any.
 func (b *batch) trim(r *record) {
-	for _, dropped := range []string{"o", "oct", "octs"} {
+	for _, dropped := range []string{"or", "orct", "orcts"} {
 		var old [][]byte
 		c := b.table(bucketEvents).cursor()
 		prefix := jobKey(r.ID)

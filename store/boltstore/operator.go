@@ -62,7 +62,7 @@ func (v view) info(q *queue, now time.Time) (store.QueueInfo, error) {
 	n := q.Counts
 	info := store.QueueInfo{
 		Name: q.Name, Number: q.number, Paused: q.Paused,
-		Ready: n[ready], Delayed: n[delayed], Running: n[running], Unfinished: q.unfinished(),
+		Ready: n[ready], Delayed: n[delayed], Running: n[running], Unfinished: q.unfinished(), Bytes: q.Bytes,
 		Completed: n[completed], Failed: n[failed], Cancelled: n[cancelled],
 		Totals: q.Totals, PerMinute: make([]store.MinuteCounters, 0, keptMinutes),
 	}

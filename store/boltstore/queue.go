@@ -27,7 +27,9 @@ type figures struct {
 	LastID store.ID `json:"last_id"`
 	// Counts are the jobs that the queue holds, by phase.
 	Counts [phaseCount]int `json:"counts"`
-	Totals store.Counters  `json:"totals"`
+	// Bytes are those of the unfinished jobs' submissions.
+	Bytes  int64          `json:"bytes,omitempty"`
+	Totals store.Counters `json:"totals"`
 	// Minute, since 1970, is the one that Current counts.
 	Minute  int64          `json:"minute"`
 	Current store.Counters `json:"current"`
@@ -36,6 +38,13 @@ type figures struct {
 }
 
 func (f *figures) unfinished() int { return f.Counts[ready] + f.Counts[delayed] + f.Counts[running] }
+
+// hold adds a job's submission to the bytes of the unfinished ones, or with -1 takes it away.
+func (f *figures) hold(r *record, sign int64) {
+	if !r.State.Terminal() {
+		f.Bytes = max(f.Bytes+sign*r.Size, 0)
+	}
+}
 
 // queue is a queue as the writer knows it.
 type queue struct {

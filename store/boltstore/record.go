@@ -22,6 +22,8 @@ type record struct {
 	Lease     int64 `json:"lease,omitempty"`
 	// Forgiven counts expired leases that did not count as an attempt.
 	Forgiven int `json:"forgiven,omitempty"`
+	// Size is that of the stored submission, in bytes.
+	Size int64 `json:"size,omitempty"`
 	// Key is the idempotency key, which is forgotten with the job.
 	Key string `json:"key,omitempty"`
 	// Seq is the last event's; Events and EventBytes are what the stream holds now.

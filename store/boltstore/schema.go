@@ -1,6 +1,7 @@
 package boltstore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -28,8 +29,6 @@ const (
 const (
 	// formatName tells our files from other bbolt files.
 	formatName = "optimus store"
-	// minReader is what a reader must at least know to read what this version writes.
-	minReader = 1
 	// lockTimeout is how long another process may hold the file before that is said.
 	lockTimeout = time.Second
 	// mapSize is address space, not memory: within it growth needs no new mapping, for which
@@ -37,27 +36,35 @@ const (
 	mapSize = 1 << 30
 )
 
-// migrations bring a file from one schema to the next: the first, of an empty file, makes
-// schema 1. A new one is appended, with a test, and nothing of an old one changes.
-func migrations() []func(*bolt.Tx) error {
-	return []func(*bolt.Tx) error{
-		func(tx *bolt.Tx) error {
-			for _, name := range fileBuckets() {
-				if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
-					return fmt.Errorf("make bucket %s: %w", name, err)
-				}
-			}
-			return nil
-		},
+// migration brings a file from one schema to the next.
+type migration struct {
+	// minReader is the least schema that a reader of the new form must know.
+	minReader int
+	run       func(*bolt.Tx) error
+}
+
+// migrations are all that there are: the first, of an empty file, makes schema 1. A new one is
+// appended, with a test, and nothing of an old one changes. A new file gets all of them, any other
+// only those that it has until [Store.Upgrade]: till then code must write the form that it finds.
+func migrations() []migration {
+	return []migration{{minReader: 1, run: makeBuckets}}
+}
+
+func makeBuckets(tx *bolt.Tx) error {
+	for _, name := range fileBuckets() {
+		if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
+			return fmt.Errorf("make bucket %s: %w", name, err)
+		}
 	}
+	return nil
 }
 
 // openFile opens or makes the file, and checks it before anything may be written to it.
-func openFile(path string) (db *bolt.DB, err error) {
-	if err := create(path); err != nil {
+func openFile(path string, steps []migration) (db *bolt.DB, err error) {
+	if err := create(path, steps); err != nil {
 		return nil, fmt.Errorf("make store %s: %w", path, err)
 	}
-	if err := inspect(path); err != nil {
+	if err := inspect(path, len(steps)); err != nil {
 		return nil, err
 	}
 	if err := syncFolder(path); err != nil {
@@ -94,8 +101,9 @@ func options(file **os.File) *bolt.Options {
 }
 
 // inspect reads an existing file from end to end, without the right to write: bbolt itself
-// meets a damaged page with a panic, in part in goroutines where nobody can recover from it.
-func inspect(path string) (err error) {
+// meets a damaged page with a panic, in part in goroutines where nobody can recover from it. known
+// is the newest schema that this binary knows.
+func inspect(path string, known int) (err error) {
 	info, err := os.Stat(path) //nolint:gosec // the operator names it
 	if err != nil {
 		return fmt.Errorf("open store: %w", err)
@@ -121,7 +129,7 @@ func inspect(path string) (err error) {
 		if tx.Size() > info.Size() {
 			return damaged(path, fmt.Sprintf("it has %d of %d bytes", info.Size(), tx.Size()))
 		}
-		if err := checkMeta(path, tx); err != nil {
+		if err := checkMeta(path, tx, known); err != nil {
 			return err
 		}
 		return tx.ForEach(func(_ []byte, b *bolt.Bucket) error {
@@ -132,17 +140,17 @@ func inspect(path string) (err error) {
 }
 
 // checkMeta refuses a file that is not ours, or too new.
-func checkMeta(path string, tx *bolt.Tx) error {
+func checkMeta(path string, tx *bolt.Tx, known int) error {
 	meta := metaBucket(tx)
 	if meta == nil || string(meta.Get([]byte(metaFormat))) != formatName {
 		return fmt.Errorf("%w: %s is a database of another program; give another data folder, or move the file away",
 			store.ErrSchema, path)
 	}
-	least, err := strconv.Atoi(string(meta.Get([]byte(metaMinReader))))
+	schema, err := readSchema(meta)
 	if err != nil {
-		return damaged(path, "its schema number cannot be read")
+		return damaged(path, err)
 	}
-	if known := len(migrations()); least > known {
+	if least := schema.MinReader; least > known {
 		return fmt.Errorf("%w: %s was written by a newer Optimus (it needs schema %d, this binary knows %d); start that version or a later one",
 			store.ErrSchema, path, least, known)
 	}
@@ -155,6 +163,83 @@ func checkMeta(path string, tx *bolt.Tx) error {
 }
 
 func metaBucket(tx *bolt.Tx) *bolt.Bucket { return tx.Bucket([]byte(bucketNames()[bucketMeta])) }
+
+// prepare makes an empty file ours.
+func prepare(tx *bolt.Tx, steps []migration) error {
+	if err := migrate(tx, steps, 0); err != nil {
+		return err
+	}
+	if err := metaBucket(tx).Put([]byte(metaFormat), []byte(formatName)); err != nil {
+		return fmt.Errorf("write schema: %w", err)
+	}
+	return nil
+}
+
+// migrate takes the steps behind the schema that is written, and notes that.
+func migrate(tx *bolt.Tx, steps []migration, written int) error {
+	for i := written; i < len(steps); i++ {
+		if err := steps[i].run(tx); err != nil {
+			return fmt.Errorf("make schema %d: %w", i+1, err)
+		}
+	}
+	for k, n := range map[string]int{metaWritten: len(steps), metaMinReader: steps[len(steps)-1].minReader} {
+		if err := metaBucket(tx).Put([]byte(k), []byte(strconv.Itoa(n))); err != nil {
+			return fmt.Errorf("note schema %d: %w", len(steps), err)
+		}
+	}
+	return nil
+}
+
+func readSchema(meta *bolt.Bucket) (s store.Schema, err error) {
+	for k, n := range map[string]*int{metaWritten: &s.Written, metaMinReader: &s.MinReader} {
+		if *n, err = strconv.Atoi(string(meta.Get([]byte(k)))); err != nil {
+			return s, fmt.Errorf("its schema number cannot be read: %w", err)
+		}
+	}
+	return s, nil
+}
+
+// Schema says in which form the file is.
+func (s *Store) Schema(ctx context.Context) (schema store.Schema, err error) {
+	err = s.read(ctx, func(v view) error {
+		if schema, err = readSchema(metaBucket(v.tx)); err != nil {
+			return damaged(s.path, err)
+		}
+		return nil
+	})
+	schema.Known = len(s.steps)
+	return schema, err
+}
+
+// Upgrade brings the file into the newest form that this binary knows.
+func (s *Store) Upgrade(ctx context.Context) (store.Schema, error) {
+	err := s.write(ctx, func(b *batch) error {
+		schema, err := readSchema(metaBucket(b.tx))
+		if err != nil {
+			return damaged(s.path, err)
+		}
+		if schema.Written >= len(s.steps) {
+			return nil
+		}
+		// What the batch knows of the queues may be in another form afterwards.
+		b.flush()
+		if err := migrate(b.tx, s.steps, schema.Written); err != nil {
+			b.wrote(err)
+			return err
+		}
+		b.dirty = true
+		if b.queues, err = loadCatalogue(b.view, b.queues); err != nil {
+			b.wrote(err)
+			return err
+		}
+		s.queues, s.before = b.queues, b.queues
+		return nil
+	})
+	if err != nil {
+		return store.Schema{}, err
+	}
+	return s.Schema(ctx)
+}
 
 // explain says what an error of opening means and what to do about it.
 func explain(path string, err error) error {

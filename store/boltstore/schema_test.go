@@ -209,6 +209,68 @@ func TestMigrations(t *testing.T) {
 	}
 }
 
+// TestUpgrade has a binary that knows one more schema meet a file of this one's.
+func TestUpgrade(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "jobs.db")
+	s := openTest(t, path)
+	first := submitTest(t, s, store.NewJob{Queue: "q"}).ID
+	must(t, s.Close())
+
+	failing := errors.New("no")
+	newer := append(migrations(), migration{minReader: 2, run: func(tx *bolt.Tx) error {
+		if failing != nil {
+			err := tx.Bucket([]byte("jobs")).Put(jobKey(store.ID{}), []byte("half"))
+			return errors.Join(failing, err)
+		}
+		_, err := tx.CreateBucket([]byte("more"))
+		// What the writer knew of queues is not what counts now.
+		return errors.Join(err, tx.Bucket([]byte("queues")).Put(number(1), []byte(`{"name":"q","paused":true}`)))
+	}})
+	s, err := open(path, store.Options{}, newer)
+	must(t, err)
+	second := submitTest(t, s, store.NewJob{Queue: "q"}).ID
+	is := func(want store.Schema) {
+		t.Helper()
+		if got, err := s.Schema(t.Context()); err != nil || got != want {
+			t.Errorf("schema %+v, %v; want %+v", got, err, want)
+		}
+	}
+	is(store.Schema{Written: 1, MinReader: 1, Known: 2})
+	must(t, s.Close())
+	must(t, openTest(t, path).Close()) // the older binary can come back
+
+	s, err = open(path, store.Options{}, newer)
+	must(t, err)
+	if _, err := s.Upgrade(t.Context()); !errors.Is(err, failing) {
+		t.Errorf("a failing upgrade gave %v", err)
+	}
+	is(store.Schema{Written: 1, MinReader: 1, Known: 2})
+	if _, err := s.Get(t.Context(), store.ID{}); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("half an upgrade was kept: %v", err)
+	}
+	failing = nil
+	for range 2 {
+		if got, err := s.Upgrade(t.Context()); err != nil || got != (store.Schema{Written: 2, MinReader: 2, Known: 2}) {
+			t.Fatalf("upgraded to %+v, %v", got, err)
+		}
+	}
+	qs, err := s.Queues(t.Context())
+	must(t, err)
+	if len(qs) != 1 || !qs[0].Paused || qs[0].Ready != 2 {
+		t.Errorf("the queue, which the upgrade has paused, is %+v", qs)
+	}
+	if _, _, err := s.Submit(t.Context(), store.NewJob{Queue: "q"}); err != nil {
+		t.Error(err)
+	}
+	must(t, s.Pause(t.Context(), "q", false))
+	if c := claimTest(t, s, 2); len(c) != 2 || c[0].Job.ID != first || c[1].Job.ID != second {
+		t.Errorf("claimed %+v", c)
+	}
+	must(t, s.Close())
+	refused(t, path, store.ErrSchema, "newer Optimus", "schema 2")
+}
+
 // TestUnknownFieldsSurvive has a job of a newer version go through this one's hands.
 func TestUnknownFieldsSurvive(t *testing.T) {
 	t.Parallel()

@@ -42,6 +42,7 @@ func (b *batch) leave(q *queue, r *record) (since time.Time) {
 	b.delete(bucketPhases, phaseKey(p, r.ID))
 	b.delete(bucketTenants, tenantKey(r.Tenant, p, r.ID))
 	q.Counts[p]--
+	q.hold(r, -1)
 	q.changed = true
 	return since
 }
@@ -62,6 +63,7 @@ func (b *batch) enter(q *queue, r *record) {
 	b.put(bucketPhases, phaseKey(p, r.ID), nil)
 	b.put(bucketTenants, tenantKey(r.Tenant, p, r.ID), nil)
 	q.Counts[p]++
+	q.hold(r, 1)
 	q.changed = true
 }
 
@@ -87,6 +89,7 @@ func (b *batch) end(q *queue, r *record, t store.Transition, reason string, v sa
 		return err
 	}
 	b.put(bucketReports, jobKey(r.ID), report)
+	b.ended = append(b.ended, r.Job)
 	q.count(func(c *store.Counters) {
 		switch r.State {
 		case store.Completed:

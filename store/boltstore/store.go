@@ -18,6 +18,8 @@ type Store struct {
 	path string
 	o    store.Options
 	db   *bolt.DB
+	// steps are the schemas that this binary knows.
+	steps []migration
 
 	ops     chan *op
 	written chan struct{} // closed when the writer has ended
@@ -45,13 +47,15 @@ var _ store.Store = (*Store)(nil)
 // Open opens the file at path, and makes it where there is none. The folder must exist. No
 // other process may have it open. Errors wrap store.ErrUnavailable where another process has,
 // and store.ErrSchema where the file is damaged, not ours or too new: nothing is then changed.
-func Open(path string, o store.Options) (*Store, error) {
-	db, err := openFile(path)
+func Open(path string, o store.Options) (*Store, error) { return open(path, o, migrations()) }
+
+func open(path string, o store.Options, steps []migration) (*Store, error) {
+	db, err := openFile(path, steps)
 	if err != nil {
 		return nil, err
 	}
 	s := &Store{
-		path: path, o: o.WithDefaults(), db: db,
+		path: path, o: o.WithDefaults(), db: db, steps: steps,
 		ops: make(chan *op, maxBatch), written: make(chan struct{}), waits: newWaits(),
 	}
 	s.healthy.Store(true)

@@ -29,7 +29,7 @@ func openChecked(t *testing.T, path string, o store.Options) store.Store {
 	return &checked{Store: s, t: t, path: path}
 }
 
-func open(t *testing.T, o store.Options) store.Store {
+func openNew(t *testing.T, o store.Options) store.Store {
 	t.Helper()
 	return openChecked(t, filepath.Join(t.TempDir(), "jobs.db"), o)
 }
@@ -37,7 +37,7 @@ func open(t *testing.T, o store.Options) store.Store {
 func TestStore(t *testing.T) {
 	t.Parallel()
 	storetest.Harness{
-		Open: open,
+		Open: openNew,
 		Reopen: func(t *testing.T, s store.Store, o store.Options) store.Store {
 			t.Helper()
 			must(t, s.Close())
@@ -48,5 +48,5 @@ func TestStore(t *testing.T) {
 
 func TestTheSuiteSeesBrokenStores(t *testing.T) {
 	t.Parallel()
-	storetest.RunBroken(t, open)
+	storetest.RunBroken(t, openNew)
 }

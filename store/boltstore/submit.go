@@ -85,19 +85,22 @@ func (s *Store) checkSubmission(n store.NewJob) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("submit: %w: %w", store.ErrInvalid, err)
 	}
-	if int64(len(payload)) > s.o.MaxPayload {
-		return nil, fmt.Errorf("submit: %w: the submission takes %d bytes, %d are allowed", store.ErrTooLarge, len(payload), s.o.MaxPayload)
+	most := s.o.MaxPayload
+	if s.o.MaxBytes > 0 {
+		most = min(most, s.o.MaxBytes)
+	}
+	if int64(len(payload)) > most {
+		return nil, fmt.Errorf("submit: %w: the submission takes %d bytes, %d are allowed", store.ErrTooLarge, len(payload), most)
 	}
 	return payload, nil
 }
 
 // submit makes the job in the transaction.
 func (b *batch) submit(n store.NewJob, payload []byte) (*record, error) {
-	if q := b.queues.byName[n.Queue]; q != nil && b.s.o.MaxDepth > 0 && q.unfinished() >= b.s.o.MaxDepth {
-		b.tick(q)
-		q.count(func(c *store.Counters) { c.RejectedFull++ })
-		b.dirty = true
-		return nil, &store.QueueFullError{Queue: q.Name, Depth: b.s.o.MaxDepth, RetryAfter: b.retryAfter(q)}
+	if q := b.queues.byName[n.Queue]; q != nil {
+		if err := b.room(q, int64(len(payload))); err != nil {
+			return nil, err
+		}
 	}
 	q, err := b.queueFor(n.Queue)
 	if err != nil {
@@ -109,7 +112,7 @@ func (b *batch) submit(n store.NewJob, payload []byte) (*record, error) {
 			ID: q.LastID, Tenant: n.Tenant, Queue: q.Name, Lane: n.Lane(), Priority: n.Priority,
 			State: store.Queued, MaxAttempts: n.MaxAttempts, Created: q.LastID.Time(), Labels: n.Labels,
 		},
-		Key: n.Key,
+		Size: int64(len(payload)), Key: n.Key,
 	}
 	if r.MaxAttempts == 0 {
 		r.MaxAttempts = b.s.o.MaxAttempts
@@ -122,6 +125,25 @@ func (b *batch) submit(n store.NewJob, payload []byte) (*record, error) {
 	b.save(r)
 	q.count(func(c *store.Counters) { c.Submitted++ })
 	return r, nil
+}
+
+// room refuses a submission that the queue has no room for, and counts it.
+func (b *batch) room(q *queue, payload int64) error {
+	o := b.s.o
+	full := &store.QueueFullError{Queue: q.Name}
+	switch {
+	case o.MaxDepth > 0 && q.unfinished() >= o.MaxDepth:
+		full.Depth = o.MaxDepth
+	case o.MaxBytes > 0 && q.Bytes+payload > o.MaxBytes:
+		full.Bytes = o.MaxBytes
+	default:
+		return nil
+	}
+	b.tick(q)
+	q.count(func(c *store.Counters) { c.RejectedFull++ })
+	b.dirty = true
+	full.RetryAfter = b.retryAfter(q)
+	return full
 }
 
 // retryAfter guesses from the last minutes when a full queue has room: a minute where none ended.

@@ -74,6 +74,8 @@ type batch struct {
 	seen  []store.ID
 	// cancels: the cancellation of a running job was asked for.
 	cancels bool
+	// ended are the jobs that have come to their end.
+	ended []store.Job
 }
 
 func (s *Store) begin() (b *batch, err error) {

@@ -160,24 +160,9 @@ func checkReopened(e *env) {
 	e.populate()
 	keyed := e.submit(keyed("k", "key", 1))
 	e.ok(e.s.Pause(e.ctx(), "other", true), "pause")
-	type snapshot struct {
-		jobs   []store.Job
-		events [][]store.Event
-		queues []store.QueueInfo
-	}
-	take := func() (s snapshot) {
-		for _, j := range e.list(store.Filter{}) {
-			s.jobs = append(s.jobs, e.get(j.ID))
-			s.events = append(s.events, e.events(j.ID, 0))
-		}
-		var err error
-		s.queues, err = e.s.Queues(e.ctx())
-		e.ok(err, "queues")
-		return s
-	}
-	before := take()
+	before := e.snapshot()
 	e.reopen(nil)
-	if after := take(); !reflect.DeepEqual(before, after) {
+	if after := e.snapshot(); !reflect.DeepEqual(before, after) {
 		e.Errorf("opened anew it holds\n%+v\nit held\n%+v", after, before)
 	}
 	if id, err := e.s.LookupKey(e.ctx(), "k", "key", [32]byte{1}); err != nil || id != keyed.ID {
@@ -243,4 +228,23 @@ func checkReopenedLimit(e *env) {
 	if got := e.claims(5); len(got) != 2 {
 		e.Errorf("%d more were claimed without a limit", len(got))
 	}
+}
+
+// snapshot is all that a store shows.
+type snapshot struct {
+	jobs   []store.Job
+	events [][]store.Event
+	queues []store.QueueInfo
+}
+
+func (e *env) snapshot() (s snapshot) {
+	e.Helper()
+	for _, j := range e.list(store.Filter{}) {
+		s.jobs = append(s.jobs, e.get(j.ID))
+		s.events = append(s.events, e.events(j.ID, 0))
+	}
+	var err error
+	s.queues, err = e.s.Queues(e.ctx())
+	e.ok(err, "queues")
+	return s
 }

@@ -32,6 +32,8 @@ type env struct {
 	began    time.Time
 	// patience is how long to wait for what should come at once.
 	patience time.Duration
+	// ended counts, by state, what the store told of jobs that came to their end.
+	ended *ends
 	// closed: there is nothing left to look at.
 	closed bool
 }
@@ -41,10 +43,12 @@ func (h Harness) env(t *testing.T, as T, change func(*store.Options)) *env {
 	clock := NewClock()
 	o := store.DefaultOptions()
 	o.Now = clock.Now
+	ended := &ends{}
+	o.Ended = ended.add
 	if change != nil {
 		change(&o)
 	}
-	return &env{T: as, test: t, h: h, s: h.Open(t, o), clock: clock, o: o, began: clock.Now(), patience: 10 * time.Second}
+	return &env{T: as, test: t, h: h, s: h.Open(t, o), clock: clock, o: o, ended: ended, began: clock.Now(), patience: 10 * time.Second}
 }
 
 func (e *env) close() {
@@ -58,7 +62,7 @@ func (e *env) ctx() context.Context { return e.Context() }
 
 // newJob is a small job of a lane.
 func newJob(tenant string, l store.Lane) store.NewJob {
-	expected := "3\n"
+	expected := sandbox.Text("3\n")
 	return store.NewJob{
 		Tenant: tenant, Queue: queueName,
 		Submission: sandbox.Submission{

@@ -83,23 +83,24 @@ func checkProgress(e *env) {
 		{Type: store.EventCompiled, Data: []byte(`{"exit_code":0}`), Seq: 77, Time: time.Unix(0, 0)},
 		output("hello"),
 		{Type: store.EventTest, Data: []byte(`{"id":"1"}`)},
+		{Type: store.EventRestart, Data: []byte(`{"test":"1"}`)},
 	}
 	e.progress(c, sent[:1]...)
 	e.progress(c, sent[1:]...)
 	e.progress(c)
 	got := e.events(id, last)
-	if len(got) != 3 {
-		e.Fatalf("%d events after %d, want 3", len(got), last)
+	if len(got) != len(sent) {
+		e.Fatalf("%d events after %d, want %d", len(got), last, len(sent))
 	}
 	for i, ev := range got {
 		if ev.Type != sent[i].Type || string(ev.Data) != string(sent[i].Data) || ev.Seq <= last || !ev.Time.Equal(e.clock.Now()) {
 			e.Errorf("event %d: %+v", i, ev)
 		}
 	}
-	if rest := e.events(id, got[1].Seq); len(rest) != 1 || rest[0].Seq != got[2].Seq {
-		e.Errorf("after %d: %+v", got[1].Seq, rest)
+	if rest := e.events(id, got[2].Seq); len(rest) != 1 || rest[0].Seq != got[3].Seq {
+		e.Errorf("after %d: %+v", got[2].Seq, rest)
 	}
-	if rest := e.events(id, got[2].Seq+5); len(rest) != 0 {
+	if rest := e.events(id, got[3].Seq+5); len(rest) != 0 {
 		e.Errorf("after the last: %+v", rest)
 	}
 	e.wants(e.s.Progress(e.ctx(), c.Lease, store.Event{Type: "gossip"}), store.ErrInvalid, "an unknown type")

@@ -27,6 +27,7 @@ func (e *env) checkInvariants() {
 	if entered+e.redriven != left {
 		e.Errorf("%d jobs were submitted and %d re-driven, but %d are unfinished or have ended", entered, e.redriven, left)
 	}
+	e.checkEnds(qs)
 	e.checkJobs()
 }
 
@@ -44,6 +45,9 @@ func (e *env) checkQueue(q store.QueueInfo) {
 		if n := len(e.list(store.Filter{Queue: q.Name, States: []store.State{st}})); n != counted[st] {
 			e.Errorf("queue %s: its figures say %d jobs are %s, its list has %d", q.Name, counted[st], st, n)
 		}
+	}
+	if (q.Bytes > 0) != (q.Unfinished > 0) {
+		e.Errorf("queue %s: %d unfinished jobs hold %d bytes", q.Name, q.Unfinished, q.Bytes)
 	}
 	if q.OldestReady.IsZero() != (q.Ready == 0) {
 		e.Errorf("queue %s: %d jobs are ready, the oldest since %s", q.Name, q.Ready, q.OldestReady)

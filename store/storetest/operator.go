@@ -13,6 +13,7 @@ import (
 func operatorChecks() []check {
 	keep := func(o *store.Options) { o.Retention, o.FailedRetention = time.Hour, 2*time.Hour }
 	return []check{
+		{name: "schema/an upgrade keeps all", run: checkUpgrade},
 		{name: "operator/ended jobs are kept for a time", options: keep, run: checkRetention},
 		{name: "operator/re-driven jobs are not swept", options: keep, run: checkRetentionRedriven},
 		{name: "operator/kept for ever", options: func(o *store.Options) { o.Retention, o.FailedRetention = 0, 0 }, run: checkForEver},
@@ -231,4 +232,26 @@ func checkClosed(e *env) {
 	e.wants(err, store.ErrClosed, "watch")
 	e.wants(e.s.Ping(e.ctx()), store.ErrClosed, "ping")
 	e.closed = true
+}
+
+// checkUpgrade: a new store is in the newest form; to upgrade it again changes nothing.
+func checkUpgrade(e *env) {
+	e.populate()
+	c := e.claims(1)
+	before := e.snapshot()
+	for range 2 {
+		schema, err := e.s.Upgrade(e.ctx())
+		e.ok(err, "upgrade")
+		again, err := e.s.Schema(e.ctx())
+		e.ok(err, "schema")
+		if schema != again || schema.Written != schema.Known || schema.MinReader < 1 || schema.MinReader > schema.Written {
+			e.Errorf("upgraded to %+v, then it is %+v", schema, again)
+		}
+	}
+	if after := e.snapshot(); !reflect.DeepEqual(before, after) {
+		e.Errorf("before the upgrade\n%+v\nafter it\n%+v", before, after)
+	}
+	for _, claim := range c {
+		e.finish(claim)
+	}
 }

@@ -18,6 +18,7 @@ func submitChecks() []check {
 		{name: "submit/a job comes back as it was sent", run: checkRoundTrip},
 		{name: "submit/its life is told", run: checkLife},
 		{name: "submit/a full queue refuses", options: depth(3), run: checkFull},
+		{name: "submit/a queue full of bytes refuses", options: func(o *store.Options) { o.MaxBytes, o.MaxAttempts = 10_000, 1 }, run: checkFullOfBytes},
 		{name: "submit/too large a payload is refused", options: func(o *store.Options) { o.MaxPayload = 2000 }, run: checkLargePayload},
 		{name: "submit/too large a report is refused", options: func(o *store.Options) { o.MaxReport = 2000 }, run: checkLargeReport},
 		{name: "submit/odd arguments are refused", run: checkInvalid},
@@ -108,6 +109,52 @@ func checkFull(e *env) {
 	if n := e.queue().Totals.RejectedFull; n != 2 {
 		e.Errorf("%d refusals are counted, want 2", n)
 	}
+}
+
+// checkFullOfBytes: unfinished submissions count until their jobs end, whatever becomes of them in
+// between; one that fits into no empty queue is refused for good.
+func checkFullOfBytes(e *env) {
+	large := func(n int) store.NewJob {
+		j := newJob("a", python())
+		j.Submission.Source.Files[0].Content = []byte(strings.Repeat("x", n))
+		return j
+	}
+	refused := func(doing string) {
+		e.Helper()
+		_, _, err := e.s.Submit(e.ctx(), large(3000))
+		e.wants(err, store.ErrQueueFull, doing)
+		full := &store.QueueFullError{}
+		if errors.As(err, &full) && (full.Queue != queueName || full.Depth != 0 || full.Bytes != 10_000 || full.RetryAfter < time.Second) {
+			e.Errorf("%s: it says %+v", doing, full)
+		}
+	}
+	_, _, err := e.s.Submit(e.ctx(), large(11_000))
+	e.wants(err, store.ErrTooLarge, "a submission that no queue has room for")
+	first := e.submit(large(6000))
+	if n := e.queue().Bytes; n < 6000 || n > 10_000 {
+		e.Errorf("a submission of some 6 to 9 kB counts as %d bytes", n)
+	}
+	refused("a submission to a queue full of bytes")
+	e.submitted("a") // a small one fits
+	other := large(6000)
+	other.Queue = "other"
+	e.submit(other)
+
+	c := e.claim(python())
+	for c.Job.ID != first.ID {
+		e.finish(c)
+		c = e.claim(python())
+	}
+	refused("a submission while the large job runs")
+	e.fail(c)
+	e.submit(large(3000))
+	if n := e.queue().Totals.RejectedFull; n != 2 {
+		e.Errorf("%d refusals are counted, want 2", n)
+	}
+	e.redrive(first.ID)
+	refused("a submission beside the re-driven job")
+	e.cancel(first.ID)
+	e.submit(large(3000))
 }
 
 func checkLargePayload(e *env) {

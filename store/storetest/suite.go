@@ -69,7 +69,7 @@ func checks() []check {
 	var all []check
 	for _, part := range [][]check{
 		submitChecks(), keyChecks(), orderChecks(), fairChecks(), leaseChecks(), clockChecks(), retryChecks(),
-		cancelChecks(), eventChecks(), wakeChecks(), listChecks(), operatorChecks(), concurrentChecks(),
+		cancelChecks(), endedChecks(), eventChecks(), wakeChecks(), listChecks(), operatorChecks(), concurrentChecks(),
 		reopenChecks(),
 	} {
 		all = append(all, part...)

@@ -241,7 +241,7 @@ func (d *Disk) Sum() string {
 func (d *Disk) Put(t *testing.T, dir string) {
 	t.Helper()
 	for name, id := range d.names {
-		f, err := os.Create(filepath.Join(dir, name)) //nolint:gosec // a test's folder
+		f, err := os.Create(filepath.Join(dir, name))
 		if err == nil {
 			err = d.file(id).put(f)
 		}
@@ -262,5 +262,5 @@ func (f *file) put(to *os.File) error {
 	if closed := to.Close(); err == nil {
 		err = closed
 	}
-	return err //nolint:wrapcheck // names the file
+	return err
 }

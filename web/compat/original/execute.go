@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -112,7 +113,7 @@ func (a *API) decode(body []byte) (*executeRequest, *failure) {
 	case errors.As(err, &wrongType):
 		return nil, &failure{
 			status: http.StatusUnprocessableEntity, code: "INVALID_REQUEST",
-			message: fmt.Sprintf("field %q must not be a %s", wrongType.Field, wrongType.Value),
+			message: wrongTypeMessage(wrongType),
 		}
 	case err != nil:
 		return nil, &failure{status: http.StatusBadRequest, code: "INVALID_JSON", message: err.Error()}
@@ -146,16 +147,52 @@ func decodeTests(data []byte, most int) (tests []testCase, err error) {
 	case open == nil:
 		return nil, nil
 	case open != json.Delim('['):
-		return nil, &json.UnmarshalTypeError{Field: "test_cases", Value: "single value"}
+		return nil, &json.UnmarshalTypeError{Field: "test_cases", Value: "single value", Type: reflect.TypeFor[[]testCase]()}
 	}
 	for dec.More() && len(tests) <= most {
-		var t testCase
+		t := &testCase{}
 		if err := dec.Decode(&t); err != nil {
-			return nil, fmt.Errorf("test_cases: %w", err)
+			return nil, inTest(len(tests), err)
 		}
-		tests = append(tests, t)
+		if t == nil {
+			return nil, inTest(len(tests), &json.UnmarshalTypeError{Value: "null", Type: reflect.TypeFor[testCase]()})
+		}
+		tests = append(tests, *t)
 	}
 	return tests, nil
+}
+
+// inTest says in which test an error is.
+func inTest(i int, err error) error {
+	at := "test_cases[" + strconv.Itoa(i) + "]"
+	if wrongType, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		wrongType.Field = strings.TrimSuffix(at+"."+wrongType.Field, ".")
+		return wrongType
+	}
+	return fmt.Errorf("%s: %w", at, err)
+}
+
+// wrongTypeMessage says what a field must be.
+func wrongTypeMessage(e *json.UnmarshalTypeError) string {
+	want := "something else"
+	switch e.Type.Kind() { //nolint:exhaustive // the kinds of an executeRequest's fields
+	case reflect.String:
+		want = "a string"
+	case reflect.Int64:
+		want = "a whole number"
+	case reflect.Uint32:
+		want = "a whole number from 0 to " + strconv.FormatUint(math.MaxUint32, 10)
+	case reflect.Slice:
+		want = "an array of objects"
+	case reflect.Struct:
+		want = "an object"
+	}
+	what := "the body"
+	if e.Field != "" {
+		// What is embedded names its Go type before the field.
+		what = strconv.Quote(strings.TrimPrefix(e.Field, "executeRequest."))
+	}
+	return fmt.Sprintf("%s must be %s, not %s", what, want, e.Value)
 }
 
 // payloadHash identifies what a request means, however its JSON was written.
@@ -212,8 +249,9 @@ func (a *API) newJob(req *executeRequest, lang sandbox.Language) store.NewJob {
 		Tests:    make([]sandbox.TestCase, len(req.TestCases)),
 	}
 	for i, t := range req.TestCases {
+		expected := sandbox.Text(t.ExpectedOutput)
 		sub.Tests[i] = sandbox.TestCase{
-			ID: strconv.Itoa(i + 1), Input: []byte(t.Input), Expected: &t.ExpectedOutput, Weight: float64(*t.Weight),
+			ID: strconv.Itoa(i + 1), Input: []byte(t.Input), Expected: &expected, Weight: float64(*t.Weight),
 		}
 	}
 	queue := lang.Queue

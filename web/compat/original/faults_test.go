@@ -147,7 +147,7 @@ func TestFaultGone_CompletionIsCountedOnce(t *testing.T) {
 	first := setup(t)
 	second := setup(t, func(o *web.Options) { o.Store = first.store })
 	id := first.ended(sandbox.Accepted)
-	first.metrics.JobEnded("python", store.Completed, 20*time.Millisecond)
+	first.metrics.JobEnded(store.Job{Lane: store.Lane{Language: "python"}, State: store.Completed, Started: time.Unix(0, 0), Finished: time.Unix(0, 20e6)})
 	for _, h := range []*harness{first, second} {
 		h.do(http.StatusOK, http.MethodGet, "/job/"+id.String(), "")
 	}

@@ -88,6 +88,32 @@ func TestErrorsAndTheirOrder(t *testing.T) {
 	h.refused(500, "QUEUE_FAILURE", http.MethodPost, "/execute", body("python", "x", ok, 1))
 }
 
+func TestWrongTypesAreNamed(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	for body, say := range map[string]string{
+		`[]`:                                                       "the body must be an object, not array",
+		`{"language":5}`:                                           `"language" must be a string, not number`,
+		`{"language":"python","timeout_ms":1.5}`:                   `"timeout_ms" must be a whole number, not number 1.5`,
+		`{"language":"python","test_cases":{}}`:                    `"test_cases" must be an array of objects`,
+		`{"language":"python","test_cases":[5]}`:                   `"test_cases[0]" must be an object, not number`,
+		`{"language":"python","test_cases":[{},null]}`:             `"test_cases[1]" must be an object, not null`,
+		`{"language":"python","test_cases":[{},{"weight":-1}]}`:    `"test_cases[1].weight" must be a whole number from 0 to 4294967295, not number -1`,
+		`{"language":"python","test_cases":[{"input":["x"]}]}`:     `"test_cases[0].input" must be a string, not array`,
+		`{"language":"python","test_cases":[{"expected_output":]}`: `invalid character`,
+	} {
+		status, code := http.StatusUnprocessableEntity, "INVALID_REQUEST"
+		if say == `invalid character` {
+			status, code = http.StatusBadRequest, "INVALID_JSON"
+		}
+		v := h.do(status, http.MethodPost, "/execute", body)
+		inner, _ := v["error"].(map[string]any)
+		if message, _ := inner["message"].(string); inner["code"] != code || !strings.Contains(message, say) {
+			t.Errorf("%s: %v, want %s", body, inner, say)
+		}
+	}
+}
+
 func TestManySmallTestsTakeLittleMemory(t *testing.T) {
 	t.Parallel()
 	h := setup(t)
