@@ -37,6 +37,8 @@ var (
 	ErrSchema = errors.New("store cannot be read")
 	// ErrUnavailable: the store does not answer for now.
 	ErrUnavailable = errors.New("store is unavailable")
+	// ErrNoRoom: the store's disk or memory is full. It is an ErrUnavailable.
+	ErrNoRoom = fmt.Errorf("%w: no room is left", ErrUnavailable)
 )
 
 // QueueFullError says which queue is full and when to try again. It is an [ErrQueueFull].

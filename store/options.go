@@ -9,7 +9,8 @@ type Options struct {
 	// MaxAttempts of a job that states none.
 	MaxAttempts int
 	// BackoffBase is the delay of the first counted retry; it doubles with each, with jitter of
-	// up to a fifth, to at most BackoffMax.
+	// up to a fifth, to at most BackoffMax. A retry that is due later than that is due at once:
+	// the clock has gone back.
 	BackoffBase, BackoffMax time.Duration
 	// MaxDepth is how many unfinished jobs a queue holds; 0 is no bound.
 	MaxDepth int

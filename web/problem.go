@@ -216,6 +216,8 @@ func problemOf(err error) *Problem {
 		p = invalid([]Fault{{Parameter: "path.id", Detail: "not a job id; an id looks like 0190a6d2-7f3c-8000-8000-5b2d1c0e9a47"}})
 	case errors.Is(err, store.ErrInvalid):
 		p = newProblem(codeInvalidRequest, "%v", err)
+	case errors.Is(err, store.ErrNoRoom):
+		p = newProblem(codeUnavailable, "the server's disk is full, so it takes no jobs for now; try again later").retryAfter(retryWhenUnavailable)
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrClosed):
 		p = newProblem(codeUnavailable, "the store does not answer for now; try again").retryAfter(retryWhenUnavailable)
 	case errors.Is(err, context.Canceled):

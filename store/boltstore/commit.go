@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"syscall"
 
 	berrors "go.etcd.io/bbolt/errors"
 
@@ -171,5 +172,9 @@ func (s *Store) foreign(doing string, err error) error {
 	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
 		return store.ErrClosed
 	}
-	return fmt.Errorf("%s %s: %w: %w", doing, s.path, store.ErrUnavailable, err)
+	kind := store.ErrUnavailable
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, berrors.ErrMaxSizeReached) {
+		kind = store.ErrNoRoom
+	}
+	return fmt.Errorf("%s %s: %w: %w", doing, s.path, kind, err)
 }

@@ -155,7 +155,7 @@ func TestFullDisk(t *testing.T) {
 	room(t, s, 1<<16)
 	for range 3 {
 		_, _, err := s.Submit(t.Context(), large)
-		if !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), path) {
+		if !errors.Is(err, store.ErrNoRoom) || !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), path) {
 			t.Fatalf("a submission to a full disk gave %v", err)
 		}
 	}

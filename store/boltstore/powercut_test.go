@@ -146,9 +146,7 @@ func recordLife(t *testing.T, before *powercut.Disk, how string) *powercut.Recor
 // holds opens what a cut left, and checks that all is there that the notes promise, and nothing half.
 func holds(t *testing.T, disk *powercut.Disk, notes []string) {
 	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "powercut-") //nolint:usetesting // hundreds of disks: nobody waits for a real one
-	must(t, err)
-	defer func() { must(t, os.RemoveAll(dir)) }()
+	dir := inMemory(t)
 	disk.Put(t, dir)
 	s, err := Open(filepath.Join(dir, fileOfJobs), store.Options{})
 	if err != nil {

@@ -132,9 +132,10 @@ func inspect(path string, known int) (err error) {
 		if err := checkMeta(path, tx, known); err != nil {
 			return err
 		}
-		return tx.ForEach(func(_ []byte, b *bolt.Bucket) error {
-			return b.ForEach(func(_, _ []byte) error { return nil })
-		})
+		if err := checkPages(file, tx); err != nil {
+			return damaged(path, err)
+		}
+		return nil
 	})
 	return errors.Join(err, db.Close())
 }
@@ -249,7 +250,7 @@ func explain(path string, err error) error {
 		return fmt.Errorf("open %s: %w: %s holds the file; stop that one, or give another data folder",
 			path, store.ErrUnavailable, holder(path))
 	case errors.As(err, &ours):
-		return fmt.Errorf("open store: %w", err)
+		return fmt.Errorf("open store: %w: give a data folder that can be written to", err)
 	}
 	return damaged(path, err)
 }

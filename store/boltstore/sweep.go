@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"math"
 	"time"
 
 	"optimus/sandbox"
@@ -58,10 +59,16 @@ func (b *batch) sweep() (done store.Swept, more bool) {
 
 // due gives the ids of a queue's entries whose time is not after t, at most a batch.
 func (b *batch) due(n bucket, prefix []byte, t int64, limit int) []store.ID {
+	return b.between(n, prefix, 0, t, limit)
+}
+
+// between gives the ids of a queue's entries whose time is from one to another, at most a batch.
+func (b *batch) between(n bucket, prefix []byte, from, to int64, limit int) []store.ID {
 	var ids []store.ID
 	c := b.table(n).cursor()
-	for k, _ := c.seek(prefix); bytes.HasPrefix(k, prefix) && len(ids) < limit; k, _ = c.next() {
-		if int64(binary.BigEndian.Uint64(k[len(prefix):])) > t { //nolint:gosec // was not negative
+	first := binary.BigEndian.AppendUint64(bytes.Clone(prefix), uint64(from)) //nolint:gosec // is not negative
+	for k, _ := c.seek(first); bytes.HasPrefix(k, prefix) && len(ids) < limit; k, _ = c.next() {
+		if int64(binary.BigEndian.Uint64(k[len(prefix):])) > to { //nolint:gosec // was not negative
 			break
 		}
 		ids = append(ids, idAtEnd(k))
@@ -128,9 +135,12 @@ func (b *batch) pardon(q *queue, r *record) string {
 	return ""
 }
 
-// promoteDue makes ready the delayed jobs whose time has come.
+// promoteDue makes ready the delayed jobs whose time has come. It has, too, where it is further away
+// than any delay: the clock has gone back since.
 func (b *batch) promoteDue(q *queue, limit int) int {
 	ids := b.due(bucketDelayed, number(q.number), b.now.UnixNano(), limit)
+	beyond := b.now.Add(b.s.o.BackoffMax).UnixNano() + 1
+	ids = append(ids, b.between(bucketDelayed, number(q.number), beyond, math.MaxInt64, limit-len(ids))...)
 	for _, id := range ids {
 		r, err := b.record(id)
 		if err != nil {

@@ -52,7 +52,11 @@ func (v view) record(id store.ID) (*record, error) {
 	if raw == nil {
 		return nil, fmt.Errorf("job %s: %w", id, store.ErrNotFound)
 	}
-	return decodeRecord(raw)
+	r, err := decodeRecord(raw)
+	if err == nil && r.ID != id {
+		return nil, fmt.Errorf("%w: the record of job %s is damaged", store.ErrSchema, id)
+	}
+	return r, err
 }
 
 // batch is the writer's open transaction.

@@ -202,6 +202,7 @@ func clockChecks() []check {
 		{name: "clock/an outage is not counted", run: checkOutage},
 		{name: "clock/an outage gives the lease anew", run: checkOutageGrace},
 		{name: "clock/a jump harms no submission", run: checkJumpSubmit},
+		{name: "clock/steps back hold up no retry", run: checkBackRetry},
 	}
 }
 
@@ -270,6 +271,19 @@ func checkOutageGrace(e *env) {
 		e.Errorf("the lease is lost")
 	}
 	e.finish(c)
+}
+
+func checkBackRetry(e *env) {
+	j := e.submitted("a")
+	e.giveBack(e.claim(), true)
+	e.is(j.ID, store.Queued)
+	e.clock.Move(-time.Hour)
+	for range 2 * e.o.BackoffMax / store.MaxClockStep {
+		e.pass(store.MaxClockStep)
+	}
+	if c := e.claim(); c.Job.ID != j.ID {
+		e.Errorf("claimed %s, want the retry", c.Job.ID)
+	}
 }
 
 func checkJumpSubmit(e *env) {

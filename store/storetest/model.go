@@ -372,7 +372,7 @@ func (m *model) move(d time.Duration) {
 				want.DeadLettered++
 			}
 		}
-		if j.delayed && !j.due.After(m.e.clock.Now()) {
+		if wait := j.due.Sub(m.e.clock.Now()); j.delayed && (wait <= 0 || wait > m.e.o.BackoffMax) {
 			j.delayed = false
 			want.Promoted++
 		}
