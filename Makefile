@@ -9,10 +9,13 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 TOOL := go tool -modfile=.tools/go.mod
 MAX_BINARY_MB := 45
 FUZZ_TIME ?= 10s
+# How long a soak lasts, and the seed of its choices; without one it takes one, and prints it.
+SOAK ?= 10m
+SEED ?=
 # Packages under test, such as PKG=./store/...
 PKG ?= ./...
 
-.PHONY: help build setup images demo picture test test-cgroup2 test-gvisor lint lint-rules fmt generate notices bench fuzz cover clean
+.PHONY: help build setup images demo picture test test-cgroup2 test-gvisor lint lint-rules fmt generate notices bench fuzz soak cover clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,9 +38,10 @@ picture: images ## remake docs/demo.svg, the README's picture, from a run of the
 	@./optimus admin demo docs/examples | go -C .tools run ./demosvg > docs/demo.svg.part
 	@mv docs/demo.svg.part docs/demo.svg
 
-test: images ## set up, then test everything under the race detector
+test: images ## set up, then test everything under the race detector, and fuzz for a moment
 	@echo "testing $(PKG)" >&2
 	@go test -race -timeout 15m $(PKG)
+	@$(MAKE) fuzz FUZZ_TIME=1s
 
 test-cgroup2: images ## judge examples on a machine with cgroup v2, emulated where this one has v1
 	@if [ -f /sys/fs/cgroup/cgroup.controllers ]; then deploy/cgroup2/judge.sh; \
@@ -71,11 +75,12 @@ bench: images ## measure this machine: runs, answers, the store, start-up and me
 	@./optimus admin bench
 
 fuzz: ## fuzz every target for FUZZ_TIME each
-	@go list ./... | while read -r pkg; do \
-	   { go test -list '^Fuzz' "$$pkg" || exit 1; } | grep '^Fuzz' | while read -r target; do \
-	     echo "$$pkg $$target" >&2; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ_TIME) "$$pkg"; \
-	   done || [ $$? = 1 ]; \
+	@git grep -E '^func Fuzz' -- '*_test.go' | sed -E 's|^(.*)/[^/]*:func (Fuzz[A-Za-z0-9]*).*|./\1 \2|' | while read -r pkg target; do \
+	   echo "$$pkg $$target" >&2; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ_TIME) "$$pkg"; \
 	 done
+
+soak: images ## judge and kill at random for SOAK, then count: what is lost, doubled, wrong or left over
+	@OPTIMUS_TEST_SOAK=$(SOAK) OPTIMUS_TEST_SEED=$(SEED) go test -v -count 1 -timeout 0 -run '^TestSoak$$' ./modes
 
 cover: ## test with coverage; leaves coverage.html
 	@go test -coverprofile=coverage.out -coverpkg=./... $(PKG)

@@ -181,7 +181,9 @@ func (l *lab) storePath() string { return filepath.Join(l.data, storeFile) }
 func (l *lab) command(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), l.binary, args...) //nolint:gosec // the test names the arguments
-	cmd.Env = append(os.Environ(), "OPTIMUS_CONFIG="+l.config, "OPTIMUS_DATA="+l.data)
+	// What is said to the tests is no setting, and would be refused.
+	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "OPTIMUS_TEST_") })
+	cmd.Env = append(env, "OPTIMUS_CONFIG="+l.config, "OPTIMUS_DATA="+l.data)
 	return cmd
 }
 

@@ -55,6 +55,11 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		c.SetRequest(r.http)
 		c.Response().Header().Set("X-Request-Id", r.id)
 		c.Response().Header().Set("X-Content-Type-Options", "nosniff")
+		if len(r.http.TransferEncoding) > 0 {
+			// It may have had a Content-Length too, by which a proxy has read it otherwise (net/http drops
+			// it unseen): what follows on this connection is not taken for a request.
+			c.Response().Header().Set("Connection", "close")
+		}
 		if err := s.recovered(next, c); err != nil {
 			s.answerError(c, r, err)
 		}

@@ -244,16 +244,23 @@ func mustUnescape(path string) string {
 	return p
 }
 
-func TestRandomRequestsGetAnAnswer(t *testing.T) {
-	t.Parallel()
-	h := setup(t)
-	rounds, seed := 100, uint64(time.Now().UnixNano())
+// seedOf gives a test's seed, and says how to have it again.
+func seedOf(t *testing.T) uint64 {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano())
 	if text := os.Getenv("OPTIMUS_TEST_SEED"); text != "" {
 		n, err := strconv.ParseUint(text, 10, 64)
 		must(t, err)
 		seed = n
 	}
 	t.Logf("seed %d; repeat with OPTIMUS_TEST_SEED", seed)
+	return seed
+}
+
+func TestRandomRequestsGetAnAnswer(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	rounds, seed := 100, seedOf(t)
 	ended := h.submit(hello)
 	must(t, h.store.Finish(ended, accepted()))
 	doc := document(h)

@@ -61,8 +61,14 @@ func makeBuckets(tx *bolt.Tx) error {
 
 // openFile opens or makes the file, and checks it before anything may be written to it.
 func openFile(path string, steps []migration) (db *bolt.DB, err error) {
+	if err := create(path, steps); err != nil {
+		return nil, fmt.Errorf("make store %s: %w", path, err)
+	}
 	if err := inspect(path, len(steps)); err != nil {
 		return nil, err
+	}
+	if err := syncFolder(path); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
 	}
 	var file *os.File
 	defer func() {
@@ -76,9 +82,6 @@ func openFile(path string, steps []migration) (db *bolt.DB, err error) {
 	db, err = bolt.Open(path, 0o600, o)
 	if err != nil {
 		return nil, explain(path, err)
-	}
-	if err := db.Update(func(tx *bolt.Tx) error { return prepare(path, tx, steps) }); err != nil {
-		return nil, errors.Join(fmt.Errorf("open store: %w", err), db.Close())
 	}
 	return db, nil
 }
@@ -102,11 +105,11 @@ func options(file **os.File) *bolt.Options {
 // is the newest schema that this binary knows.
 func inspect(path string, known int) (err error) {
 	info, err := os.Stat(path) //nolint:gosec // the operator names it
-	if errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 {
-		return nil
-	}
 	if err != nil {
 		return fmt.Errorf("open store: %w", err)
+	}
+	if info.Size() == 0 {
+		return damaged(path, "it is empty")
 	}
 	var file *os.File
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // a mapped page behind the file's end
@@ -137,14 +140,9 @@ func inspect(path string, known int) (err error) {
 	return errors.Join(err, db.Close())
 }
 
-// checkMeta refuses a file that is not ours, or too new. An empty one is fine.
+// checkMeta refuses a file that is not ours, or too new.
 func checkMeta(path string, tx *bolt.Tx, known int) error {
 	meta := metaBucket(tx)
-	if meta == nil {
-		if k, _ := tx.Cursor().First(); k == nil {
-			return nil
-		}
-	}
 	if meta == nil || string(meta.Get([]byte(metaFormat))) != formatName {
 		return fmt.Errorf("%w: %s is a database of another program; give another data folder, or move the file away",
 			store.ErrSchema, path)
@@ -168,15 +166,12 @@ func checkMeta(path string, tx *bolt.Tx, known int) error {
 func metaBucket(tx *bolt.Tx) *bolt.Bucket { return tx.Bucket([]byte(bucketNames()[bucketMeta])) }
 
 // prepare makes an empty file ours.
-func prepare(path string, tx *bolt.Tx, steps []migration) error {
-	if metaBucket(tx) != nil {
-		return nil
-	}
+func prepare(tx *bolt.Tx, steps []migration) error {
 	if err := migrate(tx, steps, 0); err != nil {
-		return fmt.Errorf("prepare %s: %w", path, err)
+		return err
 	}
 	if err := metaBucket(tx).Put([]byte(metaFormat), []byte(formatName)); err != nil {
-		return fmt.Errorf("prepare %s: %w", path, err)
+		return fmt.Errorf("write schema: %w", err)
 	}
 	return nil
 }
