@@ -1,6 +1,7 @@
 package modes
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -25,16 +27,23 @@ import (
 
 // TestRunnerSuite holds the real Runner, with the shipped catalogue's languages in images that are
 // built here where they are not in the cache, to all that is promised of one. Its containers are of
-// runc, or of the runtime that OPTIMUS_TEST_RUNTIME names, as `make test-gvisor` does.
+// runc, or of the runtime that OPTIMUS_TEST_RUNTIME names, as `make test-gvisor` does; where
+// OPTIMUS_TEST_SLOWER says how many times slower this machine is, only two languages are tried, as
+// `make test-cgroup2-all` does.
 func TestRunnerSuite(t *testing.T) {
 	own := os.Getenv("OPTIMUS_TEST_RUNTIME")
+	slower, err := strconv.Atoi(cmp.Or(os.Getenv("OPTIMUS_TEST_SLOWER"), "1"))
+	if err != nil {
+		t.Fatalf("OPTIMUS_TEST_SLOWER: %v", err)
+	}
 	h := sandboxtest.Harness{
 		KillAgent: killAgent,
 		// With its first process the whole container ends, whatever the kernel's order.
-		KillContainer: killAgent, Load: loadProcessors,
+		KillContainer: killAgent, Load: loadProcessors, Slower: slower,
 	}
 	names := []string{"python", "cpp", "java", "rust"}
-	if h.OwnKernel = strings.Contains(own, "runsc"); h.OwnKernel {
+	h.OwnKernel = strings.Contains(own, "runsc")
+	if h.OwnKernel || slower > 1 {
 		// They show all that the kernel changes.
 		names, h.Absent = []string{"python", "cpp"}, []string{"java", "rust"}
 	}

@@ -70,6 +70,28 @@ func (c Case) elsewhere() Case {
 	return c
 }
 
+// slower is the case on a machine that takes n times as long for everything: its times are.
+func (c Case) slower(n int) Case {
+	c.Submission.Limits = longer(c.Submission.Limits, n)
+	c.CompileLimits = longer(c.CompileLimits, n)
+	c.Submission.Tests = slices.Clone(c.Submission.Tests)
+	for i := range c.Submission.Tests {
+		t := &c.Submission.Tests[i]
+		t.Limits = longer(t.Limits, n)
+	}
+	for _, d := range []*Deed{&c.Want.Run, &c.Want.Compile} {
+		d.CPU[1] *= time.Duration(n)
+		d.Wall[1] *= time.Duration(n)
+	}
+	return c
+}
+
+func longer(l sandbox.Limits, n int) sandbox.Limits {
+	l.CPU *= time.Duration(n)
+	l.Wall *= time.Duration(n)
+	return l
+}
+
 // Change is how a case's language differs from the one of its name.
 type Change struct {
 	// Env is added to the language's, CompileArgs to its compile command; Compile replaces that.

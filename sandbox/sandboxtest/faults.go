@@ -40,7 +40,7 @@ func faults() []fault {
 }
 
 // within bounds what a fault may take, so that a Runner that hangs fails instead.
-const within = time.Minute
+func (h Harness) within() time.Duration { return time.Duration(h.Slower) * time.Minute }
 
 // program is a source of one Python file.
 func program(text string) sandbox.Source {
@@ -155,7 +155,7 @@ const startsAndSleeps = "import time\nprint('started', flush=True)\ntime.sleep(%
 
 func liveOutput(t *testing.T, h Harness) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), within)
+	ctx, cancel := context.WithTimeout(t.Context(), h.within())
 	defer cancel()
 	p := prepare(t, h, fmt.Sprintf(startsAndSleeps, 1))
 	var ended, seen time.Time
@@ -209,7 +209,7 @@ print('done')
 
 func cancelled(t *testing.T, h Harness) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), within)
+	ctx, cancel := context.WithTimeout(t.Context(), h.within())
 	defer cancel()
 	p := prepare(t, h, fmt.Sprintf(startsAndSleeps, 30))
 	marker := newMarker()
@@ -296,7 +296,7 @@ func killedOnce(t *testing.T, h Harness, hook string, kill killer) {
 	if kill == nil {
 		t.Fatalf("the harness has no %s", hook)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), within)
+	ctx, cancel := context.WithTimeout(t.Context(), h.within())
 	defer cancel()
 	p := prepare(t, h, fmt.Sprintf(startsAndSleeps, 1))
 	marker := newMarker()
@@ -343,7 +343,7 @@ func killedTwice(t *testing.T, h Harness) {
 	if h.KillContainer == nil {
 		t.Fatal("the harness has no KillContainer")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), within)
+	ctx, cancel := context.WithTimeout(t.Context(), h.within())
 	defer cancel()
 	p := prepare(t, h, fmt.Sprintf(startsAndSleeps, 2))
 	outcome, err := during(t, ctx, h, p, nil, func(seen *recorder) {

@@ -2,6 +2,7 @@ package sandboxtest
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"testing"
 
@@ -20,6 +21,8 @@ type Harness struct {
 	// differ then stands beside each case: see [Difference]. Also, no process of a run is seen from
 	// this machine: that none is left ([Case.Marked]) is then for the kernel alone to keep.
 	OwnKernel bool
+	// Slower is how many times as long as usual everything takes, on an emulated machine; 0 is once.
+	Slower int
 	// KillAgent kills, as kill -9 does, the process that runs programs in the container behind p,
 	// and KillContainer everything in it. Both return once it is dead.
 	KillAgent     func(ctx context.Context, p sandbox.Program) error
@@ -43,6 +46,13 @@ func Run(t *testing.T, h Harness) {
 		t.Fatal(err)
 	}
 	cases = slices.DeleteFunc(cases, func(c Case) bool { return slices.Contains(h.Absent, c.Language) })
+	h.Slower = max(h.Slower, 1)
+	h.Languages = maps.Clone(h.Languages)
+	for name, lang := range h.Languages {
+		lang.Limits = longer(lang.Limits.Or(fallback()), h.Slower)
+		lang.CompileLimits = longer(lang.CompileLimits.Or(fallback()), h.Slower)
+		h.Languages[name] = lang
+	}
 	t.Run("together", func(t *testing.T) {
 		for _, c := range cases {
 			if !c.Exclusive {
@@ -81,6 +91,7 @@ func runCase(t *testing.T, h Harness, c Case) {
 	if h.OwnKernel {
 		c = c.elsewhere()
 	}
+	c = c.slower(h.Slower)
 	if err := c.Run(t.Context(), h.Runner, lang); err != nil {
 		t.Errorf("%v\nwhy it matters: %s", err, c.Why)
 	}

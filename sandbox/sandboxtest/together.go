@@ -89,7 +89,7 @@ func lookForEachOther(t *testing.T, h Harness) {
 // lookOnce tells whether the two were there at the same time.
 func lookOnce(t *testing.T, h Harness, tier sandbox.Tier) bool {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), within)
+	ctx, cancel := context.WithTimeout(t.Context(), h.within())
 	defer cancel()
 	lang := h.Languages[python]
 	lang.Tier = tier
