@@ -24,6 +24,8 @@ type catalogue struct {
 	// entries are in the order of names, of one name the highest version first.
 	entries []catalogueEntry
 	present imagePresent
+	// usable says why a containerd runtime can't be used here; nil: each can.
+	usable func(runtime string) error
 }
 
 type catalogueEntry struct {
@@ -50,16 +52,26 @@ func newCatalogue(c config.Catalogue, present imagePresent) *catalogue {
 func (c *catalogue) Languages() []web.Language {
 	list := make([]web.Language, len(c.entries))
 	for i, e := range c.entries {
-		digest, ok := c.present(e.lang.Image)
+		digest, missing := c.available(e)
 		list[i] = web.Language{
-			Language: e.lang, Aliases: e.config.Aliases, DisplayName: displayName(e.config), Available: ok,
+			Language: e.lang, Aliases: e.config.Aliases, DisplayName: displayName(e.config),
+			Available: missing == "", HowToGet: missing,
 		}
 		list[i].Digest = digest
-		if !ok {
-			list[i].HowToGet = howToGet(e.config)
-		}
 	}
 	return list
+}
+
+// available gives the digest of a language's image, or else what makes the language available.
+func (c *catalogue) available(e catalogueEntry) (digest, missing string) {
+	digest, ok := c.present(e.lang.Image)
+	switch {
+	case !ok:
+		return "", howToGet(e.config)
+	case e.lang.Runtime != "" && c.usable != nil && c.usable(e.lang.Runtime) != nil:
+		return "", containerd.RuntimeFix
+	}
+	return digest, ""
 }
 
 // Resolve gives the language that a name or alias means and, of its versions, the highest that
@@ -70,9 +82,9 @@ func (c *catalogue) Resolve(name, version string) (sandbox.Language, error) {
 	if err != nil {
 		return sandbox.Language{}, err
 	}
-	digest, ok := c.present(e.lang.Image)
-	if !ok {
-		return sandbox.Language{}, &web.UnavailableError{Language: e.lang.Name, HowToGet: howToGet(e.config)}
+	digest, missing := c.available(e)
+	if missing != "" {
+		return sandbox.Language{}, &web.UnavailableError{Language: e.lang.Name, HowToGet: missing}
 	}
 	e.lang.Digest = digest
 	return e.lang, nil
@@ -83,7 +95,7 @@ func (c *catalogue) Lanes() []store.Lane {
 	var lanes []store.Lane
 	for _, e := range c.entries {
 		lane := store.LaneOf(e.lang)
-		if _, ok := c.present(e.lang.Image); ok && !slices.Contains(lanes, lane) {
+		if _, missing := c.available(e); missing == "" && !slices.Contains(lanes, lane) {
 			lanes = append(lanes, lane)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"optimus/config"
 	"optimus/sandbox"
+	"optimus/sandbox/containerd"
 	"optimus/store"
 	"optimus/web"
 )
@@ -123,6 +124,26 @@ func TestCatalogueRecipe(t *testing.T) {
 	}
 	if _, ok := c.recipe("docker.io/library/python:3.9", ""); ok {
 		t.Error("an image without a recipe has one")
+	}
+}
+
+func TestALanguageWhoseRuntimeIsNotHere(t *testing.T) {
+	t.Parallel()
+	c := testCatalogue(t, nil)
+	other := c.entries[0].lang.Name
+	c.entries[0].lang.Runtime = "io.containerd.other.v1"
+	c.usable = func(runtime string) error { return errors.New(runtime + " is not here") }
+	if l := c.Languages()[0]; l.Available || l.HowToGet != containerd.RuntimeFix {
+		t.Errorf("%s is listed as available %t, get it with %q", other, l.Available, l.HowToGet)
+	}
+	if _, err := c.Resolve(other, ""); !errors.As(err, new(*web.UnavailableError)) {
+		t.Errorf("a submission is answered with %v", err)
+	}
+	if slices.ContainsFunc(c.Lanes(), func(l store.Lane) bool { return l == store.LaneOf(c.entries[0].lang) }) {
+		t.Error("its jobs are claimed")
+	}
+	if len(c.Lanes()) == 0 {
+		t.Error("the others are held up")
 	}
 }
 

@@ -1,11 +1,13 @@
 package modes
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/urfave/cli/v2"
@@ -71,6 +73,59 @@ func TestREADMECommandsExist(t *testing.T) {
 			document(t, path[1])
 		}
 	}
+}
+
+// TestOperationsIsTrue looks up what docs/OPERATIONS.md quotes: messages in the code, metrics,
+// commands, settings and doctor's checks.
+func TestOperationsIsTrue(t *testing.T) {
+	t.Parallel()
+	text, code := document(t, "docs/OPERATIONS.md"), sources(t)
+	find := func(what, pattern string, least int, exists func(string) bool) {
+		found := regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1)
+		if len(found) < least {
+			t.Errorf("only %d of the kind %s found", len(found), what)
+		}
+		for _, m := range found {
+			if !exists(m[1]) {
+				t.Errorf("docs/OPERATIONS.md names the %s %q, which there is not", what, m[1])
+			}
+		}
+	}
+	literal := func(words string) bool {
+		kernel := []string{syscall.EROFS.Error(), syscall.EACCES.Error()}
+		return strings.Contains(code, words) || slices.Contains(kernel, words)
+	}
+	find("message", `"([a-z][^"]+[a-z])"`, 25, func(m string) bool { return m == "failed" || literal(strings.Join(strings.Fields(m), " ")) })
+	find("metric", "(optimus_[a-z_]+)", 5, literal)
+	find("check of doctor", "check `([^`]+)`", 1, func(m string) bool { return literal(`"` + m + `"`) })
+	find("problem", "(?:429|503) `([a-z_]+)`", 3, func(m string) bool { return literal(`"` + m + `"`) })
+	settings := document(t, "docs/CONFIG.md")
+	find("setting", "`((?:worker|store|limits|server|sandbox)[.][a-z_]+)`", 8, func(m string) bool {
+		return strings.Contains(settings, "`"+m+"`")
+	})
+	app, _, _, _ := dry(t)
+	for _, m := range regexp.MustCompile("`optimus ([a-z][^`]*)`").FindAllStringSubmatch(text, -1) {
+		checkCommand(t, app, strings.Fields(m[1]))
+	}
+}
+
+// sources gives all code that is no test's, as one text.
+func sources(t *testing.T) string {
+	t.Helper()
+	var all strings.Builder
+	repository := os.DirFS("..")
+	err := fs.WalkDir(repository, ".", func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := fs.ReadFile(repository, path)
+		all.Write(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all.String()
 }
 
 // checkCommand follows words down the tree of commands, and looks up the flags after them.

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"optimus/store"
 	"optimus/web"
@@ -65,6 +66,24 @@ func testStopUnderLoad(t *testing.T, l *lab) {
 	checkQueued(t, kept, left)
 	l.assertNothingLeft(t)
 	l.checkFinishes(t, left)
+}
+
+// testFrozenServer stops the server's process for longer than a lease, in the midst of its jobs.
+func testFrozenServer(t *testing.T, l *lab) {
+	s := l.serve(t, "OPTIMUS_WORKER_LEASE=1s")
+	st := newStream(t)
+	st.server.Store(s.api)
+	ids := []string{s.submit(t, sleeper(1)), s.submit(t, sleeper(1))}
+	s.untilRunning(t, ids...)
+	s.send(t, syscall.SIGSTOP)
+	time.Sleep(3 * time.Second)
+	s.send(t, syscall.SIGCONT)
+	for _, id := range ids {
+		s.ended(t, id)
+	}
+	st.end(t, s)
+	s.stop(t)
+	checkSquares(t, l.kept(t))
 }
 
 func testStopWhileItStarts(t *testing.T, l *lab) {

@@ -40,6 +40,11 @@ func TestEndToEnd(t *testing.T) {
 		{"admin", testAdmin},
 		{"kill the server", testKillServer},
 		{"kill agent and containerd", testKillEngine},
+		{"a frozen server", testFrozenServer},
+		{"the system's containerd restarts", testSystemContainerd},
+		{"the store's disk is full", testFullStore},
+		{"containerd's disk is full", testFullContainerd},
+		{"a data folder that cannot be used", testDataFolder},
 		{"stop while it starts", testStopWhileItStarts},
 		{"stop under load", testStopUnderLoad},
 		{"stop at once", testStopAtOnce},
@@ -199,7 +204,7 @@ type serving struct {
 	*api
 
 	pid    int
-	log    string // the file of its standard error
+	log    string // the file of its standard output and standard error
 	signal func(os.Signal) error
 	exited chan struct{}
 	state  *os.ProcessState // set before exited is closed
@@ -278,13 +283,6 @@ func (s *serving) send(t *testing.T, sig os.Signal) {
 	if err := s.signal(sig); err != nil {
 		t.Fatalf("signal %s: %v", sig, err)
 	}
-}
-
-// kill is kill -9.
-func (s *serving) kill(t *testing.T) {
-	t.Helper()
-	s.send(t, syscall.SIGKILL)
-	<-s.exited
 }
 
 // ends waits until the server has exited with 0.

@@ -68,17 +68,14 @@ func openEngine(ctx context.Context, life *lifecycle, cfg config.Config, log zer
 	if check := containerd.CheckMemory(runner.Memory(), runner.Slots(), int64(cfg.Limits.Memory)); check.Status != containerd.StatusOK {
 		log.Warn().Str("fix", check.Fix).Msg("memory: " + check.Detail)
 	}
+	all := newCatalogue(stated, index.present)
+	all.usable = daemon.CheckRuntime
 	return &engine{
 		runner:    runner,
-		languages: newCatalogue(stated, index.present),
+		languages: all,
 		warm:      runner.Warm,
 		changed:   index.changed,
-		ready: func(ctx context.Context) error {
-			if _, err := daemon.Client().Version(ctx); err != nil {
-				return fmt.Errorf("containerd does not answer: %w", err)
-			}
-			return nil
-		},
+		ready:     daemon.Ready,
 	}, nil
 }
 

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -25,29 +27,24 @@ import (
 // built here where they are not in the cache, to all that is promised of one. Its containers are of
 // runc, or of the runtime that OPTIMUS_TEST_RUNTIME names, as `make test-gvisor` does.
 func TestRunnerSuite(t *testing.T) {
-	runtime := os.Getenv("OPTIMUS_TEST_RUNTIME")
+	own := os.Getenv("OPTIMUS_TEST_RUNTIME")
 	h := sandboxtest.Harness{
 		KillAgent: killAgent,
 		// With its first process the whole container ends, whatever the kernel's order.
-		KillContainer: killAgent,
+		KillContainer: killAgent, Load: loadProcessors,
 	}
-	names := []string{"python", "cpp", "java"}
-	if h.OwnKernel = strings.Contains(runtime, "runsc"); h.OwnKernel {
-		names = []string{"python", "cpp"} // they show all that the kernel changes
+	names := []string{"python", "cpp", "java", "rust"}
+	if h.OwnKernel = strings.Contains(own, "runsc"); h.OwnKernel {
+		// They show all that the kernel changes.
+		names, h.Absent = []string{"python", "cpp"}, []string{"java", "rust"}
 	}
-	runner, languages := realRunner(t, names, runtime)
-	h.Runner, h.Languages = runner, languages
-	for _, name := range []string{"java", "rust"} {
-		if _, ok := languages[name]; !ok {
-			h.Absent = append(h.Absent, name)
-		}
-	}
+	h.Runner, h.Languages = realRunner(t, names, own)
 	sandboxtest.Run(t, h)
 }
 
 // realRunner is a runner on a private daemon, which ends with the test, and languages of it in
-// containers of the runtime.
-func realRunner(t *testing.T, names []string, runtime string) (*containerd.Runner, map[string]sandbox.Language) {
+// containers of the runtime of that name.
+func realRunner(t *testing.T, names []string, own string) (*containerd.Runner, map[string]sandbox.Language) {
 	t.Helper()
 	ctx, dir := t.Context(), t.TempDir()
 	log := zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.InfoLevel)
@@ -59,6 +56,7 @@ func realRunner(t *testing.T, names []string, runtime string) (*containerd.Runne
 	runner, err := containerd.NewRunner(ctx, containerd.RunnerOptions{
 		Daemon: daemon, Dir: filepath.Join(dir, "runner"), Agent: buildBinary(t), Now: time.Now, Log: log,
 		CgroupParent: sandboxtest.Cgroup("runner"),
+		Slots:        max(2, runtime.NumCPU()),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -67,13 +65,32 @@ func realRunner(t *testing.T, names []string, runtime string) (*containerd.Runne
 	languages := map[string]sandbox.Language{}
 	for _, name := range names {
 		lang := buildLanguage(t, daemon, name)
-		lang.Runtime = runtime
+		lang.Runtime = own
 		languages[name] = lang
 	}
 	for name, err := range runner.Warm(ctx, slices.Collect(maps.Values(languages))...) {
 		t.Errorf("warm %s: %v", name, err)
 	}
 	return runner, languages
+}
+
+// loadProcessors keeps every processor busy, by processes, as other programs of the machine would.
+func loadProcessors(t *testing.T) (stop func()) {
+	t.Helper()
+	var busy []*exec.Cmd
+	for range runtime.NumCPU() {
+		cmd := exec.CommandContext(t.Context(), "sh", "-c", "while :; do :; done")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		busy = append(busy, cmd)
+	}
+	return func() {
+		for _, cmd := range busy {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait() // killed
+		}
+	}
 }
 
 func cleanUp(t *testing.T, what string, closing func(context.Context) error) {

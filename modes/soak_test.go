@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -199,7 +200,8 @@ func (s *soak) kill(kind string) {
 		return
 	}
 	s.at.Store(nil)
-	s.server.kill(s.t)
+	s.server.send(s.t, syscall.SIGKILL)
+	<-s.server.exited
 	s.kills[kind]++
 	s.serve()
 }

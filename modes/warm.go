@@ -34,7 +34,7 @@ func warmUp(ctx context.Context, e *engine, names []string, log zerolog.Logger) 
 		if l.Available {
 			langs = append(langs, l.Language)
 		} else if named {
-			log.Warn().Str("language", l.Name).Str("get_it_with", l.HowToGet).Msg("language is to be kept warm, but its image is missing")
+			log.Warn().Str("language", l.Name).Str("get_it_with", l.HowToGet).Msg("language is to be kept warm, but is not available")
 		}
 	}
 	for name, err := range e.warm(ctx, langs...) {

@@ -119,3 +119,16 @@ func TestRunnerFailuresAreCountedAndDeadLettered(t *testing.T) {
 		})
 	}
 }
+
+// TestAMachineThatCanRunNothing: its jobs wait, and lose no attempt.
+func TestAMachineThatCanRunNothing(t *testing.T) {
+	t.Parallel()
+	b := running(t, nil)
+	id := b.q.submit("unavailable")
+	b.q.until(t, "the job is given back twice", func() bool { return len(b.q.jobs[id].backs) > 1 })
+	for _, g := range b.q.entry(id).backs {
+		if g.Counted || g.Report != nil || !strings.Contains(g.Reason, sandbox.ErrUnavailable.Error()) {
+			t.Errorf("given back as %+v", g)
+		}
+	}
+}

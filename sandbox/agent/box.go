@@ -73,8 +73,11 @@ func (s *shared) mounts(pl *plan, spec wire.RunSpec, p *program) {
 		mkdir(scratchPath+"/upper", 0o755)
 		mkdir(scratchPath+"/work", 0o755)
 		pl.do(unix.SYS_FCHOWNAT, at(unix.AT_FDCWD), pl.str(scratchPath+"/upper"), uint64(spec.UID), uint64(spec.UID), 0)
+		// Seen from the program's folder: a box's mountinfo shows the options as they are stated,
+		// and how many programs there were is nobody's business.
+		pl.do(unix.SYS_CHDIR, pl.str(p.dir))
 		mount("overlay", rootPath+WorkDir, "overlay", plain,
-			"lowerdir="+p.dir+",upperdir="+scratchPath+"/upper,workdir="+scratchPath+"/work")
+			"lowerdir=.,upperdir="+scratchPath+"/upper,workdir="+scratchPath+"/work")
 	}
 	mount("proc", rootPath+"/proc", "proc", plain|unix.MS_NOEXEC, "hidepid=2")
 	for _, d := range s.maskDirs {
@@ -177,8 +180,9 @@ func limitedResources() []int {
 // stack and cores.
 func rlimits(l sandbox.Limits) map[int]uint64 {
 	return map[int]uint64{
-		// Per process, in whole seconds: only for a run that the host no longer watches.
-		unix.RLIMIT_CPU:    uint64(l.CPU/time.Second) + 2,
+		// Per process, in whole seconds: only for a run that the host no longer watches. Twice the
+		// limit, since the kernel counts it by ticks, which on a busy machine are a fifth too many.
+		unix.RLIMIT_CPU:    uint64(2*l.CPU/time.Second) + 2,
 		unix.RLIMIT_FSIZE:  uint64(l.FileSize),
 		unix.RLIMIT_NOFILE: uint64(l.OpenFiles),
 		unix.RLIMIT_STACK:  uint64(l.Stack),

@@ -44,7 +44,8 @@ func refused() []uint32 {
 		unix.SYS_ACCT, unix.SYS_ADD_KEY, unix.SYS_ADJTIMEX, unix.SYS_BPF, unix.SYS_CHROOT, unix.SYS_CLOCK_ADJTIME,
 		unix.SYS_CLOCK_SETTIME, unix.SYS_DELETE_MODULE, unix.SYS_FANOTIFY_INIT, unix.SYS_FANOTIFY_MARK,
 		unix.SYS_FINIT_MODULE, unix.SYS_FSCONFIG, unix.SYS_FSMOUNT, unix.SYS_FSOPEN, unix.SYS_FSPICK,
-		unix.SYS_INIT_MODULE, unix.SYS_IO_URING_ENTER, unix.SYS_IO_URING_REGISTER, unix.SYS_IO_URING_SETUP,
+		unix.SYS_INIT_MODULE, unix.SYS_INOTIFY_ADD_WATCH, unix.SYS_INOTIFY_INIT1,
+		unix.SYS_IO_URING_ENTER, unix.SYS_IO_URING_REGISTER, unix.SYS_IO_URING_SETUP,
 		unix.SYS_KCMP, unix.SYS_KEXEC_FILE_LOAD, unix.SYS_KEXEC_LOAD, unix.SYS_KEYCTL, unix.SYS_LOOKUP_DCOOKIE,
 		unix.SYS_MEMFD_SECRET, unix.SYS_MIGRATE_PAGES, unix.SYS_MOUNT, unix.SYS_MOUNT_SETATTR, unix.SYS_MOVE_MOUNT,
 		unix.SYS_MOVE_PAGES, unix.SYS_NAME_TO_HANDLE_AT, unix.SYS_NFSSERVCTL, unix.SYS_OPEN_BY_HANDLE_AT,
@@ -77,8 +78,14 @@ func inspected() map[uint32][]unix.SockFilter {
 		unix.SYS_CLONE: {
 			load(offArg0), jump(unix.BPF_JSET, cloneNamespaces, 0, 1), ret(retEPERM), ret(retAllow),
 		},
-		unix.SYS_SOCKET:     oneOf(offArg0, retAF, unix.AF_UNIX, unix.AF_INET, unix.AF_INET6),
+		// None of the internet's: they lead nowhere, yet what is tried is counted in the slot's network
+		// namespace, where its next run could read it.
+		unix.SYS_SOCKET:     oneOf(offArg0, retAF, unix.AF_UNIX),
 		unix.SYS_SOCKETPAIR: oneOf(offArg0, retAF, unix.AF_UNIX),
+		// Watches, as inotify's, tell of what other runs do with the image's files.
+		unix.SYS_FCNTL: {
+			load(offArg1), jump(unix.BPF_JEQ, unix.F_NOTIFY, 0, 1), ret(retEPERM), ret(retAllow),
+		},
 		// 0: Linux; 0x40000: without address randomisation, which some runtimes ask for; all ones: only asks.
 		unix.SYS_PERSONALITY: oneOf(offArg0, retEPERM, 0, 0x40000, 0xffffffff),
 		// The limit of core dumps stays (see rlimits); many a program lowers it, and may believe so.

@@ -58,8 +58,8 @@ type container struct {
 // launch makes a container of the image and waits until its agent is ready.
 func (r *Runner) launch(ctx context.Context, image client.Image, runtime, id string) (_ *container, err error) {
 	runtime = cmp.Or(runtime, defaultRuntime)
-	if err := r.daemon.checkRuntime(runtime); err != nil {
-		return nil, fmt.Errorf("%w (%s)", err, runtimeFix)
+	if err := r.daemon.CheckRuntime(runtime); err != nil {
+		return nil, fmt.Errorf("%w (%s)", err, RuntimeFix)
 	}
 	ctx, cancel := context.WithTimeout(ctx, launchTimeout)
 	defer cancel()
@@ -250,7 +250,7 @@ func (c *container) close(ctx context.Context) {
 		}
 		errs = append(errs, c.cgroups.remove(c.id), os.RemoveAll(c.dir), os.RemoveAll(c.logFile))
 		if err := errors.Join(errs...); err != nil {
-			c.log.Warn().Err(err).Msg("container was not removed whole; the next start will try again")
+			c.log.Warn().Err(err).Msg("container was not removed whole; it is tried again later")
 		}
 		close(c.closed)
 	})

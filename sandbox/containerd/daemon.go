@@ -68,6 +68,7 @@ type Daemon struct {
 	version     string
 	snapshotter string
 	private     *privateDaemon // nil for a system daemon
+	folders     []string       // where it says that it writes
 
 	closing  sync.Once
 	closeErr error
@@ -153,6 +154,9 @@ func (d *Daemon) ask(ctx context.Context, snapshotter string) error {
 		return fmt.Errorf("containerd at %s does not answer: %w: is it running, and are you root?", d.address, err)
 	}
 	d.version = v.Version
+	if d.folders, err = writtenFolders(ctx, d.client); err != nil {
+		return fmt.Errorf("containerd at %s: %w", d.address, err)
+	}
 	d.snapshotter, err = chooseSnapshotter(ctx, d.client, snapshotter)
 	if err != nil {
 		return fmt.Errorf("containerd at %s: %w", d.address, err)

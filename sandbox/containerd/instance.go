@@ -163,6 +163,9 @@ func (r *Runner) reap(ctx context.Context) (found bool) {
 	errs := []error{err}
 	for path, containers := range owned {
 		if path == r.instance.name {
+			left, err := r.reapOwn(ctx, containers)
+			found = found || left
+			errs = append(errs, err)
 			continue
 		}
 		release, ok := abandoned(path)
@@ -224,6 +227,21 @@ func (r *Runner) reapInstance(ctx context.Context, path string, containers []cli
 		errs = append(errs, os.RemoveAll(folder))
 	}
 	return len(containers)+stray+len(groups)+len(folders) > 0, errors.Join(errs...)
+}
+
+// reapOwn removes this instance's containers that could not be removed when they ended.
+func (r *Runner) reapOwn(ctx context.Context, containers []client.Container) (found bool, err error) {
+	var errs []error
+	for _, c := range containers {
+		if r.lives(c.ID()) {
+			continue
+		}
+		found = true
+		r.log.Info().Str("container", c.ID()).Msg("removing a container that could not be removed before")
+		errs = append(errs, removeContainer(ctx, c, r.shimSocket(c.ID())), r.cgroups.remove(c.ID()),
+			os.RemoveAll(filepath.Join(r.dir, c.ID())), os.RemoveAll(filepath.Join(r.dir, c.ID()+".log")))
+	}
+	return found, errors.Join(errs...)
 }
 
 // strayTasks ends an instance's tasks that have no container: theirs was removed while they were

@@ -185,7 +185,7 @@ func (a *active) keep(f wire.Frame) {
 func (a *active) checkCPU(next *time.Timer) {
 	used, err := a.group.cpu()
 	left := a.limits.CPU - used
-	if err == nil && left <= 0 {
+	if err == nil && left < 0 { // the limit itself is allowed
 		if _, ok := a.group.(*guestRun); ok {
 			_ = a.c.send(wire.Frame{Kind: wire.KindSpent, ID: a.id})
 			return

@@ -82,6 +82,7 @@ type Runner struct {
 	warm   map[shelfKey]*shelf
 	keep   map[shelfKey]bool // what Warm was told last
 	serial int
+	living map[string]bool // by id: containers that are wanted
 	closed bool
 }
 
@@ -101,7 +102,7 @@ func NewRunner(ctx context.Context, o RunnerOptions) (*Runner, error) {
 	r := &Runner{
 		daemon: o.Daemon, client: o.Daemon.Client(), address: o.Daemon.Address(), snapshotter: o.Daemon.Snapshotter(), runcRoot: o.Daemon.RuncRoot(),
 		log: o.Log, slots: cmp.Or(o.Slots, runtime.NumCPU()), pool: o.Pool, idle: o.Idle,
-		uidBase: cmp.Or(o.UIDBase, DefaultUIDBase), warm: map[shelfKey]*shelf{}, now: o.Now,
+		uidBase: cmp.Or(o.UIDBase, DefaultUIDBase), warm: map[shelfKey]*shelf{}, living: map[string]bool{}, now: o.Now,
 	}
 	if r.slots > uidsPerInstance {
 		return nil, fmt.Errorf("runner: %d slots, at most %d", r.slots, uidsPerInstance)
@@ -234,7 +235,23 @@ func (r *Runner) nextContainer() (string, error) {
 		return "", errRunnerClosed
 	}
 	r.serial++
-	return fmt.Sprintf("%s-%d", r.instance.id, r.serial), nil
+	id := fmt.Sprintf("%s-%d", r.instance.id, r.serial)
+	r.living[id] = true
+	return id, nil
+}
+
+// dead says that a container has been removed, or should have been: where containerd was away, it is
+// reaped later.
+func (r *Runner) dead(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.living, id)
+}
+
+func (r *Runner) lives(id string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.living[id]
 }
 
 var errRunnerClosed = errors.New("runner is closed")

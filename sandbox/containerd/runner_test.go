@@ -452,6 +452,22 @@ func TestOrphansAreReaped(t *testing.T) {
 	}
 }
 
+// A container that could not be removed when it ended, since containerd was away, is removed later.
+func TestWhatCouldNotBeRemovedIsReaped(t *testing.T) {
+	r := newTestRunner(t)
+	p := prepare(t, r.Runner, probe(), "x")
+	if r.reap(t.Context()) {
+		t.Error("a living container is reaped")
+	}
+	r.dead(p.(*Program).place.c.id)
+	if !r.reap(t.Context()) {
+		t.Error("there is nothing to reap")
+	}
+	if list, err := r.client.Containers(t.Context()); err != nil || len(list) != 0 {
+		t.Errorf("%d containers are left, %v", len(list), err)
+	}
+}
+
 func TestClosedRunnerRefuses(t *testing.T) {
 	r := newTestRunner(t)
 	if err := errors.Join(r.Close(t.Context()), r.Close(t.Context())); err != nil {

@@ -54,10 +54,10 @@ func (r *Runner) gVisorConfig() (string, error) {
 // errRuntimeUnusable is wrapped by the error of a container whose runtime this machine lacks.
 var errRuntimeUnusable = errors.New("runtime can't be used")
 
-// checkRuntime tells beforehand what containerd would only say in its own words: that the runtime's
+// CheckRuntime tells beforehand what containerd would only say in its own words: that the runtime's
 // shim is missing, or that this containerd is too old for it. Only a private daemon is sure to look
 // for shims where this process does.
-func (d *Daemon) checkRuntime(runtime string) error {
+func (d *Daemon) CheckRuntime(runtime string) error {
 	if runtime == runtimeGVisor && majorVersion(d.version) < 2 {
 		return fmt.Errorf("%w: %s: containerd %s is too old for it: it needs containerd 2", errRuntimeUnusable, runtime, d.version)
 	}
@@ -90,11 +90,11 @@ func majorVersion(version string) int {
 
 func (d *Daemon) runtimeCheck(want LanguageRuntime) Check {
 	name := "runtime of " + want.Language
-	if err := d.checkRuntime(want.Runtime); err != nil {
-		return warned(name, err.Error(), runtimeFix)
+	if err := d.CheckRuntime(want.Runtime); err != nil {
+		return warned(name, err.Error(), RuntimeFix)
 	}
 	return passed(name, want.Runtime)
 }
 
-// runtimeFix is what mends a missing runtime.
-const runtimeFix = "deploy/runtimes.sh compiles containerd 2 and gVisor: start Optimus with the folder that it prints first on PATH"
+// RuntimeFix is what mends a missing runtime.
+const RuntimeFix = "deploy/runtimes.sh (compiles containerd 2 and gVisor); then start Optimus with the folder that it prints first on PATH"

@@ -27,7 +27,7 @@ func TestARuntimeThatCannotBeUsedIsToldBeforehand(t *testing.T) {
 		"gVisor missing":        {&Daemon{version: "v2.4.2", private: private("/nowhere")}, runtimeGVisor, "containerd-shim-runsc-v1 is not installed"},
 		"another missing":       {&Daemon{version: "v2.4.2", private: private(bin)}, "io.containerd.kata.v2", "containerd-shim-kata-v2 is not installed"},
 	} {
-		err := c.daemon.checkRuntime(c.runtime)
+		err := c.daemon.CheckRuntime(c.runtime)
 		check := c.daemon.runtimeCheck(LanguageRuntime{"python-gvisor", c.runtime})
 		switch {
 		case c.want == "":

@@ -231,11 +231,16 @@ func (s *shelf) launch() *launching {
 	return l
 }
 
-func (s *shelf) start(ctx context.Context) (*container, error) {
+func (s *shelf) start(ctx context.Context) (_ *container, err error) {
 	id, err := s.r.nextContainer()
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			s.r.dead(id)
+		}
+	}()
 	image, err := s.r.image(ctx, s.lang)
 	if err != nil {
 		return nil, err
@@ -264,6 +269,7 @@ func (s *shelf) tend(ctx context.Context, l *launching, ready time.Time) {
 	case <-ctx.Done():
 	}
 	l.c.close(context.WithoutCancel(ctx))
+	s.r.dead(l.c.id)
 	if ctx.Err() != nil {
 		return
 	}

@@ -54,7 +54,7 @@ func TestExamplesAreWhole(t *testing.T) {
 			}
 		})
 	}
-	for _, language := range []string{python, cpp, java, rust} {
+	for _, language := range mainFiles() {
 		for _, kind := range []string{"accepted", "wrong_answer", "compile_error", "time_limit", "memory_limit", "crash", "hostile"} {
 			if !covered[language+" "+kind] {
 				t.Errorf("no example in %s is %s", language, kind)

@@ -29,6 +29,7 @@ import (
 //	panic TEXT          the Runner panics
 //	lose                the container is lost, once: the run begins anew
 //	no-image            the Runner fails with ErrImageMissing
+//	unavailable         the Runner fails with ErrUnavailable
 //	prepare COMMAND     Prepare carries it out instead: exit and exceed fail the compile
 //	case WORD COMMAND   it is carried out only where standard input is WORD
 //
@@ -200,6 +201,8 @@ func (e *execution) do(ctx context.Context, line string) error {
 		}
 	case "no-image":
 		return fmt.Errorf("fake: %w", sandbox.ErrImageMissing)
+	case "unavailable":
+		return fmt.Errorf("fake: %w", sandbox.ErrUnavailable)
 	case "case":
 		word, command, _ := strings.Cut(rest, " ")
 		if strings.TrimSpace(string(e.in.Stdin)) == word {

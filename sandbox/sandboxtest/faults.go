@@ -26,6 +26,7 @@ func faults() []fault {
 		{"runs/20 at once", manyAtOnce},
 		{"runs/live output", liveOutput},
 		{"runs/host is out of reach", hostOutOfReach},
+		{"runs/two jobs look for each other", lookForEachOther},
 		{"runs/cancelled", cancelled},
 		{"runs/cancelled compile", cancelledCompile},
 		{"runs/ended context", endedContext},
@@ -41,11 +42,15 @@ func faults() []fault {
 // within bounds what a fault may take, so that a Runner that hangs fails instead.
 const within = time.Minute
 
+// program is a source of one Python file.
+func program(text string) sandbox.Source {
+	return sandbox.Source{Files: []sandbox.File{{Name: "main.py", Content: []byte(text)}}}
+}
+
 func prepare(t *testing.T, h Harness, source string) sandbox.Program {
 	t.Helper()
-	c := Case{Language: python, Source: source}
 	lang := h.Languages[python]
-	p, outcome, err := h.Runner.Prepare(t.Context(), lang, c.source(lang), lang.CompileLimits.Or(fallback()).Resolved())
+	p, outcome, err := h.Runner.Prepare(t.Context(), lang, program(source), lang.CompileLimits.Or(fallback()).Resolved())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,9 +193,11 @@ func hostOutOfReach(t *testing.T, h Harness) {
 	source := `
 import socket, sys
 for family, address in (socket.AF_INET, ('127.0.0.1', int(sys.argv[1]))), (socket.AF_UNIX, '\0' + sys.argv[2]):
-    s = socket.socket(family)
-    s.settimeout(2)
-    try: s.connect(address); print('reached', address)
+    try:
+        s = socket.socket(family)
+        s.settimeout(2)
+        s.connect(address)
+        print('reached', address)
     except OSError: pass
 print('done')
 `
@@ -226,7 +233,7 @@ func cancelledCompile(t *testing.T, h Harness) {
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
 	started := time.Now()
-	p, _, err := h.Runner.Prepare(ctx, lang, Case{Source: "x"}.source(lang), fallback().Resolved())
+	p, _, err := h.Runner.Prepare(ctx, lang, program("x"), fallback().Resolved())
 	if err == nil || p != nil || time.Since(started) > 5*time.Second {
 		t.Errorf("program %v, error %v after %s", p, err, time.Since(started))
 	}
@@ -262,7 +269,7 @@ func imageMissing(t *testing.T, h Harness) {
 	t.Helper()
 	lang := h.Languages[python]
 	lang.Image, lang.Digest = "optimus.local/no-such-image:none", ""
-	p, _, err := h.Runner.Prepare(t.Context(), lang, Case{Source: "print(1)"}.source(lang), fallback().Resolved())
+	p, _, err := h.Runner.Prepare(t.Context(), lang, program("print(1)"), fallback().Resolved())
 	if p != nil {
 		_, err = p.Run(t.Context(), sandbox.Input{}, limits(h))
 		_ = p.Close()

@@ -1,6 +1,7 @@
 package sandboxtest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"optimus/sandbox"
+	"optimus/sandbox/judge"
 )
 
 // model is a Runner that answers each case as a right one would, and acts out the programs of the
@@ -19,6 +21,22 @@ type model struct {
 	spoil func(c Case, run int, o *sandbox.Outcome)
 }
 
+// fixed is a Runner whose compile and runs all have these outcomes.
+type fixed struct{ compile, run sandbox.Outcome }
+
+func (f fixed) Prepare(context.Context, sandbox.Language, sandbox.Source, sandbox.Limits) (sandbox.Program, sandbox.Outcome, error) {
+	if !f.compile.OK() {
+		return nil, f.compile, nil
+	}
+	return f, f.compile, nil
+}
+
+func (f fixed) Run(context.Context, sandbox.Input, sandbox.Limits) (sandbox.Outcome, error) {
+	return f.run, nil
+}
+
+func (fixed) Close() error { return nil }
+
 func (m model) Prepare(ctx context.Context, lang sandbox.Language, src sandbox.Source, _ sandbox.Limits) (sandbox.Program, sandbox.Outcome, error) {
 	if strings.HasSuffix(lang.Image, ":none") {
 		return nil, sandbox.Outcome{}, fmt.Errorf("model: %w", sandbox.ErrImageMissing)
@@ -27,12 +45,14 @@ func (m model) Prepare(ctx context.Context, lang sandbox.Language, src sandbox.S
 		<-ctx.Done()
 		return nil, sandbox.Outcome{}, ctx.Err()
 	}
-	p := &modelProgram{model: m, source: string(src.Files[0].Content), killed: make(chan struct{})}
-	i := slices.IndexFunc(m.cases, func(c Case) bool { return c.Source == p.source && c.Language == lang.Name })
+	p := &modelProgram{model: m, ctx: ctx, lang: lang, source: string(src.Files[0].Content), killed: make(chan struct{})}
+	i := slices.IndexFunc(m.cases, func(c Case) bool {
+		return string(c.Submission.Source.Files[0].Content) == p.source && c.Language == lang.Name
+	})
 	if i >= 0 {
 		p.act = &m.cases[i]
-		if p.act.Want.NotCompiled {
-			return nil, p.ideal(*p.act), nil
+		if p.act.Want.Verdict == sandbox.CompileError {
+			return nil, p.ideal(*p.act, p.act.Want.Compile, nil), nil
 		}
 	}
 	return p, sandbox.Outcome{}, nil
@@ -40,6 +60,8 @@ func (m model) Prepare(ctx context.Context, lang sandbox.Language, src sandbox.S
 
 type modelProgram struct {
 	model
+	ctx    context.Context //nolint:containedctx // of Prepare, for the judge alone
+	lang   sandbox.Language
 	source string
 	act    *Case // the case with this source; nil for a fault's program
 
@@ -77,10 +99,15 @@ func (p *modelProgram) Run(ctx context.Context, in sandbox.Input, _ sandbox.Limi
 		return p.sleep(ctx, in)
 	case strings.Contains(p.source, "listdir('.').count"):
 		return sandbox.Outcome{Stdout: fmt.Appendf(nil, "%s 1\n", in.Stdin)}, nil
+	case p.source == looksForTheOther:
+		in.Output(sandbox.Stdout, []byte("started\n"))
+		time.Sleep(100 * time.Millisecond)
+		return sandbox.Outcome{Stdout: []byte("started\ndone\n")}, nil
 	case p.act == nil:
 		return sandbox.Outcome{Stdout: []byte("done\n")}, nil
 	}
-	return p.ideal(*p.act), nil
+	i := slices.IndexFunc(p.act.Submission.Tests, func(t sandbox.TestCase) bool { return bytes.Equal(t.Input, in.Stdin) })
+	return p.ideal(*p.act, p.act.Want.Run, &i), nil
 }
 
 // sleep acts out startsAndSleeps and what a Runner does when its container is lost.
@@ -114,31 +141,43 @@ func (p *modelProgram) sleep(ctx context.Context, in sandbox.Input) (sandbox.Out
 	return sandbox.Outcome{}, errors.New("model: container was lost twice")
 }
 
-// ideal finds an outcome that is as the case wants it, by trying.
-func (p *modelProgram) ideal(c Case) sandbox.Outcome {
-	w := c.Want
+// ideal finds an outcome with which the judge says of the compile, or of a test, what the case
+// wants, by trying.
+func (p *modelProgram) ideal(c Case, d Deed, test *int) sandbox.Outcome {
 	middle := func(bounds [2]int64) int64 { return (bounds[0] + max(bounds[0], bounds[1])) / 2 }
 	base := sandbox.Outcome{
-		ExitCode: w.ExitCode, Signal: w.Signal, Stderr: []byte(w.StderrHas), Message: "model",
-		CPU: time.Duration(middle([2]int64{int64(w.CPU[0]), int64(w.CPU[1])})), Wall: time.Duration(middle([2]int64{int64(w.Wall[0]), int64(w.Wall[1])})),
-		Memory: middle(w.Memory), Processes: middle(w.Processes),
+		ExitCode: d.Exit, Signal: d.Signal, Stderr: []byte(d.Stderr), Message: d.Message,
+		CPU: time.Duration(middle([2]int64{int64(d.CPU[0]), int64(d.CPU[1])})), Wall: time.Duration(middle([2]int64{int64(d.Wall[0]), int64(d.Wall[1])})),
+		Memory: middle(d.Memory), Processes: middle(d.Processes), StderrTruncated: d.StderrCut,
 	}
-	if w.Stdout != nil {
-		base.Stdout = []byte(*w.Stdout)
+	if d.StderrBytes > 0 {
+		base.Stderr = append(base.Stderr, strings.Repeat("x", d.StderrBytes-len(base.Stderr))...)
 	}
-	full := []byte(strings.Repeat("x", 64<<10))
-	for _, limit := range []sandbox.Limit{sandbox.NoLimit, sandbox.CPULimit, sandbox.WallLimit, sandbox.MemoryLimit, sandbox.OutputLimit} {
-		for _, status := range []int{w.ExitCode, 1} {
-			for _, shape := range []func(*sandbox.Outcome){
-				func(*sandbox.Outcome) {},
-				func(o *sandbox.Outcome) { o.Stdout = full },
-				func(o *sandbox.Outcome) { o.Stdout, o.StdoutTruncated = full, true },
-				func(o *sandbox.Outcome) { o.Stderr, o.StderrTruncated = full, true },
-			} {
+	s, want := c.Submission, c.Want
+	s.Language, want.Tests = p.lang, nil
+	outputs := []string{"", strings.Repeat("x", d.StdoutBytes)}
+	if test != nil {
+		t := s.Tests[*test]
+		s.Tests = []sandbox.TestCase{t}
+		if len(c.Want.Tests) > 0 {
+			want.Verdict = c.Want.Tests[*test]
+		}
+		if t.Expected != nil {
+			right := string(*t.Expected)
+			outputs = append(outputs, right, right+" ", strings.ReplaceAll(right, " ", "  "))
+		}
+	}
+	for _, limit := range []sandbox.Limit{d.Exceeded, sandbox.MemoryLimit, sandbox.NoLimit} {
+		for _, status := range []int{d.Exit, 1} {
+			for _, stdout := range outputs {
 				o := base
-				o.Exceeded, o.ExitCode = limit, status
-				shape(&o)
-				if w.compare(o) != nil {
+				o.Exceeded, o.ExitCode, o.Stdout, o.StdoutTruncated = limit, status, []byte(stdout), d.StdoutCut
+				f := fixed{run: o}
+				if test == nil {
+					f = fixed{compile: o}
+				}
+				report, err := judge.Judge(p.ctx, f, s, judge.Options{})
+				if err != nil || want.compare(report) != nil {
 					continue
 				}
 				if p.spoil != nil {

@@ -24,33 +24,64 @@ type Harness struct {
 	// and KillContainer everything in it. Both return once it is dead.
 	KillAgent     func(ctx context.Context, p sandbox.Program) error
 	KillContainer func(ctx context.Context, p sandbox.Program) error
+	// Load keeps every processor busy until what it gives is called.
+	Load func(t *testing.T) (stop func())
 }
 
-// Run holds a Runner to everything that is promised of one: every case of [Cases], and the
-// faults. It runs one case after the other, since many of them measure.
+// Run holds a Runner, and the judge above it, to everything that is promised of them: the whole
+// catalogue, and the faults. What need not run alone runs as many at once as go test allows.
 func Run(t *testing.T, h Harness) {
 	t.Helper()
 	if _, ok := h.Languages[python]; !ok {
-		t.Fatal("the suite's programs are written in Python: the harness has none")
+		t.Fatal("the faults' programs are written in Python: the harness has none")
 	}
-	for _, c := range Cases() {
-		lang, ok := h.Languages[c.Language]
-		if !ok && slices.Contains(h.Absent, c.Language) {
-			continue
-		}
-		if h.OwnKernel && c.OwnKernel != nil {
-			c.Want = c.OwnKernel.Want
-		}
-		t.Run(c.Name, func(t *testing.T) {
-			if !ok {
-				t.Fatalf("language %q is neither present nor declared absent", c.Language)
-			}
-			if err := c.Run(t.Context(), h.Runner, lang); err != nil {
-				t.Errorf("%v\nwhy it matters: %s", err, c.Why)
-			}
-		})
+	if h.Load == nil {
+		t.Fatal("the harness has no Load")
 	}
+	cases, err := Cases()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases = slices.DeleteFunc(cases, func(c Case) bool { return slices.Contains(h.Absent, c.Language) })
+	t.Run("together", func(t *testing.T) {
+		for _, c := range cases {
+			if !c.Exclusive {
+				t.Run(c.Name, func(t *testing.T) {
+					t.Parallel()
+					runCase(t, h, c)
+				})
+			}
+		}
+	})
+	for _, c := range cases {
+		if c.Exclusive {
+			t.Run("alone/"+c.Name, func(t *testing.T) { runCase(t, h, c) })
+		}
+	}
+	t.Run("under load", func(t *testing.T) {
+		stop := h.Load(t)
+		defer stop()
+		for _, c := range cases {
+			if c.Loaded {
+				t.Run(c.Name, func(t *testing.T) { runCase(t, h, c) })
+			}
+		}
+	})
 	for _, f := range faults() {
 		t.Run(f.name, func(t *testing.T) { f.test(t, h) })
+	}
+}
+
+func runCase(t *testing.T, h Harness, c Case) {
+	t.Helper()
+	lang, ok := h.Languages[c.Language]
+	if !ok {
+		t.Fatalf("language %q is neither present nor declared absent", c.Language)
+	}
+	if h.OwnKernel {
+		c = c.elsewhere()
+	}
+	if err := c.Run(t.Context(), h.Runner, lang); err != nil {
+		t.Errorf("%v\nwhy it matters: %s", err, c.Why)
 	}
 }

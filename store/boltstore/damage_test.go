@@ -12,7 +12,7 @@ import (
 // inMemory gives a folder that no disk is waited for.
 func inMemory(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "optimus-")
+	dir, err := os.MkdirTemp("/dev/shm", "optimus-") //nolint:usetesting // see above
 	must(t, err)
 	t.Cleanup(func() { must(t, os.RemoveAll(dir)) })
 	return dir
@@ -23,7 +23,7 @@ func inMemory(t *testing.T) string {
 // can be given by OPTIMUS_TEST_SEED.
 func TestRandomDamage(t *testing.T) {
 	t.Parallel()
-	seed := rand.Uint64()
+	seed := rand.Uint64() //nolint:gosec // guards no secret
 	if given := os.Getenv("OPTIMUS_TEST_SEED"); given != "" {
 		var err error
 		seed, err = strconv.ParseUint(given, 10, 64)
@@ -43,7 +43,7 @@ func TestRandomDamage(t *testing.T) {
 			at = at/page*page + r.IntN(head)
 		}
 		damaged := bytes.Clone(whole)
-		damaged[at] ^= byte(1 + r.IntN(255))
+		damaged[at] ^= byte(1 + r.IntN(255)) //nolint:gosec // from 1 to 255
 		t.Logf("byte %d: %#x becomes %#x", at, whole[at], damaged[at])
 		survives(t, damaged)
 	}

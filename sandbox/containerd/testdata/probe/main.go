@@ -83,13 +83,17 @@ func main() {
 		for i := range b {
 			b[i] = 1
 		}
-	case "pour": // a given number of mebibytes
+	case "pour": // a given number of mebibytes, to standard output or, where it is named, error
 		var n int
 		_, err := fmt.Sscan(args[1], &n)
 		check(err)
+		to := os.Stdout
+		if len(args) > 2 && args[2] == "stderr" {
+			to = os.Stderr
+		}
 		mib := make([]byte, 1<<20)
 		for range n {
-			_, err := os.Stdout.Write(mib)
+			_, err := to.Write(mib)
 			check(err)
 		}
 	case "daemon": // a child that outlives its parent
