@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -199,7 +200,7 @@ func (s *soak) kill(kind string) {
 		return
 	}
 	s.at.Store(nil)
-	killAll(s.t, []int{s.server.pid})
+	s.server.send(s.t, syscall.SIGKILL)
 	<-s.server.exited
 	s.kills[kind]++
 	s.serve()
