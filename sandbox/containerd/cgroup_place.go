@@ -99,15 +99,21 @@ func delegate(dir string) error {
 		return fmt.Errorf("cgroup v2: %w", err)
 	}
 	have := strings.Fields(string(handed))
-	if !slices.ContainsFunc(v2Controllers(), func(c string) bool { return !slices.Contains(have, c) }) {
-		return nil
+	if len(lacking(v2Controllers(), have)) > 0 {
+		err = writeKnob(filepath.Join(dir, "cgroup.subtree_control"), "+"+strings.Join(v2Controllers(), " +"))
+		if err != nil {
+			return fmt.Errorf("cgroup v2: hand controllers down from %s (is it delegated to Optimus?): %w", dir, err)
+		}
 	}
-	err = writeKnob(filepath.Join(dir, "cgroup.subtree_control"), "+"+strings.Join(v2Controllers(), " +"))
-	if err != nil {
-		return fmt.Errorf("cgroup v2: hand controllers down from %s (is it delegated to Optimus?): %w", dir, err)
+	if !slices.Contains(have, "cpu") {
+		shareByRun(dir)
 	}
 	return nil
 }
 
 // v2Controllers are what bounds a run; its CPU time is counted in any group.
 func v2Controllers() []string { return []string{"memory", "pids"} }
+
+// shareByRun has the groups in dir share the processors by group, however many processes each has.
+// That is a matter of fairness alone, and not every place has the controller.
+func shareByRun(dir string) { _ = writeKnob(filepath.Join(dir, "cgroup.subtree_control"), "+cpu") }

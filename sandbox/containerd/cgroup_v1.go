@@ -34,6 +34,10 @@ func openV1(m mountedCgroups, parent string) (*v1Tree, error) {
 		*dir = filepath.Join(m.v1[controller], parent)
 		set[*dir] = true
 	}
+	if dir := m.v1["cpu"]; dir != "" {
+		// So that runs share the processors by run, however many processes each has.
+		set[filepath.Join(dir, parent)] = true
+	}
 	t.distinct = slices.Sorted(maps.Keys(set))
 	for _, dir := range m.v1 {
 		set[filepath.Join(dir, parent)] = true
