@@ -94,9 +94,8 @@ func TestALanguageThatIsNotKept(t *testing.T) {
 		shelves = len(r.warm)
 		r.mu.Unlock()
 	}
-	r.work.Wait()
-	if n := lives(t, r.Runner); n != 0 {
-		t.Errorf("%d containers are left", n)
+	for lives(t, r.Runner) > 0 { // one of the pool may still be in the making
+		time.Sleep(time.Millisecond)
 	}
 }
 

@@ -2,11 +2,14 @@ package boltstore
 
 import (
 	"bytes"
+	"errors"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
 	"testing"
+
+	"optimus/store"
 )
 
 // inMemory gives a folder that no disk is waited for.
@@ -16,6 +19,31 @@ func inMemory(t *testing.T) string {
 	must(t, err)
 	t.Cleanup(func() { must(t, os.RemoveAll(dir)) })
 	return dir
+}
+
+// TestADamagedFileIsLetGo: who puts a whole file in the place of a damaged one opens it at once.
+func TestADamagedFileIsLetGo(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(inMemory(t), "jobs.db")
+	lively(t, path)
+	whole, err := os.ReadFile(path)
+	must(t, err)
+	page := os.Getpagesize()
+	for at := 2 * page; at < len(bytes.TrimRight(whole, "\x00")); at += page {
+		damaged := bytes.Clone(whole)
+		// The places of a page's elements, far behind its end.
+		copy(damaged[at+16:], bytes.Repeat([]byte{0x7f}, 16))
+		must(t, os.WriteFile(path, damaged, 0o600)) // the same file: it keeps its locks
+		if s, err := Open(path, store.Options{}); err == nil {
+			must(t, s.Close())
+		} else if !errors.Is(err, store.ErrSchema) {
+			t.Fatalf("page %d: %v", at/page, err)
+		}
+	}
+	must(t, os.WriteFile(path, whole, 0o600))
+	s, err := Open(path, store.Options{})
+	must(t, err)
+	must(t, s.Close())
 }
 
 // TestRandomDamage changes single bytes of a file, most of them where a page says what it is and

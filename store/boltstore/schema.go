@@ -13,6 +13,7 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
+	"golang.org/x/sys/unix"
 
 	"optimus/store"
 )
@@ -73,7 +74,7 @@ func openFile(path string, steps []migration) (db *bolt.DB, err error) {
 	var file *os.File
 	defer func() {
 		if r := recover(); r != nil {
-			_ = file.Close()
+			letGo(file)
 			db, err = nil, damaged(path, r)
 		}
 	}()
@@ -84,6 +85,13 @@ func openFile(path string, steps []migration) (db *bolt.DB, err error) {
 		return nil, explain(path, err)
 	}
 	return db, nil
+}
+
+// letGo closes a file that bbolt had open when it panicked. The lock is undone by name: what bbolt
+// has mapped of the file, which stays, would keep it otherwise.
+func letGo(file *os.File) {
+	_ = unix.Flock(int(file.Fd()), unix.LOCK_UN)
+	_ = file.Close()
 }
 
 func options(file **os.File) *bolt.Options {
@@ -115,7 +123,7 @@ func inspect(path string, known int) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // a mapped page behind the file's end
 	defer func() {
 		if r := recover(); r != nil {
-			_ = file.Close()
+			letGo(file)
 			err = damaged(path, r)
 		}
 	}()
