@@ -70,8 +70,8 @@ func peakMemory(t *testing.T, pid int) (grown func() int) {
 	return func() int { return read() - before }
 }
 
-// TestOutputWithoutEndLeavesTheHostsMemoryFlat: a gibibyte on either stream, of which the limit is kept.
-func TestOutputWithoutEndLeavesTheHostsMemoryFlat(t *testing.T) {
+// TestEndlessOutputLeavesMemoryFlat: a gibibyte on either stream, of which the limit is kept.
+func TestEndlessOutputLeavesMemoryFlat(t *testing.T) {
 	r := newTestRunner(t)
 	p := prepare(t, r.Runner, probe(), "x")
 	l := probeLimits()
