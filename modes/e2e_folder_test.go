@@ -93,7 +93,7 @@ func testDamagedStore(t *testing.T, l *lab, whole []byte, refused func(what stri
 	for range tries {
 		damaged := bytes.Clone(whole)
 		damaged[r.IntN(used/page)*page+r.IntN(head)] ^= byte(1 + r.IntN(255)) //nolint:gosec // from 1 to 255
-		if err := os.WriteFile(copied, damaged, 0o600); err != nil {          //nolint:gosec // in the test's own folder
+		if err := os.WriteFile(copied, damaged, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if st, err := boltstore.Open(copied, store.Options{}); err == nil {
@@ -102,7 +102,7 @@ func testDamagedStore(t *testing.T, l *lab, whole []byte, refused func(what stri
 			}
 			continue
 		}
-		if err := os.WriteFile(l.storePath(), damaged, 0o600); err != nil { //nolint:gosec // likewise
+		if err := os.WriteFile(l.storePath(), damaged, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		refused("a damaged file", "is damaged", "restore a backup")

@@ -273,7 +273,7 @@ func killAll(t *testing.T, pids []int) {
 // isLocked tells whether a process holds the lock of a file.
 func isLocked(t *testing.T, path string) bool {
 	t.Helper()
-	f, err := os.Open(path) //nolint:gosec // of the lab
+	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return false
 	}

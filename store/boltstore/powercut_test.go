@@ -37,7 +37,7 @@ type life struct {
 
 // live opens the store, has it live, and closes it.
 func live(dir, how string) (err error) {
-	notes, err := os.OpenFile(filepath.Join(dir, powercut.Notes), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600) //nolint:gosec // the test's
+	notes, err := os.OpenFile(filepath.Join(dir, powercut.Notes), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}

@@ -157,7 +157,7 @@ func TestDamage(t *testing.T) {
 func survives(t *testing.T, content []byte) bool {
 	t.Helper()
 	path := filepath.Join(inMemory(t), "jobs.db")
-	must(t, os.WriteFile(path, content, 0o600)) //nolint:gosec // in the test's own folder
+	must(t, os.WriteFile(path, content, 0o600))
 	s, err := Open(path, store.Options{})
 	if err == nil {
 		err = errors.Join(use(t, s), s.Close())
