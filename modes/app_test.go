@@ -139,7 +139,6 @@ func TestEveryCommandHasHelp(t *testing.T) {
 }
 
 func TestMistakesAreAnswered(t *testing.T) {
-	t.Parallel()
 	for line, want := range map[string]string{
 		"admin jobs list --stat queued": "there is no flag --stat, did you mean --state?; see optimus admin jobs list --help",
 		"admin jobs list --nonesuch":    "there is no flag --nonesuch; see optimus admin jobs list --help",

@@ -282,8 +282,19 @@ func (ts *testServer) admin(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	var out bytes.Buffer
 	p := Process{Version: "test", Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out}
-	err := Run(t.Context(), p, slices.Concat([]string{"optimus", "admin"}, args, []string{"--server", ts.client.base}))
+	err := runOne(t, p, slices.Concat([]string{"optimus", "admin"}, args, []string{"--server", ts.client.base}))
 	return out.String(), err
+}
+
+// running is held while a command runs: the command line's library keeps its help flag in a variable
+// of the process.
+var running sync.Mutex
+
+func runOne(t *testing.T, p Process, args []string) error {
+	t.Helper()
+	running.Lock()
+	defer running.Unlock()
+	return Run(t.Context(), p, args)
 }
 
 func TestAdminCommands(t *testing.T) {
@@ -358,7 +369,7 @@ func TestAdminStore(t *testing.T) {
 	admin := func(args ...string) (string, error) {
 		var out bytes.Buffer
 		p := Process{Version: "test", Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out}
-		err := Run(t.Context(), p, slices.Concat([]string{"optimus", "admin", "store"}, args, []string{"--data", cfg.Data}))
+		err := runOne(t, p, slices.Concat([]string{"optimus", "admin", "store"}, args, []string{"--data", cfg.Data}))
 		return out.String(), err
 	}
 	if out, err := admin("show"); err == nil || !strings.Contains(err.Error(), "--data") {

@@ -261,7 +261,7 @@ func TestKilledBuilderLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), self, "-test.run=^TestKilledBuilderLeavesNothing$")
-	cmd.Env = append(os.Environ(), envBuild+"="+cache)
+	cmd.Env = append(os.Environ(), envBuild+"="+cache, "TMPDIR="+t.TempDir())
 	out, err := cmd.StdoutPipe()
 	if err := errors.Join(err, cmd.Start()); err != nil {
 		t.Fatal(err)
