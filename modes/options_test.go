@@ -50,6 +50,7 @@ func TestZeroIsNoDefault(t *testing.T) {
 	heeded := map[string]bool{
 		"server.rate":            webOptions(zero).PerMinute == 0,
 		"store.depth":            st.MaxDepth == 0,
+		"store.max_bytes":        st.MaxBytes == 0,
 		"store.retention":        st.Retention == 0,
 		"store.failed_retention": st.FailedRetention == 0,
 		"store.tenant_running":   st.TenantRunning == 0,
