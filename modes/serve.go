@@ -42,7 +42,7 @@ func serve(ctx context.Context, p Process, cfg config.Config) error {
 	}
 	s := newServer(p, cfg, log, openEngine)
 	if err := s.start(ctx); err != nil {
-		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		if ctx.Err() != nil { // whatever words a call that was cut short has for it
 			log.Info().Err(err).Msg("stopped while it started")
 			return nil
 		}
