@@ -44,7 +44,7 @@ func serve(ctx context.Context, p Process, cfg config.Config) error {
 	if err := s.start(ctx); err != nil {
 		if ctx.Err() != nil { // whatever words a call that was cut short has for it
 			log.Info().Err(err).Msg("stopped while it started")
-			return nil
+			return nil //nolint:nilerr // as asked
 		}
 		return err
 	}
