@@ -43,6 +43,7 @@ clean() {
 
 case ${1-all} in
 nested) # already inside: see below
+  umount /sys/fs/cgroup # the same file system may not lie on itself
   mount -t cgroup2 none /sys/fs/cgroup
   work=$2
   trap - EXIT

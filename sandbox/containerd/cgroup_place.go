@@ -49,25 +49,37 @@ func ownV2(text string) string {
 	return "/"
 }
 
-// handDown has every group from the root to dir hand the controllers of a run to the next. Where
-// dir is not the true root, which alone may hold processes too, those in it move to a group below.
+// handDown has every group from the root to dir hand the controllers of a run to the next.
 func handDown(root, dir string) error {
+	if err := handOn(root); err != nil || dir == "/" {
+		return err
+	}
 	at := root
-	for name := range strings.SplitSeq(strings.TrimPrefix(dir, "/"), "/") {
-		if err := delegate(at); err != nil {
-			return err
-		}
+	names := strings.Split(strings.TrimPrefix(dir, "/"), "/")
+	for i, name := range names {
 		at = filepath.Join(at, name)
 		if err := os.MkdirAll(at, 0o750); err != nil {
 			return fmt.Errorf("make cgroup: %w", err)
 		}
-	}
-	if _, err := os.Stat(filepath.Join(at, "cgroup.type")); err == nil { // the true root has none
-		if err := vacate(at); err != nil {
+		if i+1 == len(names) {
+			break
+		}
+		if err := delegate(at); err != nil { // its processes are not Optimus's to move
 			return err
 		}
 	}
-	return delegate(at)
+	return handOn(at)
+}
+
+// handOn is delegate for a group of Optimus's own, and for the root: where that is not the true
+// one, which alone may hold processes too, those in it move to a group below.
+func handOn(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, "cgroup.type")); err == nil { // the true root has none
+		if err := vacate(dir); err != nil {
+			return err
+		}
+	}
+	return delegate(dir)
 }
 
 // vacate moves the processes of a group to a group below it, those that come meanwhile too.
