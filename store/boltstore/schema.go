@@ -137,13 +137,11 @@ func inspect(path string, known int) (err error) {
 		if tx.Size() > info.Size() {
 			return damaged(path, fmt.Sprintf("it has %d of %d bytes", info.Size(), tx.Size()))
 		}
-		if err := checkMeta(path, tx, known); err != nil {
-			return err
-		}
+		// First, since bbolt follows whatever a damaged page says, out of the file too.
 		if err := checkPages(file, tx); err != nil {
 			return damaged(path, err)
 		}
-		return nil
+		return checkMeta(path, tx, known)
 	})
 	return errors.Join(err, db.Close())
 }
