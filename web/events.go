@@ -92,7 +92,7 @@ func (s *Server) jobEvents(ctx context.Context, in *eventsInput) (*huma.StreamRe
 		hc.SetHeader("Cache-Control", "no-store")
 		hc.SetHeader("X-Accel-Buffering", "no")
 		hc.SetStatus(http.StatusOK)
-		if requestOf(ctx).head {
+		if isHead(ctx) {
 			return
 		}
 		stream := &eventStream{server: s, request: requestOf(ctx), after: after}

@@ -23,8 +23,6 @@ type request struct {
 	who *principal
 	// job is the id of the job that the request is about, for the log.
 	job string
-	// head tells that the answer's body is not wanted.
-	head bool
 	// maxWait bounds wait.
 	maxWait time.Duration
 	// cause is the failure behind an error answer, for the log.
@@ -49,7 +47,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := s.opts.Now()
 		allowHead(c)
-		r := &request{head: isHead(c.Request().Context()), id: requestID(c.Request().Header.Get("X-Request-Id")), maxWait: s.opts.Limits.Wait}
+		r := &request{id: requestID(c.Request().Header.Get("X-Request-Id")), maxWait: s.opts.Limits.Wait}
 		r.http = c.Request().WithContext(context.WithValue(c.Request().Context(), requestKey{}, r))
 		r.w = c.Response()
 		c.SetRequest(r.http)
@@ -90,6 +88,7 @@ func headAsGet(next http.Handler) http.Handler {
 	})
 }
 
+// isHead tells that the answer's body is not wanted.
 func isHead(ctx context.Context) bool {
 	head, _ := ctx.Value(headKey{}).(bool)
 	return head

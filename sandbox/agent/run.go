@@ -135,12 +135,11 @@ func (e *ends) sinceStart() int64 {
 	if _, err := e.planFile.ReadAt(started[:], clockOffset); err != nil {
 		return 0
 	}
-	var now unix.Timespec
 	then := int64(binary.LittleEndian.Uint64(started[:]))
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil || then == 0 {
+	if then == 0 {
 		return 0
 	}
-	return now.Nano() - then
+	return int64(monotonic()) - then
 }
 
 // start makes the box. The ends must be closed whether it succeeds or not.

@@ -64,8 +64,8 @@ func (r *Runner) launch(ctx context.Context, image client.Image, runtime, id str
 	ctx, cancel := context.WithTimeout(ctx, launchTimeout)
 	defer cancel()
 	c := &container{
-		id: id, dir: filepath.Join(r.dir, id), logFile: filepath.Join(r.dir, id+".log"), cgroups: r.cgroups, log: r.log.With().Str("container", id).Logger(),
-		shimSocket: shimSocket(r.address, r.client.DefaultNamespace(), id),
+		id: id, dir: filepath.Join(r.dir, id), logFile: logFile(filepath.Join(r.dir, id)), cgroups: r.cgroups, log: r.log.With().Str("container", id).Logger(),
+		shimSocket: r.shimSocket(id),
 		waiting:    map[uint32]chan wire.Frame{}, lost: make(chan struct{}), closed: make(chan struct{}),
 	}
 	defer func() {
@@ -126,7 +126,7 @@ func (c *container) create(ctx context.Context, r *Runner, image client.Image, r
 	}
 	spec := containerSpec(r.agent, filepath.Join(r.cgroupParent, c.id, "agent"))
 	c.handle, err = r.client.NewContainer(ctx, c.id, client.WithImage(image),
-		client.WithSnapshotter(r.snapshotter),
+		client.WithSnapshotter(r.daemon.Snapshotter()),
 		client.WithNewSnapshot(c.id, image),
 		client.WithContainerLabels(map[string]string{labelInstance: r.instance.name, LabelOwner: "optimus"}),
 		client.WithNewSpec(append(spec, reach.spec()...)...), config)
@@ -244,12 +244,11 @@ func (c *container) close(ctx context.Context) {
 		c.fail(errors.New("closed"))
 		ctx, cancel := context.WithTimeout(ctx, removeTimeout)
 		defer cancel()
-		var errs []error
+		var err error
 		if c.handle != nil {
-			errs = append(errs, removeContainer(ctx, c.handle, c.shimSocket))
+			err = removeContainer(ctx, c.handle, c.shimSocket)
 		}
-		errs = append(errs, c.cgroups.remove(c.id), os.RemoveAll(c.dir), os.RemoveAll(c.logFile))
-		if err := errors.Join(errs...); err != nil {
+		if err := errors.Join(err, removeTraces(c.cgroups, c.dir)); err != nil {
 			c.log.Warn().Err(err).Msg("container was not removed whole; it is tried again later")
 		}
 		close(c.closed)

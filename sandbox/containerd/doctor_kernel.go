@@ -103,16 +103,13 @@ func unifiedHierarchy(root fs.FS) bool {
 
 // ownCgroup is the folder of this process's own cgroup of version 2.
 func ownCgroup(root fs.FS) string {
+	const top = "sys/fs/cgroup"
 	text, _ := fs.ReadFile(root, "proc/self/cgroup")
-	for line := range strings.Lines(string(text)) {
-		if own, found := strings.CutPrefix(strings.TrimSpace(line), "0::"); found {
-			dir := path.Join("sys/fs/cgroup", own)
-			if _, err := fs.Stat(root, dir); err == nil && strings.HasPrefix(dir, "sys/fs/cgroup") {
-				return dir
-			}
-		}
+	dir := path.Join(top, ownV2(string(text)))
+	if _, err := fs.Stat(root, dir); err == nil && strings.HasPrefix(dir, top) {
+		return dir
 	}
-	return "sys/fs/cgroup"
+	return top
 }
 
 // mountedControllers lists the controllers of version 1 that are mounted.

@@ -238,8 +238,7 @@ func (r *Runner) reapOwn(ctx context.Context, containers []client.Container) (fo
 		}
 		found = true
 		r.log.Info().Str("container", c.ID()).Msg("removing a container that could not be removed before")
-		errs = append(errs, removeContainer(ctx, c, r.shimSocket(c.ID())), r.cgroups.remove(c.ID()),
-			os.RemoveAll(filepath.Join(r.dir, c.ID())), os.RemoveAll(filepath.Join(r.dir, c.ID()+".log")))
+		errs = append(errs, removeContainer(ctx, c, r.shimSocket(c.ID())), removeTraces(r.cgroups, filepath.Join(r.dir, c.ID())))
 	}
 	return found, errors.Join(errs...)
 }
@@ -282,5 +281,5 @@ func (r *Runner) reapHalfMade() {
 }
 
 func (r *Runner) shimSocket(id string) string {
-	return shimSocket(r.address, r.client.DefaultNamespace(), id)
+	return shimSocket(r.daemon.Address(), r.client.DefaultNamespace(), id)
 }

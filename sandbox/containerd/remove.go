@@ -39,6 +39,15 @@ func tryRemove(ctx context.Context, c client.Container) error {
 	return nil
 }
 
+// removeTraces removes what this process has made for a container beside it: its cgroups, its folder,
+// by whose name it is known, and its log.
+func removeTraces(groups cgroups, dir string) error {
+	return errors.Join(groups.remove(filepath.Base(dir)), os.RemoveAll(dir), os.RemoveAll(logFile(dir)))
+}
+
+// logFile is where the log lies of the container whose folder is dir: beside it, out of its reach.
+func logFile(dir string) string { return dir + ".log" }
+
 // shimSocket is where the shim of a container listens, as containerd names it
 // (pkg/shim.SocketAddress). A shim that was killed leaves its socket, and containerd leaves it too.
 func shimSocket(address, namespace, id string) string {

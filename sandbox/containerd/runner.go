@@ -57,9 +57,6 @@ type RunnerOptions struct {
 type Runner struct {
 	daemon       *Daemon
 	client       *client.Client
-	address      string // of containerd's socket
-	snapshotter  string
-	runcRoot     string
 	dir          string
 	agent        string
 	cgroups      cgroups
@@ -100,8 +97,7 @@ func NewRunner(ctx context.Context, o RunnerOptions) (*Runner, error) {
 		return nil, errors.New("runner: daemon and clock must be given")
 	}
 	r := &Runner{
-		daemon: o.Daemon, client: o.Daemon.Client(), address: o.Daemon.Address(), snapshotter: o.Daemon.Snapshotter(), runcRoot: o.Daemon.RuncRoot(),
-		log: o.Log, slots: cmp.Or(o.Slots, runtime.NumCPU()), pool: o.Pool, idle: o.Idle,
+		daemon: o.Daemon, client: o.Daemon.Client(), log: o.Log, slots: cmp.Or(o.Slots, runtime.NumCPU()), pool: o.Pool, idle: o.Idle,
 		uidBase: cmp.Or(o.UIDBase, DefaultUIDBase), warm: map[shelfKey]*shelf{}, living: map[string]bool{}, now: o.Now,
 	}
 	if r.slots > uidsPerInstance {

@@ -24,7 +24,7 @@ const (
 func (r *Runner) runtimeConfig(runtime string) (client.NewContainerOpts, error) {
 	switch runtime {
 	case defaultRuntime:
-		return client.WithRuntime(runtime, &runcoptions.Options{Root: r.runcRoot}), nil
+		return client.WithRuntime(runtime, &runcoptions.Options{Root: r.daemon.RuncRoot()}), nil
 	case runtimeGVisor:
 		file, err := r.gVisorConfig()
 		if err != nil {
