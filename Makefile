@@ -15,10 +15,10 @@ SEED ?=
 # Packages under test, such as PKG=./store/...
 PKG ?= ./...
 
-.PHONY: help build setup images demo picture test test-cgroup2 test-cgroup2-all test-gvisor lint lint-rules fmt generate notices bench fuzz soak cover clean
+.PHONY: help build setup images demo picture test test-cgroup2 test-cgroup2-quick test-machine test-gvisor lint lint-rules fmt generate notices bench fuzz soak cover clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## compile ./optimus, one static binary
 	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o optimus .
@@ -43,14 +43,18 @@ test: images ## set up, then test everything under the race detector, and fuzz f
 	@go test -race -timeout 15m $(PKG)
 	@$(MAKE) fuzz FUZZ_TIME=1s
 
-test-cgroup2: images ## judge examples on a machine with cgroup v2, emulated where this one has v1
-	@if [ -f /sys/fs/cgroup/cgroup.controllers ]; then deploy/cgroup2/judge.sh; \
-	 else echo "booting a machine with cgroup v2 (some minutes: it is emulated)" >&2; deploy/cgroup2/vm.sh deploy/cgroup2/judge.sh; fi
-
-test-cgroup2-all: build ## hold runs to the runner's suite on that machine (an hour or so, where it is emulated)
+test-cgroup2: test-cgroup2-quick ## hold runs under cgroup v2 to the runner's suite too (an hour or so, where it is emulated)
 	@go test -c -o dist/modes.test ./modes
 	@if [ -f /sys/fs/cgroup/cgroup.controllers ]; then deploy/cgroup2/suite.sh 1; \
 	 else VM_TIMEOUT=7200 deploy/cgroup2/vm.sh deploy/cgroup2/suite.sh 20; fi
+
+test-cgroup2-quick: images ## judge examples under cgroup v2, in a virtual machine where this one has v1
+	@if [ -f /sys/fs/cgroup/cgroup.controllers ]; then deploy/cgroup2/judge.sh; \
+	 else echo "booting a machine with cgroup v2 (some minutes: it is emulated)" >&2; deploy/cgroup2/vm.sh deploy/cgroup2/judge.sh; fi
+
+test-machine: images ## in a virtual machine, test what changes a whole machine, such as its clock
+	@go test -c -tags machine -o dist/machine.test ./modes
+	@cd modes && ../deploy/cgroup2/vm.sh env OPTIMUS_TEST_BINARY="$$PWD/../optimus" ../dist/machine.test -test.v -test.run '^TestClock$$'
 
 test-gvisor: setup ## hold runs on containerd 2, in runc and in gVisor, to the runner's suite
 	@bin=$$(deploy/runtimes.sh); export PATH="$$bin:$$PATH"; \

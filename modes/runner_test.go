@@ -29,7 +29,7 @@ import (
 // built here where they are not in the cache, to all that is promised of one. Its containers are of
 // runc, or of the runtime that OPTIMUS_TEST_RUNTIME names, as `make test-gvisor` does; where
 // OPTIMUS_TEST_SLOWER says how many times slower this machine is, only two languages are tried, as
-// `make test-cgroup2-all` does.
+// `make test-cgroup2` does.
 func TestRunnerSuite(t *testing.T) {
 	own := os.Getenv("OPTIMUS_TEST_RUNTIME")
 	slower, err := strconv.Atoi(cmp.Or(os.Getenv("OPTIMUS_TEST_SLOWER"), "1"))

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Judges some of the examples on this machine, which must have cgroup v2 alone, once in each place in
-# which Optimus may find itself. `make test-cgroup2` runs it in the virtual machine of vm.sh, where
+# which Optimus may find itself. `make test-cgroup2-quick` runs it in the virtual machine of vm.sh, where
 # everything is ten to fifty times slower: so only programs whose verdict does not hang on speed, and
 # with more time than the catalogue gives where they state none.
 #

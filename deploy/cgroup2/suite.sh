@@ -1,6 +1,6 @@
 #!/bin/sh
 # Holds runs on this machine, which must have cgroup v2 alone, to the runner's suite: the catalogue's
-# Python and C++ programs and the faults. `make test-cgroup2-all` runs it in the virtual machine of vm.sh.
+# Python and C++ programs and the faults. `make test-cgroup2` runs it in the virtual machine of vm.sh.
 #
 #   suite.sh N   the machine is N times slower than a real one
 set -eu
