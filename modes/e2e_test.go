@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -395,16 +396,26 @@ func (l *lab) processes(t *testing.T, wanted func(command string) bool) map[int]
 	return found
 }
 
-// pidsOf gives the processes whose program has that name, in order.
+// pidsOf gives the processes whose program has that name, in order; not the forks of one that are yet
+// to become another program.
 func (l *lab) pidsOf(t *testing.T, program string) []int {
 	t.Helper()
-	var pids []int
-	for pid := range l.processes(t, func(command string) bool {
+	found := l.processes(t, func(command string) bool {
 		name, _, _ := strings.Cut(command, " ")
 		return filepath.Base(name) == program
-	}) {
-		pids = append(pids, pid)
+	})
+	maps.DeleteFunc(found, func(pid int, _ string) bool {
+		_, fork := found[parent(pid)]
+		return fork
+	})
+	return slices.Sorted(maps.Keys(found))
+}
+
+// parent gives a process's parent, or 0 where the process has ended.
+func parent(pid int) (ppid int) {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)) // it may have ended
+	if _, rest, ok := strings.Cut(string(status), "\nPPid:"); ok {
+		_, _ = fmt.Sscan(rest, &ppid)
 	}
-	slices.Sort(pids)
-	return pids
+	return ppid
 }
