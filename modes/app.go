@@ -1,5 +1,5 @@
-// Package modes is what the one binary can be: a server (`serve`), and the operator's commands
-// (`admin`). It is the only place that wires the other packages together, and the only one that
+// Package modes is what the one binary can be: a server (`serve`), a worker (`work`), and the
+// operator's commands (`admin`). It is the only place that wires the other packages together, and the only one that
 // knows the command line. The tree of commands takes its actions, so that it can be looked at
 // without starting anything.
 package modes
@@ -32,6 +32,7 @@ type Process struct {
 func Run(ctx context.Context, p Process, args []string) error {
 	app := App(p, Actions{
 		Serve: func(ctx context.Context, cfg config.Config) error { return serve(ctx, p, cfg) },
+		Work:  func(ctx context.Context, cfg config.Config) error { return work(ctx, p, cfg) },
 		Run:   func(ctx context.Context, cfg config.Config, r RunRequest) error { return runLocal(ctx, p, cfg, r) },
 		Demo:  func(ctx context.Context, cfg config.Config, r DemoRequest) error { return runDemo(ctx, p, cfg, r) },
 		Bench: func(ctx context.Context, cfg config.Config, asJSON bool) error { return runBench(ctx, p, cfg, asJSON) },
@@ -42,6 +43,7 @@ func Run(ctx context.Context, p Process, args []string) error {
 // Actions are what the commands do.
 type Actions struct {
 	Serve func(context.Context, config.Config) error
+	Work  func(context.Context, config.Config) error
 	Run   func(context.Context, config.Config, RunRequest) error
 	Demo  func(context.Context, config.Config, DemoRequest) error
 	Bench func(ctx context.Context, cfg config.Config, asJSON bool) error
@@ -68,6 +70,7 @@ func App(p Process, a Actions) *cli.App {
 		Action:         helpOrUnknown,
 		Commands: []*cli.Command{
 			serveCommand(a.Serve),
+			workCommand(a.Work),
 			{
 				Name:        "admin",
 				Usage:       "look at and steer jobs, queues, languages, images; judge a local file",

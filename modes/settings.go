@@ -1,6 +1,7 @@
 package modes
 
 import (
+	"fmt"
 	"os"
 
 	"github.com/urfave/cli/v2"
@@ -15,6 +16,7 @@ func settingFlags() map[string]string {
 		"data":       "data",
 		"listen":     "server.listen",
 		"redis-url":  "store.redis_url",
+		"worker":     "worker.enabled",
 		"log-level":  "logging.level",
 		"log-format": "logging.format",
 	}
@@ -30,6 +32,11 @@ func configFlags() []cli.Flag {
 	}
 }
 
+// redisFlag names the store of several processes.
+func redisFlag() cli.Flag {
+	return &cli.StringFlag{Name: "redis-url", Usage: "`URL` of a Redis-protocol server that holds the queue"}
+}
+
 // loadConfig reads the configuration, with what the command line states over the rest.
 func loadConfig(c *cli.Context) (config.Config, error) {
 	o := config.LoadOptions{
@@ -43,7 +50,7 @@ func loadConfig(c *cli.Context) (config.Config, error) {
 	}
 	for flag, path := range settingFlags() {
 		if c.IsSet(flag) {
-			o.Flags[path] = c.String(flag)
+			o.Flags[path] = fmt.Sprint(c.Value(flag))
 		}
 		o.FlagNames[path] = "--" + flag
 	}

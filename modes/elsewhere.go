@@ -1,0 +1,82 @@
+package modes
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"optimus/sandbox"
+	"optimus/store"
+	"optimus/web"
+)
+
+// elsewhere is the catalogue of a server that shares its queue: what can't be run here is available
+// where another worker runs it.
+type elsewhere struct {
+	here languages
+	// all has every language of the catalogue, with no word of what is on this machine.
+	all web.Catalogue
+	// lanes are those of the registered workers.
+	lanes atomic.Pointer[map[store.Lane]bool]
+}
+
+// lookElsewhere is how often the other workers are asked for.
+const lookElsewhere = 5 * time.Second
+
+// follow keeps up with what the registered workers run, until ctx ends.
+func (e *elsewhere) follow(ctx context.Context, st store.Operator, log zerolog.Logger) {
+	ticker := time.NewTicker(lookElsewhere)
+	defer ticker.Stop()
+	for failing := false; ; {
+		workers, err := st.Workers(ctx)
+		switch {
+		case err == nil:
+			lanes := map[store.Lane]bool{}
+			for _, w := range workers {
+				for _, l := range w.Lanes {
+					lanes[l] = true
+				}
+			}
+			e.lanes.Store(&lanes)
+		case !failing && ctx.Err() == nil:
+			log.Warn().Err(err).Msg("listing workers failed; they are taken to run what they ran before")
+		}
+		failing = err != nil
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+func (e *elsewhere) runs(l sandbox.Language) bool {
+	lanes := e.lanes.Load()
+	return lanes != nil && (*lanes)[store.LaneOf(l)]
+}
+
+// Languages lists every language, available where some worker runs it.
+func (e *elsewhere) Languages() []web.Language {
+	list := e.here.Languages()
+	for i := range list {
+		if l := &list[i]; !l.Available && e.runs(l.Language) {
+			l.Available, l.HowToGet = true, ""
+		}
+	}
+	return list
+}
+
+// Resolve gives the language that is meant, pinned to this machine's image only where it is here.
+func (e *elsewhere) Resolve(name, version string) (sandbox.Language, error) {
+	lang, err := e.here.Resolve(name, version)
+	if missing := (*web.UnavailableError)(nil); !errors.As(err, &missing) {
+		return lang, err
+	}
+	if there, unknown := e.all.Resolve(name, version); unknown == nil && e.runs(there) {
+		return there, nil
+	}
+	return lang, err
+}
