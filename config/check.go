@@ -29,8 +29,23 @@ func (l *loader) check() {
 		l.clash("store.backoff_max", "store.backoff", formatDuration(c.Store.BackoffMax), "is below the first delay",
 			"must be at least store.backoff, "+formatDuration(c.Store.Backoff))
 	}
+	l.redis()
 	l.original()
 	l.keys()
+}
+
+// redis looks at which settings of the server belong together.
+func (l *loader) redis() {
+	r := &l.config.Redis
+	if r.Cluster && r.Master != "" {
+		l.clash("redis.master", "redis.cluster", r.Master, "is for Sentinels", "leave it out, or redis.cluster")
+	}
+	if r.Master != "" && len(r.Addresses) == 0 {
+		l.clash("redis.master", "redis.addresses", r.Master, "is asked of Sentinels, and none is named", "state redis.addresses")
+	}
+	if (r.CertFile == "") != (r.KeyFile == "") {
+		l.clash("redis.cert_file", "redis.key_file", r.CertFile, "is a pair with redis.key_file", "state both or neither")
+	}
 }
 
 // original holds the original's bounds against the hard maxima.

@@ -15,6 +15,7 @@ type Config struct {
 
 	Server   Server   `toml:"server"`
 	Store    Store    `toml:"store"`
+	Redis    Redis    `toml:"redis"`
 	Worker   Worker   `toml:"worker"`
 	Sandbox  Sandbox  `toml:"sandbox"`
 	Limits   Limits   `toml:"limits"`
@@ -52,9 +53,6 @@ type Server struct {
 
 // Store is the queue and the memory of jobs.
 type Store struct {
-	// RedisURL names a server that speaks the Redis protocol: redis://, rediss:// or unix://.
-	// Empty means a file in the data folder.
-	RedisURL Secret `toml:"redis_url" is:"redis-url"`
 	// MaxAttempts is how often a job is tried where Optimus itself fails.
 	MaxAttempts int `toml:"max_attempts" min:"1" max:"100"`
 	// Backoff is the delay of the first retry; it doubles with each, up to BackoffMax.
@@ -80,6 +78,43 @@ type Store struct {
 	// SweepInterval is how often expired leases, due retries and old reports are looked for.
 	SweepInterval time.Duration `toml:"sweep_interval" min:"10ms" max:"1h"`
 }
+
+// Redis is a server that speaks the Redis protocol and holds what Store bounds. With neither URL nor
+// Addresses there is none: the store is a file in the data folder.
+type Redis struct {
+	// URL is redis://, rediss:// (TLS) or unix://, with user, password and database where there are.
+	URL Secret `toml:"url" is:"redis-url"`
+	// Addresses are those of the Sentinels, or of some nodes of a Cluster, in place of the URL's.
+	Addresses []string `toml:"addresses" is:"host-port"`
+	// Master is the name by which Sentinels know the server; empty without Sentinels.
+	Master string `toml:"master" is:"label"`
+	// Cluster: the servers are a Redis Cluster.
+	Cluster bool `toml:"cluster"`
+	// Username (ACL) and Password stand in place of the URL's; PasswordFile is the path of a file whose
+	// first line is the password.
+	Username     string `toml:"username"`
+	Password     Secret `toml:"password"`
+	PasswordFile string `toml:"password_file" is:"file"`
+	// SentinelUsername and SentinelPassword are what the Sentinels themselves ask for.
+	SentinelUsername string `toml:"sentinel_username"`
+	SentinelPassword Secret `toml:"sentinel_password"`
+	// CAFile vouches for the server in place of the system's authorities, CertFile and KeyFile are shown
+	// to it, all in PEM; ServerName is the name in its certificate. With any of them TLS is used.
+	CAFile     string `toml:"ca_file" is:"file"`
+	CertFile   string `toml:"cert_file" is:"file"`
+	KeyFile    string `toml:"key_file" is:"file"`
+	ServerName string `toml:"server_name"`
+	// Durability is what an acknowledged job outlives: "local" the server's process, "fsync" its
+	// machine's power cut, "replicated" the loss of the machine.
+	Durability string `toml:"durability" oneof:"local fsync replicated"`
+	// Replicas is how many must hold what is acknowledged as replicated.
+	Replicas int `toml:"replicas" min:"1" max:"16"`
+	// Prefix begins every key and channel; stores of different prefixes know nothing of each other.
+	Prefix string `toml:"prefix" is:"name"`
+}
+
+// Present tells whether there is such a server.
+func (r Redis) Present() bool { return !r.URL.Empty() || len(r.Addresses) > 0 }
 
 // Worker is the loop that claims jobs and judges them.
 type Worker struct {
@@ -225,6 +260,7 @@ func Default() Config {
 			KeyTTL:          day,
 			SweepInterval:   time.Second,
 		},
+		Redis:  Redis{Durability: "local", Replicas: 1, Prefix: "optimus"},
 		Worker: Worker{Enabled: true, Lease: 30 * time.Second, Poll: time.Second, Grace: 30 * time.Second},
 		Sandbox: Sandbox{
 			Containerd:    "auto",

@@ -19,7 +19,7 @@ const (
 // legacy reads the original's variables, and a short name for the mirror. An empty one counts as not set, as it did there.
 func (l *loader) legacy() {
 	if url := l.env["REDIS_URL"]; url != "" {
-		l.set("environment", "environment REDIS_URL", "store.redis_url", url)
+		l.set("environment", "environment REDIS_URL", "redis.url", url)
 	}
 	if port := l.env["PORT"]; port != "" {
 		source := "environment PORT"

@@ -31,6 +31,7 @@ func forms() []form {
 		{"address", `HOST:PORT, such as "127.0.0.1:8080", "[::1]:8080" or ":8080"`, isAddress},
 		{"folder", "an absolute path", filepath.IsAbs},
 		{"file", "an absolute path", filepath.IsAbs},
+		{"host-port", `HOST:PORT, such as "redis-1:6379"`, isHostPort},
 		{"redis-url", "a URL that begins with redis://, rediss:// or unix://", isRedisURL},
 		{"http-url", "a URL that begins with http:// or https://", isHTTPURL},
 		{"containerd", `"auto", "private" or the absolute path of a socket`, isContainerd},
@@ -62,6 +63,11 @@ func isAddress(s string) bool {
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	return err == nil && strconv.FormatUint(n, 10) == port
+}
+
+func isHostPort(s string) bool {
+	host, _, _ := net.SplitHostPort(s)
+	return host != "" && isAddress(s)
 }
 
 func isContainerd(s string) bool {

@@ -67,8 +67,8 @@ func TestLoadOriginalsVariables(t *testing.T) {
 	if c.Server.Listen != "127.0.0.1:9000" {
 		t.Errorf("listen = %q", c.Server.Listen)
 	}
-	if c.Store.RedisURL.Reveal() != "redis://:hunter2@queue:6379" {
-		t.Errorf("redis_url = %q", c.Store.RedisURL.Reveal())
+	if c.Redis.URL.Reveal() != "redis://:hunter2@queue:6379" {
+		t.Errorf("redis.url = %q", c.Redis.URL.Reveal())
 	}
 	if c.Original.DefaultTimeout != 2500*time.Millisecond || c.Original.MaxTimeout != 30*time.Second {
 		t.Errorf("original = %+v", c.Original)

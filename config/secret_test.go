@@ -28,14 +28,14 @@ func TestSecretShowsNothing(t *testing.T) {
 			[]Secret{secret},
 			map[string]Secret{"a": secret},
 			map[Secret]int{secret: 1},
-			Config{Store: Store{RedisURL: secret}},
+			Config{Redis: Redis{URL: secret}},
 		} {
 			shown = append(shown, fmt.Sprintf("%"+verb, v))
 		}
 	}
 	shown = append(shown, secret.String(), secret.GoString(), fmt.Sprint(secret), fmt.Sprintln(secret), errors.New(secret.String()).Error())
 	for _, marshal := range []func(any) ([]byte, error){json.Marshal, toml.Marshal} {
-		for _, v := range []any{open{secret}, &open{secret}, Config{Store: Store{RedisURL: secret}}} {
+		for _, v := range []any{open{secret}, &open{secret}, Config{Redis: Redis{URL: secret}}} {
 			data, err := marshal(v)
 			if err != nil {
 				t.Fatal(err)

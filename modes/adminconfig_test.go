@@ -46,7 +46,7 @@ func writeFile(t *testing.T, name, content string) string {
 
 func TestConfigShow(t *testing.T) {
 	t.Parallel()
-	path := writeFile(t, "optimus.toml", "[store]\nredis_url = 'redis://:hunter2@queue'\n[worker]\nslots = 3\n")
+	path := writeFile(t, "optimus.toml", "[redis]\nurl = 'redis://:hunter2@queue'\n[worker]\nslots = 3\n")
 	out, err := runConfig(t, "show", "--config", path, "--data", "/srv/optimus")
 	if err != nil {
 		t.Fatal(err)

@@ -36,7 +36,7 @@ func TestServeFlags(t *testing.T) {
 		t.Fatal(err)
 	}
 	if cfg.Server.Listen != "127.0.0.1:9" || cfg.Data != "/tmp/x" || cfg.Logging.Level != "warn" ||
-		cfg.Logging.Format != "json" || cfg.Store.RedisURL.Empty() {
+		cfg.Logging.Format != "json" || cfg.Redis.URL.Empty() {
 		t.Fatalf("the flags give %+v", cfg)
 	}
 }

@@ -31,6 +31,27 @@ func storeOptions(c config.Store) store.Options {
 	}
 }
 
+func redisOptions(c config.Redis) redisstore.Options {
+	return redisstore.Options{
+		URL:              c.URL.Reveal(),
+		Addrs:            c.Addresses,
+		Master:           c.Master,
+		Cluster:          c.Cluster,
+		Username:         c.Username,
+		Password:         c.Password.Reveal(),
+		PasswordFile:     c.PasswordFile,
+		SentinelUsername: c.SentinelUsername,
+		SentinelPassword: c.SentinelPassword.Reveal(),
+		CAFile:           c.CAFile,
+		CertFile:         c.CertFile,
+		KeyFile:          c.KeyFile,
+		ServerName:       c.ServerName,
+		Durability:       redisstore.Durability(c.Durability),
+		Replicas:         c.Replicas,
+		Prefix:           c.Prefix,
+	}
+}
+
 func runnerOptions(c config.Config) containerd.RunnerOptions {
 	return containerd.RunnerOptions{
 		Dir:          filepath.Join(c.Data, "runner"),

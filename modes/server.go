@@ -64,7 +64,7 @@ func (s *server) startEngine(ctx context.Context, st store.Store) (web.Catalogue
 		return nil, nil, err
 	}
 	all := newCatalogue(stated, nil)
-	shared := !s.config.Store.RedisURL.Empty()
+	shared := s.config.Redis.Present()
 	if !s.config.Worker.Enabled {
 		if !shared {
 			s.log.Warn().Msg("no worker: jobs are taken and wait, since no other process can judge what is in this folder's queue")

@@ -15,7 +15,7 @@ func settingFlags() map[string]string {
 	return map[string]string{
 		"data":       "data",
 		"listen":     "server.listen",
-		"redis-url":  "store.redis_url",
+		"redis-url":  "redis.url",
 		"worker":     "worker.enabled",
 		"log-level":  "logging.level",
 		"log-format": "logging.format",

@@ -39,10 +39,10 @@ func makeDataFolder(dir string) error {
 // openStore opens the store that the settings name: a Redis-protocol server, or a file in the data
 // folder.
 func openStore(ctx context.Context, cfg config.Config, o store.Options) (store.Store, error) {
-	if !cfg.Store.RedisURL.Empty() {
-		st, err := redisstore.Open(ctx, redisOptions(cfg.Store), o)
+	if cfg.Redis.Present() {
+		st, err := redisstore.Open(ctx, redisOptions(cfg.Redis), o)
 		if err != nil {
-			return nil, fmt.Errorf("open the store that store.redis_url (from %s) names: %w", cfg.Origin("store.redis_url"), err)
+			return nil, fmt.Errorf("open the store of the Redis-protocol server: %w", err)
 		}
 		return st, nil
 	}

@@ -34,7 +34,7 @@ func workCommand(work func(context.Context, config.Config) error) *cli.Command {
 }
 
 // errNoSharedQueue says that a worker alone has nothing to take jobs from.
-var errNoSharedQueue = errors.New("work needs a queue that it shares: state its server with --redis-url, REDIS_URL or store.redis_url; " +
+var errNoSharedQueue = errors.New("work needs a queue that it shares: state its server with --redis-url, REDIS_URL or redis.url; " +
 	"`optimus serve` has a queue and a worker of its own")
 
 // work runs a worker until ctx ends or a part of it fails, and stops it in order.
@@ -56,7 +56,7 @@ func newWorkNode(p Process, cfg config.Config, log zerolog.Logger, open engineOp
 
 func (w *workNode) begin(ctx context.Context) error {
 	started := time.Now()
-	if w.config.Store.RedisURL.Empty() {
+	if !w.config.Redis.Present() {
 		return errNoSharedQueue
 	}
 	if err := makeDataFolder(w.config.Data); err != nil {
