@@ -177,17 +177,22 @@ func (l *lab) inits(t *testing.T) (pids []int) {
 	t.Helper()
 	agents := l.pidsOf(t, "agent")
 	for pid := range l.processes(t, func(string) bool { return true }) {
-		stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		// proc(5): after the name in brackets come the state and the parent.
-		_, after, _ := strings.Cut(string(stat), ") ")
-		if fields := strings.Fields(after); len(fields) > 1 {
-			if parent, err := strconv.Atoi(fields[1]); err == nil && slices.Contains(agents, parent) {
-				pids = append(pids, pid)
-			}
+		if slices.Contains(agents, parent(pid)) {
+			pids = append(pids, pid)
 		}
 	}
 	slices.Sort(pids)
 	return pids
+}
+
+// parent gives a process's parent, 0 where the process has ended.
+func parent(pid int) int {
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	// proc(5): after the name in brackets come the state and the parent.
+	_, after, _ := strings.Cut(string(stat), ") ")
+	fields := append(strings.Fields(after), "", "")
+	found, _ := strconv.Atoi(fields[1])
+	return found
 }
 
 // testKillServer kills the server again and again, at random moments of its life and of its jobs,

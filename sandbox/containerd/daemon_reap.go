@@ -41,7 +41,9 @@ func (p *privateDaemon) endContainers(ctx context.Context, c *client.Client) err
 // half made, their containers, mounts and folders. The daemon must have ended.
 func (p *privateDaemon) cleanUp(ctx context.Context) error {
 	err := errors.Join(p.killShims(ctx), p.deleteContainers(ctx))
-	if mounted := unmountBelow(p.dir); mounted != nil {
+	// What is mounted on the two folders themselves is a disk that the machine's owner gives them.
+	mounted := errors.Join(unmountBelow(filepath.Join(p.dir, "state")), unmountBelow(filepath.Join(p.dir, "root")))
+	if mounted != nil {
 		return errors.Join(err, mounted) // what is mounted in a task's folder must not be removed with it
 	}
 	// gVisor's sandboxes end with their shims, and leave files.
