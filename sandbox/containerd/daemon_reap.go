@@ -41,8 +41,11 @@ func (p *privateDaemon) endContainers(ctx context.Context, c *client.Client) err
 // half made, their containers, mounts and folders. The daemon must have ended.
 func (p *privateDaemon) cleanUp(ctx context.Context) error {
 	err := errors.Join(p.killShims(ctx), p.deleteContainers(ctx))
-	// What is mounted on the two folders themselves is a disk that the machine's owner gives them.
-	mounted := errors.Join(unmountBelow(filepath.Join(p.dir, "state")), unmountBelow(filepath.Join(p.dir, "root")))
+	// What is mounted on one of the folders itself is a disk that the machine's owner gives it.
+	var mounted error
+	for _, dir := range []string{filepath.Join(p.dir, "state"), filepath.Join(p.dir, "root"), p.runscRoot()} {
+		mounted = errors.Join(mounted, unmountBelow(dir))
+	}
 	if mounted != nil {
 		return errors.Join(err, mounted) // what is mounted in a task's folder must not be removed with it
 	}
