@@ -349,6 +349,7 @@ func (l *lab) assertNothingLeftBut(t *testing.T, mounted ...string) {
 	for what, pattern := range map[string]string{
 		"container of runc":  "containerd/runc/*/*",
 		"task of containerd": "containerd/state/io.containerd.runtime.v2.task/*/*",
+		"container's files":  "containerd/root/io.containerd.snapshotter.v1.*/snapshots/*/fs/.optimus",
 		"runner's folder":    "runner/*-*",
 		"runner's lock":      "runner/*.lock",
 	} {

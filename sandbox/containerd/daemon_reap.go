@@ -33,6 +33,9 @@ func (p *privateDaemon) endContainers(ctx context.Context, c *client.Client) err
 				errs = append(errs, fmt.Errorf("namespace %s: %w", space, err))
 			}
 		}
+		if len(containers) > 0 {
+			errs = append(errs, collect(ctx, c))
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -267,6 +267,9 @@ func (r *Runner) Close(ctx context.Context) error {
 	}
 	wg.Wait()
 	r.work.Wait()
+	if err := collect(ctx, r.client); err != nil {
+		r.log.Debug().Err(err).Msg("snapshots that are gone are left to containerd")
+	}
 	r.cgroups.end()
 	r.instance.close()
 	return nil
