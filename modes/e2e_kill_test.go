@@ -198,7 +198,7 @@ func parent(pid int) int {
 // testKillServer kills the server again and again, at random moments of its life and of its jobs,
 // alone and together with something else.
 func testKillServer(t *testing.T, l *lab) {
-	r, lease := chance(t), "OPTIMUS_WORKER_LEASE=3s" // a killed server's jobs wait for its end
+	r, lease := chance(t), "OPTIMUS_WORKER_LEASE=1h" // for whose end no job of a killed server waits
 	st := newStream(t)
 	for round := range kills(t) {
 		s := l.start(t, lease)

@@ -96,9 +96,7 @@ func newSoak(t *testing.T, l *lab, languages []string) *soak {
 }
 
 func (s *soak) serve() {
-	s.server = s.lab.serve(s.t,
-		"OPTIMUS_WORKER_LEASE=3s",       // a killed server's jobs wait for its end
-		"OPTIMUS_LIMITS_FILE_SIZE=1GiB") // as programs of the catalogue want it
+	s.server = s.lab.serve(s.t, "OPTIMUS_LIMITS_FILE_SIZE=1GiB") // as programs of the catalogue want it
 	s.at.Store(s.server.api)
 }
 
