@@ -182,7 +182,8 @@ func TestShippedCommands(t *testing.T) {
 		"java": {
 			"javac -J-Xmx928m -J-XX:TieredStopAtLevel=1 -J-XX:ActiveProcessorCount=1 -J-XX:+UseSerialGC -J-Xshare:auto " +
 				"-J-XX:-UsePerfData -proc:none -encoding UTF-8 -d . Main.java",
-			"java -Xmx416m -Xss64m -XX:ActiveProcessorCount=1 -XX:+UseSerialGC -Xshare:auto -XX:-UsePerfData -XX:+ExitOnOutOfMemoryError Main",
+			"java -Xmx416m -XX:NewRatio=7 -Xss64m -XX:ActiveProcessorCount=1 -XX:+UseSerialGC -Xshare:auto -XX:-UsePerfData " +
+				"-XX:+ExitOnOutOfMemoryError -XX:+DisplayVMOutputToStderr -Xlog:disable -Xlog:all=warning:stderr Main",
 		},
 		"javascript": {"", "node --max-old-space-size=256 --stack-size=64000 main.js"},
 		"bash":       {"", "bash main.sh"},

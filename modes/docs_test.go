@@ -92,7 +92,7 @@ func TestOperationsIsTrue(t *testing.T) {
 		}
 	}
 	literal := func(words string) bool {
-		kernel := []string{syscall.EROFS.Error(), syscall.EACCES.Error()}
+		kernel := []string{syscall.EROFS.Error(), syscall.EACCES.Error(), syscall.ENOSPC.Error()}
 		return strings.Contains(code, words) || slices.Contains(kernel, words)
 	}
 	find("message", `"([a-z][^"]+[a-z])"`, 25, func(m string) bool { return m == "failed" || literal(strings.Join(strings.Fields(m), " ")) })

@@ -24,6 +24,18 @@ func (l *lab) fails(t *testing.T, args ...string) string {
 	return stderr.String()
 }
 
+// adminFails runs an admin command that must fail, and gives its standard error.
+func (l *lab) adminFails(t *testing.T, args ...string) string {
+	t.Helper()
+	var stderr bytes.Buffer
+	cmd := l.command(t, append([]string{"admin"}, args...)...)
+	cmd.Stderr = &stderr
+	if err := cmd.Run(); cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != ExitFailed {
+		t.Errorf("admin %q ends with %v, want exit code %d", args, err, ExitFailed)
+	}
+	return stderr.String()
+}
+
 func testRefusedStarts(t *testing.T, l *lab) {
 	contains(t, "a start with Redis", l.fails(t, "--redis-url", "redis://127.0.0.1:1"), "store.redis_url", "--redis-url", "leave the setting out")
 	s := l.serve(t)

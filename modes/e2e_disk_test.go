@@ -1,54 +1,20 @@
 package modes
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"optimus/sandbox/sandboxtest"
+	"optimus/store"
 	"optimus/web"
 )
-
-// disk mounts a small file system on a folder, which ends with the test.
-func disk(t *testing.T, dir, options string) {
-	t.Helper()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, options); err != nil {
-		t.Fatalf("mount on %s: %v", dir, err)
-	}
-	t.Cleanup(func() {
-		// The last user of a private containerd undoes all mounts in its folder.
-		if err := unix.Unmount(dir, 0); err != nil && !errors.Is(err, unix.EINVAL) {
-			t.Errorf("unmount %s: %v", dir, err)
-		}
-	})
-}
-
-// fill leaves no room in a folder's file system until free is called.
-func fill(t *testing.T, dir string) (free func()) {
-	t.Helper()
-	path := filepath.Join(dir, "filler")
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	for block := make([]byte, 1<<20); len(block) > 0; {
-		if _, err := f.Write(block); err != nil {
-			block = block[:len(block)/2] // to the last byte
-		}
-	}
-	return func() {
-		if err := os.Remove(path); err != nil {
-			t.Error(err)
-		}
-	}
-}
 
 // bulky is a square whose source takes room in the store.
 func bulky(n int) web.JobRequest {
@@ -71,22 +37,15 @@ func (s *serving) untilReadiness(t *testing.T, status int, says ...string) {
 // acknowledged, and goes on once there is room.
 func testFullStore(t *testing.T, l *lab) {
 	containerd := l.systemContainerd(t)
-	small := *l
-	small.data = filepath.Join(l.data, "small")
-	if err := os.Mkdir(small.data, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := os.Remove(small.data); err != nil {
-			t.Error(err)
-		}
-	})
-	disk(t, small.data, "size=128m")
+	small, disk := l.onDisk(t, "", 128)
 	s := small.serve(t, containerd.env(), "OPTIMUS_DATA="+small.data)
-	ids := []string{s.submit(t, sleeper(2))}
+	// Its report takes as much room as what is submitted later.
+	lengthy := sleeper(2)
+	lengthy.SourceCode = new(*lengthy.SourceCode + "print('x' * 60_000)\n")
+	ids := []string{s.submit(t, lengthy)}
 	s.untilRunning(t, ids...)
 
-	free := fill(t, small.data)
+	disk.Fill(t, 0)
 	var refused answer
 	eventually(t, "a submission is refused", func() bool {
 		refused = s.ask(t, http.MethodPost, "/v1/jobs", bulky(len(ids)), http.StatusAccepted, http.StatusServiceUnavailable)
@@ -113,7 +72,7 @@ func testFullStore(t *testing.T, l *lab) {
 		return strings.Contains(s.readLog(t), `"message":"the store fails; trying on"`)
 	})
 
-	free()
+	disk.Empty(t)
 	s.untilReadiness(t, http.StatusOK)
 	ids = append(ids, s.submit(t, bulky(len(ids))))
 	for _, id := range ids {
@@ -127,32 +86,157 @@ func testFullStore(t *testing.T, l *lab) {
 	}
 }
 
-// testFullContainerd fills the disk on which containerd makes containers, and ends the one that is
-// there: jobs wait, with no attempt counted, until another can be made.
-func testFullContainerd(t *testing.T, l *lab) {
-	state := filepath.Join(l.data, "containerd/state")
-	disk(t, state, "size=16m")
-	s := l.serve(t)
-	s.ended(t, s.submit(t, square(1)))
+// onDisk is a lab of its own, below a folder of which one part lies on a small disk.
+func (l *lab) onDisk(t *testing.T, part string, size int) (*lab, *sandboxtest.Disk) {
+	t.Helper()
+	small := *l
+	small.data, small.images = filepath.Join(l.data, "small"), nil
+	if err := os.MkdirAll(filepath.Join(small.data, part), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(small.data); err != nil {
+			t.Error(err)
+		}
+	})
+	return &small, sandboxtest.NewDisk(t, filepath.Join(small.data, part), size)
+}
 
-	free := fill(t, state)
-	killAll(t, l.pidsOf(t, "agent"))
-	s.untilReadiness(t, http.StatusServiceUnavailable, state, "is full")
-	id := s.submit(t, square(2))
-	eventually(t, "the job waits", func() bool {
-		return strings.Contains(s.readLog(t), `"message":"job waits: this machine can run nothing for now"`)
+// checkFullDisk fills a disk that containers need, and ends the one that is there: jobs wait until
+// another can be made. Meanwhile, something else may happen.
+func (l *lab) checkFullDisk(t *testing.T, s *serving, disk *sandboxtest.Disk, meanwhile func()) {
+	t.Helper()
+	s.ended(t, s.submit(t, square(0)))
+	disk.Fill(t, 0)
+	s.untilReadiness(t, http.StatusServiceUnavailable, disk.Dir, "is full")
+	if job := s.ended(t, s.submit(t, square(1))); job.Verdict != "accepted" {
+		t.Errorf("while the disk is full, a language that is warm gives %+v", job)
+	}
+	var id string
+	eventually(t, "a job waits", func() bool {
+		killAll(t, l.pidsOf(t, "agent"))
+		id = s.submit(t, square(2))
+		return !s.endsUnlessItWaits(t, id) // the room of the one that ended may still have been enough for another
 	})
 	contains(t, "the log", s.readLog(t), "no space left on device")
+	meanwhile()
 	time.Sleep(pace)
-	free()
+	if job := s.job(t, id); store.State(job.State).Terminal() {
+		t.Errorf("while the disk is full, the job is %+v", job)
+	}
+	disk.Empty(t)
 	s.untilReadiness(t, http.StatusOK)
 	if job := s.ended(t, id); job.Verdict != "accepted" {
 		t.Errorf("once there is room, the job is %+v", job)
 	}
-	s.stop(t)
+}
+
+// endsUnlessItWaits tells whether a job has ended, rather than found that nothing can be run.
+func (s *serving) endsUnlessItWaits(t *testing.T, id string) (ended bool) {
+	t.Helper()
+	eventually(t, "job "+id+" waits or ends", func() bool {
+		ended = store.State(s.job(t, id).State).Terminal()
+		return ended || slices.ContainsFunc(strings.Split(s.readLog(t), "\n"), func(line string) bool {
+			return strings.Contains(line, id) && strings.Contains(line, `"message":"job waits: this machine can run nothing for now"`)
+		})
+	})
+	return ended
+}
+
+// checkCountedOnce checks that no job has lost an attempt.
+func (l *lab) checkCountedOnce(t *testing.T) {
+	t.Helper()
 	for _, job := range l.kept(t) {
 		if job.Counted != 1 {
 			t.Errorf("job %s has %d attempts counted: %+v", job.ID, job.Counted, job.Attempts)
 		}
 	}
 }
+
+// testFullTasks fills the disk on which containerd keeps what it knows of running containers.
+func testFullTasks(t *testing.T, l *lab) {
+	disk := sandboxtest.NewDisk(t, filepath.Join(l.data, "containerd/state"), 16)
+	s := l.serve(t)
+	l.checkFullDisk(t, s, disk, func() {})
+	s.stop(t)
+	l.checkCountedOnce(t)
+}
+
+// testFullImages fills the disk of containerd's images, snapshots and database: while an image comes,
+// while a container must be made, and while containerd is started anew.
+func testFullImages(t *testing.T, l *lab) {
+	small, disk := l.onDisk(t, "containerd/root", 320)
+	empty := disk.Free(t)
+	for _, too := range []struct {
+		little string
+		left   int
+	}{{"to start containerd", 0}, {"for the blobs", 60}, {"for what they are unpacked to", 150}} {
+		disk.Fill(t, too.left)
+		contains(t, "a build without the room "+too.little, small.adminFails(t, "images", "build", "python"), "no space left on device")
+		disk.Empty(t)
+		contains(t, "the list after it", small.admin(t, ExitOK, "images", "list"), "missing: optimus admin images build python")
+		// Its own database takes some.
+		if left := empty - disk.Free(t); left > 4*mib {
+			t.Errorf("a build without the room %s has left %d bytes", too.little, left)
+		}
+	}
+	small.needs(t, "python")
+
+	s := small.serve(t)
+	small.checkFullDisk(t, s, disk, func() {
+		killAll(t, small.pidsOf(t, "containerd"))
+		eventually(t, "its end is seen", func() bool {
+			return strings.Contains(s.readLog(t), `"message":"private containerd ended; starting it again"`)
+		})
+	})
+	s.stop(t)
+	// What its database holds is whole.
+	s = small.serve(t)
+	if job := s.ended(t, s.submit(t, square(3))); job.Verdict != "accepted" {
+		t.Errorf("the next server gives %+v", job)
+	}
+	s.stop(t)
+	small.checkCountedOnce(t)
+	small.assertNothingLeftBut(t, disk.Dir)
+}
+
+// testFullRunner fills the disk of the folder in which the runner keeps the agent's binary and each
+// container's socket.
+func testFullRunner(t *testing.T, l *lab) {
+	disk := sandboxtest.NewDisk(t, filepath.Join(l.data, "runner"), 128)
+	disk.Fill(t, 0)
+	contains(t, "a start without room", l.fails(t), "copy the agent's binary", "no space left on device", disk.Dir)
+	l.assertNothingLeftBut(t, disk.Dir)
+	disk.Empty(t)
+	s := l.serve(t)
+	l.checkFullDisk(t, s, disk, func() {})
+	s.stop(t)
+	l.checkCountedOnce(t)
+}
+
+// TestFullBuildCache: a build for which the cache's disk has no room says so, and leaves nothing.
+func TestFullBuildCache(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "mmdebstrap"), []byte("#!/bin/sh\nexec cat /dev/zero\n"), 0o700); err != nil { //nolint:gosec // a program
+		t.Fatal(err)
+	}
+	cache := filepath.Join(dir, "cache")
+	if err := os.Mkdir(cache, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	disk := sandboxtest.NewDisk(t, cache, 16)
+	before := disk.Free(t)
+	cmd := exec.CommandContext(t.Context(), buildBinary(t), "admin", "images", "build", "bash", "--data", filepath.Join(dir, "data")) //nolint:gosec // the binary under test
+	cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "OPTIMUS_CACHE="+cache, "OPTIMUS_SANDBOX_CONTAINERD=private")
+	out, err := cmd.CombinedOutput()
+	if cmd.ProcessState.ExitCode() != ExitFailed {
+		t.Errorf("it ends with %v, want exit code %d", err, ExitFailed)
+	}
+	contains(t, "what it says", string(out), "no space left on device", cache)
+	if left, err := filepath.Glob(filepath.Join(cache, "*.tar")); err != nil || len(left) > 0 || disk.Free(t) < before-mib {
+		t.Errorf("left in the cache: %v, %v, and %d bytes less room", left, err, before-disk.Free(t))
+	}
+}
+
+const mib = 1 << 20

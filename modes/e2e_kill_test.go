@@ -177,23 +177,28 @@ func (l *lab) inits(t *testing.T) (pids []int) {
 	t.Helper()
 	agents := l.pidsOf(t, "agent")
 	for pid := range l.processes(t, func(string) bool { return true }) {
-		stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		// proc(5): after the name in brackets come the state and the parent.
-		_, after, _ := strings.Cut(string(stat), ") ")
-		if fields := strings.Fields(after); len(fields) > 1 {
-			if parent, err := strconv.Atoi(fields[1]); err == nil && slices.Contains(agents, parent) {
-				pids = append(pids, pid)
-			}
+		if slices.Contains(agents, parent(pid)) {
+			pids = append(pids, pid)
 		}
 	}
 	slices.Sort(pids)
 	return pids
 }
 
+// parent gives a process's parent, 0 where the process has ended.
+func parent(pid int) int {
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	// proc(5): after the name in brackets come the state and the parent.
+	_, after, _ := strings.Cut(string(stat), ") ")
+	fields := append(strings.Fields(after), "", "")
+	found, _ := strconv.Atoi(fields[1])
+	return found
+}
+
 // testKillServer kills the server again and again, at random moments of its life and of its jobs,
 // alone and together with something else.
 func testKillServer(t *testing.T, l *lab) {
-	r, lease := chance(t), "OPTIMUS_WORKER_LEASE=3s" // a killed server's jobs wait for its end
+	r, lease := chance(t), "OPTIMUS_WORKER_LEASE=1h" // for whose end no job of a killed server waits
 	st := newStream(t)
 	for round := range kills(t) {
 		s := l.start(t, lease)

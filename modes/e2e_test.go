@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -44,7 +43,9 @@ func TestEndToEnd(t *testing.T) {
 		{"a frozen server", testFrozenServer},
 		{"the system's containerd restarts", testSystemContainerd},
 		{"the store's disk is full", testFullStore},
-		{"containerd's disk is full", testFullContainerd},
+		{"the disk of containerd's tasks is full", testFullTasks},
+		{"the disk of containerd's images is full", testFullImages},
+		{"the runner's disk is full", testFullRunner},
 		{"a data folder that cannot be used", testDataFolder},
 		{"stop while it starts", testStopWhileItStarts},
 		{"stop under load", testStopUnderLoad},
@@ -321,6 +322,12 @@ func eventually(t *testing.T, what string, holds func() bool) {
 // which may outlive the last process that used it.
 func (l *lab) assertNothingLeft(t *testing.T) {
 	t.Helper()
+	l.assertNothingLeftBut(t)
+}
+
+// assertNothingLeftBut is assertNothingLeft while the test itself has mounted something.
+func (l *lab) assertNothingLeftBut(t *testing.T, mounted ...string) {
+	t.Helper()
 	for pid, command := range l.processes(t, func(string) bool { return true }) {
 		t.Errorf("process %d is left: %s", pid, command)
 	}
@@ -329,7 +336,8 @@ func (l *lab) assertNothingLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(string(mounts)) {
-		if strings.Contains(line, l.data+"/") {
+		own := slices.ContainsFunc(mounted, func(dir string) bool { return strings.Contains(line, " "+dir+" ") })
+		if !own && strings.Contains(line, l.data+"/") {
 			t.Errorf("mount is left: %s", line)
 		}
 	}
@@ -341,6 +349,7 @@ func (l *lab) assertNothingLeft(t *testing.T) {
 	for what, pattern := range map[string]string{
 		"container of runc":  "containerd/runc/*/*",
 		"task of containerd": "containerd/state/io.containerd.runtime.v2.task/*/*",
+		"container's files":  "containerd/root/io.containerd.snapshotter.v1.*/snapshots/*/fs/.optimus",
 		"runner's folder":    "runner/*-*",
 		"runner's lock":      "runner/*.lock",
 	} {
@@ -396,26 +405,18 @@ func (l *lab) processes(t *testing.T, wanted func(command string) bool) map[int]
 	return found
 }
 
-// pidsOf gives the processes whose program has that name, in order; not the forks of one that are yet
-// to become another program.
+// pidsOf gives the processes whose program has that name, in order, without those that these are
+// just making: a child has its parent's name until it executes another program.
 func (l *lab) pidsOf(t *testing.T, program string) []int {
 	t.Helper()
-	found := l.processes(t, func(command string) bool {
+	var pids []int
+	for pid := range l.processes(t, func(command string) bool {
 		name, _, _ := strings.Cut(command, " ")
 		return filepath.Base(name) == program
-	})
-	maps.DeleteFunc(found, func(pid int, _ string) bool {
-		_, fork := found[parent(pid)]
-		return fork
-	})
-	return slices.Sorted(maps.Keys(found))
-}
-
-// parent gives a process's parent, or 0 where the process has ended.
-func parent(pid int) (ppid int) {
-	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)) // it may have ended
-	if _, rest, ok := strings.Cut(string(status), "\nPPid:"); ok {
-		_, _ = fmt.Sscan(rest, &ppid)
+	}) {
+		pids = append(pids, pid)
 	}
-	return ppid
+	slices.Sort(pids)
+	all := slices.Clone(pids)
+	return slices.DeleteFunc(pids, func(pid int) bool { return slices.Contains(all, parent(pid)) })
 }

@@ -75,7 +75,7 @@ func openEngine(ctx context.Context, life *lifecycle, cfg config.Config, log zer
 		languages: all,
 		warm:      runner.Warm,
 		changed:   index.changed,
-		ready:     daemon.Ready,
+		ready:     runner.Ready,
 	}, nil
 }
 

@@ -2,21 +2,16 @@ package modes
 
 import (
 	"encoding/json"
-	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"path/filepath"
-	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
-	"optimus/sandbox"
 	"optimus/store"
 	"optimus/web"
 )
@@ -28,8 +23,11 @@ const (
 	soakSample = 5 * time.Second
 	// soakCalm is the least time between two kills, soakUnrest what chance adds to it at the most.
 	soakCalm, soakUnrest = 2 * time.Second, 5 * time.Second
-	// soakDescriptors is how many more descriptors a server may hold in the end than in the midst.
-	soakDescriptors = 16
+	// soakPace is how often the server's figures are taken while it is followed.
+	soakPace = 250 * time.Millisecond
+	// How much more a server may hold at the end of its half than in the midst of it: see growths.
+	// In MB soakMemory and soakGroup.
+	soakMemory, soakDescriptors, soakGroup = 32, 16, 128
 )
 
 // TestSoak has honest and hostile programs judged while everything is killed at random moments: in the
@@ -68,7 +66,7 @@ type soak struct {
 	t        *testing.T
 	lab      *lab
 	chance   *rand.Rand // the killer's
-	programs []example
+	programs []soakProgram
 	server   *serving
 	started  time.Time
 
@@ -79,40 +77,26 @@ type soak struct {
 	mu   sync.Mutex
 	next int
 	// want has the verdict that each acknowledged job must get.
-	want map[string]example
+	want map[string]soakProgram
 
 	kills    map[string]int
 	followed bool // the server's figures are kept
 	samples  []soakFigures
 }
 
-// soakFigures are a server's figures at a time.
-type soakFigures struct {
-	minutes, memory, group, descriptors float64
-}
-
 func newSoak(t *testing.T, l *lab, languages []string) *soak {
 	t.Helper()
-	all, err := readExamples("../docs/examples")
-	if err != nil {
-		t.Fatal(err)
-	}
-	all = slices.DeleteFunc(all, func(e example) bool { return !slices.Contains(languages, e.Language) })
-	for i := range all {
-		if all[i].Expect == sandbox.Accepted {
-			all[i].Limits = unhurried() // whatever else the machine does
-		}
-	}
+	r := chance(t)
 	s := &soak{
-		t: t, lab: l, chance: chance(t), programs: all, started: time.Now(),
-		ended: make(chan struct{}), want: map[string]example{}, kills: map[string]int{},
+		t: t, lab: l, programs: soakPrograms(t, r, languages), chance: r, started: time.Now(),
+		ended: make(chan struct{}), want: map[string]soakProgram{}, kills: map[string]int{},
 	}
 	s.serve()
 	return s
 }
 
 func (s *soak) serve() {
-	s.server = s.lab.serve(s.t, "OPTIMUS_WORKER_LEASE=3s") // a killed server's jobs wait for its end
+	s.server = s.lab.serve(s.t, "OPTIMUS_LIMITS_FILE_SIZE=1GiB") // as programs of the catalogue want it
 	s.at.Store(s.server.api)
 }
 
@@ -130,9 +114,9 @@ func (s *soak) client() {
 		n := s.next
 		s.next++
 		s.mu.Unlock()
-		program := s.programs[(n*7)%len(s.programs)] // each in turn, languages mixed
+		program := s.programs[n%len(s.programs)]
 		header := http.Header{"Idempotency-Key": {strconv.Itoa(n)}}
-		id := s.insist(http.MethodPost, "/v1/jobs", program.request(), header).ID
+		id := s.insist(http.MethodPost, "/v1/jobs", program.request, header).ID
 		if id == "" {
 			return
 		}
@@ -172,6 +156,8 @@ func (s *soak) unrest(length time.Duration, kinds []string) {
 	defer end.Stop()
 	tell := time.NewTicker(soakSample)
 	defer tell.Stop()
+	look := time.NewTicker(soakPace)
+	defer look.Stop()
 	pause := func() time.Duration { return soakCalm + time.Duration(s.chance.Int64N(int64(soakUnrest))) }
 	kill := time.NewTimer(pause())
 	defer kill.Stop()
@@ -181,6 +167,10 @@ func (s *soak) unrest(length time.Duration, kinds []string) {
 			return
 		case <-tell.C:
 			s.tell()
+		case <-look.C:
+			if s.followed {
+				s.samples = append(s.samples, s.figures())
+			}
 		case <-s.server.exited:
 			s.t.Fatalf("the server ended by itself: %s\n%s", s.server.state, s.server.readLog(s.t))
 		case <-kill.C:
@@ -206,108 +196,12 @@ func (s *soak) kill(kind string) {
 	s.serve()
 }
 
-// tell prints where the soak is, and keeps the server's figures.
+// tell prints where the soak is.
 func (s *soak) tell() {
 	s.t.Helper()
 	f := s.figures()
-	if s.followed {
-		s.samples = append(s.samples, f)
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.t.Logf("%4.0f s: %d jobs acknowledged, killed %v; serve has %.1f MB and %.0f descriptors, the cgroup %.1f MB",
-		time.Since(s.started).Seconds(), len(s.want), s.kills, f.memory/1e6, f.descriptors, f.group/1e6)
-}
-
-func (s *soak) figures() soakFigures {
-	s.t.Helper()
-	memory, err := pss(s.server.pid)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return soakFigures{
-		minutes: time.Since(s.started).Minutes(), memory: float64(memory), group: float64(s.lab.groupMemory(s.t)),
-		descriptors: float64(len(s.lab.match(s.t, fmt.Sprintf("/proc/%d/fd/*", s.server.pid)))),
-	}
-}
-
-// groupMemory is what the folder's cgroup holds, in bytes; 0 while there is none.
-func (l *lab) groupMemory(t *testing.T) (bytes int64) {
-	t.Helper()
-	for _, dir := range l.cgroupFolders(t) {
-		for _, name := range []string{"memory.usage_in_bytes", "memory.current"} {
-			text, err := os.ReadFile(filepath.Join(dir, name))
-			if err != nil {
-				continue // of another hierarchy
-			}
-			if bytes, err = strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	return bytes
-}
-
-// account ends the soak, and counts: what isn't as it should be fails the test.
-func (s *soak) account(length time.Duration) {
-	s.t.Helper()
-	close(s.ended)
-	s.all.Wait()
-	for id := range s.want {
-		s.server.ended(s.t, id)
-	}
-	last := s.figures()
-	s.server.stop(s.t)
-	kept := s.lab.kept(s.t)
-	var reported, lost, wrong int
-	for id, program := range s.want {
-		job, ok := kept[id]
-		if !ok {
-			lost++
-			s.t.Errorf("job %s of %s is lost", id, program.name)
-			continue
-		}
-		if job.State.Terminal() {
-			reported++
-		}
-		if job.Verdict != program.Expect || job.State != store.Completed {
-			wrong++
-			s.t.Errorf("job %s of %s is %s, %s, want %s: attempts %+v, report %+v",
-				id, program.name, job.State, job.Verdict, program.Expect, job.Attempts, job.Report)
-		}
-	}
-	doubled := len(kept) - len(s.want) + lost
-	if doubled != 0 {
-		s.t.Errorf("%d jobs are kept, %d were acknowledged", len(kept), len(s.want))
-	}
-	leaked := 0
-	if !s.t.Run("nothing is left", func(t *testing.T) { s.lab.assertNothingLeft(t) }) {
-		leaked++
-	}
-	if len(s.samples) > 0 && last.descriptors > s.samples[0].descriptors+soakDescriptors {
-		leaked++
-		s.t.Errorf("the server had %.0f descriptors, and in the end %.0f", s.samples[0].descriptors, last.descriptors)
-	}
-	s.t.Logf("soak of %s: submitted %d, reported %d, lost %d, doubled %d, wrong %d, leaked %d; killed %v",
-		length, len(s.want), reported, lost, doubled, wrong, leaked, s.kills)
-	s.t.Logf("a minute of the second half: serve %+.2f MB, %+.1f descriptors; its cgroup %+.2f MB",
-		s.slope(func(f soakFigures) float64 { return f.memory })/1e6,
-		s.slope(func(f soakFigures) float64 { return f.descriptors }),
-		s.slope(func(f soakFigures) float64 { return f.group })/1e6)
-}
-
-// slope is how much a figure rises in a minute, by least squares over the second half.
-func (s *soak) slope(figure func(soakFigures) float64) float64 {
-	var x, y, xx, xy float64
-	n := float64(len(s.samples))
-	for _, f := range s.samples {
-		x += f.minutes
-		y += figure(f)
-		xx += f.minutes * f.minutes
-		xy += f.minutes * figure(f)
-	}
-	if d := n*xx - x*x; d > 0 {
-		return (n*xy - x*y) / d
-	}
-	return 0
+		f.at.Seconds(), len(s.want), s.kills, f.memory/1e6, f.descriptors, f.group/1e6)
 }

@@ -14,7 +14,8 @@
 //     moves by more than [MaxClockStep]: an operation in which the wall clock has made more
 //     progress ends an outage, after which leases begin anew. An expiry after an outage since
 //     the last renewal, or beside a current heartbeat of the worker that holds the lease, is
-//     not counted, at most as often as the job has attempts.
+//     not counted, at most as often as the job has attempts. Where one process alone can have
+//     the store open, leases end with it.
 //   - Cancellation reaches a running job: Renew says so.
 //   - Idempotency keys are atomic, and belong to a tenant.
 //   - A full queue answers [ErrQueueFull] instead of growing.

@@ -101,7 +101,7 @@ func (g *group) watch(r *run) (stop func()) {
 			switch {
 			case g.look() > g.limits.Memory:
 				r.kill(string(sandbox.MemoryLimit))
-			case r.spent.Load() && g.cpu() >= g.limits.CPU:
+			case r.spent.Load() && g.cpu() > g.limits.CPU: // the limit itself is allowed
 				r.kill(string(sandbox.CPULimit))
 			}
 			timer.Reset(min(max(accountEvery, accountShare*(monotonic()-began)), accountRarely))

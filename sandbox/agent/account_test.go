@@ -28,10 +28,10 @@ func TestARunIsKilledAtWhatItsGroupTells(t *testing.T) {
 		spent       bool
 		want        string
 	}{
-		"within":              {"1000\n", "usage_usec 999999\nuser_usec 5000000\n", true, ""},
+		"at the limits":       {"1000\n", "usage_usec 1000000\nuser_usec 5000000\n", true, ""},
 		"memory":              {"1001\n", "usage_usec 0\n", false, "memory"},
-		"CPU time":            {"0\n", "user_usec 0\nusage_usec 1000000\n", true, "cpu"},
-		"CPU time, here only": {"0\n", "usage_usec 1000000\n", false, ""},
+		"CPU time":            {"0\n", "user_usec 0\nusage_usec 1000001\n", true, "cpu"},
+		"CPU time, here only": {"0\n", "usage_usec 1000001\n", false, ""},
 		"cannot tell":         {"?\n", "?\n", true, ""},
 		"nothing said":        {"", "", true, ""},
 	} {

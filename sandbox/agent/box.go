@@ -73,11 +73,15 @@ func (s *shared) mounts(pl *plan, spec wire.RunSpec, p *program) {
 		mkdir(scratchPath+"/upper", 0o755)
 		mkdir(scratchPath+"/work", 0o755)
 		pl.do(unix.SYS_FCHOWNAT, at(unix.AT_FDCWD), pl.str(scratchPath+"/upper"), uint64(spec.UID), uint64(spec.UID), 0)
-		// Seen from the program's folder: a box's mountinfo shows the options as they are stated,
-		// and how many programs there were is nobody's business.
-		pl.do(unix.SYS_CHDIR, pl.str(p.dir))
+		lower := p.dir
+		if !s.cgroups { // gVisor takes no relative path
+			// Seen from the program's folder: a box's mountinfo shows the options as they are stated,
+			// and how many programs there were is nobody's business.
+			pl.do(unix.SYS_CHDIR, pl.str(p.dir))
+			lower = "."
+		}
 		mount("overlay", rootPath+WorkDir, "overlay", plain,
-			"lowerdir=.,upperdir="+scratchPath+"/upper,workdir="+scratchPath+"/work")
+			"lowerdir="+lower+",upperdir="+scratchPath+"/upper,workdir="+scratchPath+"/work")
 	}
 	mount("proc", rootPath+"/proc", "proc", plain|unix.MS_NOEXEC, "hidepid=2")
 	for _, d := range s.maskDirs {

@@ -64,8 +64,8 @@ func (p *program) mount(spec wire.ProgramSpec) error {
 	return nil
 }
 
-// write appends a piece of content to a file. It happens before any run of the program, so that
-// nothing but the agent has touched the folder.
+// write appends a piece of content to a file, which all may write to, as settle has it. It happens
+// before any run of the program, so that nothing but the agent has touched the folder.
 func (ps *programs) write(id uint32, payload []byte) {
 	p, err := ps.get(id)
 	if err != nil {
@@ -90,7 +90,7 @@ func (p *program) write(payload []byte) error {
 	if err := p.makeParents(string(name)); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW, 0o644)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW, 0o666)
 	if err != nil {
 		return fmt.Errorf("write file: %w", err)
 	}
@@ -110,7 +110,7 @@ func (p *program) makeParents(name string) error {
 			continue
 		}
 		dir := filepath.Join(p.dir, name[:i])
-		switch err := os.Mkdir(dir, 0o755); {
+		switch err := os.Mkdir(dir, 0o777); {
 		case errors.Is(err, os.ErrExist):
 			continue
 		case err != nil:
@@ -123,9 +123,10 @@ func (p *program) makeParents(name string) error {
 	return nil
 }
 
-// settle gives what the compile made to root, readable by all: its maker's user id is that of one
-// slot of many, and it must not depend on a run's slot what the run may do with a file. Nothing
-// runs that could change the folder meanwhile; what cannot be reached by its path stays as it is.
+// settle gives what the compile made to root, for all to read and to write: its maker's user id is
+// that of one slot of many, and it must not depend on a run's slot what the run may do with a file.
+// (What a run writes goes to the overlay that is its own.) Nothing runs that could change the folder
+// meanwhile; what cannot be reached by its path stays as it is.
 func (p *program) settle() {
 	_ = filepath.WalkDir(p.dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -139,9 +140,9 @@ func (p *program) settle() {
 		mode := info.Mode().Perm()
 		switch {
 		case d.IsDir(), d.Type().IsRegular() && mode&0o111 != 0:
-			mode |= 0o555
+			mode |= 0o777
 		case d.Type().IsRegular():
-			mode |= 0o444
+			mode |= 0o666
 		}
 		if mode != info.Mode().Perm() {
 			_ = os.Chmod(path, mode) //nolint:gosec // G122: likewise

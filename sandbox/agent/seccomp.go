@@ -39,13 +39,14 @@ const (
 )
 
 // refused lists the system calls of both architectures that answer EPERM; archRefused those of one.
+// (io_setup takes from a pool of the whole machine, fs.aio-max-nr, which one program can empty.)
 func refused() []uint32 {
 	return append([]uint32{
 		unix.SYS_ACCT, unix.SYS_ADD_KEY, unix.SYS_ADJTIMEX, unix.SYS_BPF, unix.SYS_CHROOT, unix.SYS_CLOCK_ADJTIME,
 		unix.SYS_CLOCK_SETTIME, unix.SYS_DELETE_MODULE, unix.SYS_FANOTIFY_INIT, unix.SYS_FANOTIFY_MARK,
 		unix.SYS_FINIT_MODULE, unix.SYS_FSCONFIG, unix.SYS_FSMOUNT, unix.SYS_FSOPEN, unix.SYS_FSPICK,
 		unix.SYS_INIT_MODULE, unix.SYS_INOTIFY_ADD_WATCH, unix.SYS_INOTIFY_INIT1,
-		unix.SYS_IO_URING_ENTER, unix.SYS_IO_URING_REGISTER, unix.SYS_IO_URING_SETUP,
+		unix.SYS_IO_SETUP, unix.SYS_IO_URING_ENTER, unix.SYS_IO_URING_REGISTER, unix.SYS_IO_URING_SETUP,
 		unix.SYS_KCMP, unix.SYS_KEXEC_FILE_LOAD, unix.SYS_KEXEC_LOAD, unix.SYS_KEYCTL, unix.SYS_LOOKUP_DCOOKIE,
 		unix.SYS_MEMFD_SECRET, unix.SYS_MIGRATE_PAGES, unix.SYS_MOUNT, unix.SYS_MOUNT_SETATTR, unix.SYS_MOVE_MOUNT,
 		unix.SYS_MOVE_PAGES, unix.SYS_NAME_TO_HANDLE_AT, unix.SYS_NFSSERVCTL, unix.SYS_OPEN_BY_HANDLE_AT,
@@ -88,6 +89,10 @@ func inspected() map[uint32][]unix.SockFilter {
 		},
 		// 0: Linux; 0x40000: without address randomisation, which some runtimes ask for; all ones: only asks.
 		unix.SYS_PERSONALITY: oneOf(offArg0, retEPERM, 0, 0x40000, 0xffffffff),
+		// A core-scheduling cookie keeps every other program off the processor's other threads.
+		unix.SYS_PRCTL: {
+			load(offArg0), jump(unix.BPF_JEQ, unix.PR_SCHED_CORE, 0, 1), ret(retEPERM), ret(retAllow),
+		},
 		// The limit of core dumps stays (see rlimits); many a program lowers it, and may believe so.
 		unix.SYS_SETRLIMIT: {
 			load(offArg0), jump(unix.BPF_JEQ, unix.RLIMIT_CORE, 0, 1), ret(retIgnore), ret(retAllow),

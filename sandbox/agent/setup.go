@@ -26,14 +26,14 @@ const (
 	programsDir = Base + "/programs" // a tmpfs for each program
 	scratchPath = Base + "/scratch"  // where each box mounts its own tmpfs
 	rootPath    = Base + "/root"     // where each box builds its root
-	emptyPath   = Base + "/empty"    // hides a folder of /proc
+	emptyPath   = Base + "/empty"    // hides a folder
 )
 
 // shared is what all boxes of the container have in common, made once.
 type shared struct {
 	// networks are the slots' empty network namespaces.
 	networks []*os.File
-	// masks are the paths below /proc that are hidden in a box: folders and files.
+	// masks are the paths, most of them below /proc, that are hidden in a box: folders and files.
 	maskDirs, maskFiles []string
 	// capabilities that the bounding set still holds.
 	capabilities []int
@@ -82,6 +82,10 @@ func setup(hello wire.Hello) (*shared, error) {
 		s.networks = append(s.networks, ns)
 	}
 	s.findMasks()
+	// gVisor shows what is mounted there, the agent's file, in the image itself.
+	if left, err := os.ReadDir(imagePath + Base); err == nil && len(left) > 0 {
+		s.maskDirs = append(s.maskDirs, Base)
+	}
 	for c := range unix.CAP_LAST_CAP + 1 {
 		if r, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(c), 0, 0, 0); err == nil && r == 1 {
 			s.capabilities = append(s.capabilities, c)

@@ -44,8 +44,10 @@ type runCgroup interface {
 	files() []*os.File
 	// v2 tells that the file is a folder for CLONE_INTO_CGROUP.
 	v2() bool
-	// cpu is what the run has used so far.
+	// cpu is what the run has used so far, or, where it is not the run's own account, no less.
 	cpu() (time.Duration, error)
+	// own tells that cpu counts the run alone. Else who accounts for the run decides on its limit.
+	own() bool
 	// usage is the final account.
 	usage() (usage, error)
 	// kill sends SIGKILL to all of it, agent or no agent.

@@ -140,6 +140,8 @@ func (r *v1Run) cpu() (time.Duration, error) {
 	return time.Duration(n), err
 }
 
+func (r *v1Run) own() bool { return true }
+
 func (r *v1Run) usage() (usage, error) {
 	var u usage
 	var errs [4]error

@@ -96,6 +96,8 @@ func (r *v2Run) cpu() (time.Duration, error) {
 	return time.Duration(n) * time.Microsecond, err
 }
 
+func (r *v2Run) own() bool { return true }
+
 func (r *v2Run) usage() (usage, error) {
 	var u usage
 	var errs [3]error

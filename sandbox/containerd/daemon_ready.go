@@ -2,9 +2,11 @@ package containerd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/containerd/containerd/v2/client"
 	"golang.org/x/sys/unix"
@@ -12,16 +14,17 @@ import (
 	"optimus/sandbox"
 )
 
-// leastRoom, in bytes, is what a container needs in each of the daemon's folders, amply.
+// leastRoom, in bytes, is what a container needs in each folder of the daemon's and the Runner's, amply.
 const leastRoom = 4 << 20
 
 // Ready tells whether a container could be made now, and why not: an error wraps
 // [sandbox.ErrUnavailable]. Containers that run already may go on all the same.
-func (d *Daemon) Ready(ctx context.Context) error {
+func (r *Runner) Ready(ctx context.Context) error {
+	d := r.daemon
 	if _, err := d.client.Version(ctx); err != nil {
 		return fmt.Errorf("%w: containerd at %s does not answer: %w", sandbox.ErrUnavailable, d.address, err)
 	}
-	for _, dir := range append(d.folders, d.stateFolder()) {
+	for _, dir := range slices.Concat(d.folders, []string{d.stateFolder(), r.dir}) {
 		if err := hasRoom(dir); err != nil {
 			return fmt.Errorf("%w: %w", sandbox.ErrUnavailable, err)
 		}
@@ -63,10 +66,28 @@ func hasRoom(dir string) error {
 	}
 	free := fs.Bavail * uint64(fs.Bsize) //nolint:gosec // a block's size is positive
 	if free < leastRoom {
-		return fmt.Errorf("the disk of containerd's folder %s is full: %d KiB are free; make room, for instance by `optimus admin images prune`", dir, free>>10)
+		return fmt.Errorf("the disk of the folder %s is full: %d KiB are free; %s", dir, free>>10, makeRoom)
 	}
 	if fs.Files > 0 && fs.Ffree == 0 {
-		return fmt.Errorf("the disk of containerd's folder %s has no inode left: delete files there", dir)
+		return fmt.Errorf("the disk of the folder %s has no inode left: delete files there", dir)
 	}
 	return nil
+}
+
+// makeRoom is what to do about a full disk.
+const makeRoom = "make room, for instance by `optimus admin images prune`"
+
+// isFull tells whether an error speaks of a full disk.
+func isFull(err error) bool {
+	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) ||
+		// From other processes errors come as texts.
+		err != nil && strings.Contains(err.Error(), unix.ENOSPC.Error())
+}
+
+// hint is what to do about an error: make room, or else what is given.
+func hint(err error, otherwise string) string {
+	if isFull(err) {
+		return makeRoom
+	}
+	return otherwise
 }

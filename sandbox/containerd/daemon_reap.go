@@ -33,6 +33,9 @@ func (p *privateDaemon) endContainers(ctx context.Context, c *client.Client) err
 				errs = append(errs, fmt.Errorf("namespace %s: %w", space, err))
 			}
 		}
+		if len(containers) > 0 {
+			errs = append(errs, collect(ctx, c))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -41,7 +44,12 @@ func (p *privateDaemon) endContainers(ctx context.Context, c *client.Client) err
 // half made, their containers, mounts and folders. The daemon must have ended.
 func (p *privateDaemon) cleanUp(ctx context.Context) error {
 	err := errors.Join(p.killShims(ctx), p.deleteContainers(ctx))
-	if mounted := unmountBelow(p.dir); mounted != nil {
+	// What is mounted on one of the folders itself is a disk that the machine's owner gives it.
+	var mounted error
+	for _, dir := range []string{filepath.Join(p.dir, "state"), filepath.Join(p.dir, "root"), p.runscRoot()} {
+		mounted = errors.Join(mounted, unmountBelow(dir))
+	}
+	if mounted != nil {
 		return errors.Join(err, mounted) // what is mounted in a task's folder must not be removed with it
 	}
 	// gVisor's sandboxes end with their shims, and leave files.

@@ -36,6 +36,8 @@ func (g *guestRun) cpu() (time.Duration, error) {
 	return used - g.begun, err
 }
 
+func (g *guestRun) own() bool { return false }
+
 func (g *guestRun) usage() (usage, error) {
 	cpu, err := g.cpu()
 	return usage{cpu: cpu, memory: -1, processes: -1}, err

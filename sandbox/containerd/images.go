@@ -12,6 +12,7 @@ import (
 	"github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/core/images"
 	"github.com/containerd/containerd/v2/core/images/archive"
+	"github.com/containerd/containerd/v2/core/leases"
 	"github.com/containerd/errdefs"
 	"github.com/containerd/platforms"
 	"github.com/distribution/reference"
@@ -100,6 +101,22 @@ func NewImages(c *client.Client, snapshotter string) *Images {
 	return &Images{client: c, snapshotter: snapshotter}
 }
 
+// leased gives a context by which what is brought here is not collected before it has its name. What
+// has none when free is called goes then, and its room is free when that returns.
+func (i *Images) leased(ctx context.Context) (_ context.Context, free func(), err error) {
+	const longest = 24 * time.Hour // of a pull, should this process die
+	service := i.client.LeasesService()
+	lease, err := service.Create(ctx, leases.WithRandomID(), leases.WithExpiration(longest))
+	if err != nil {
+		return nil, nil, fmt.Errorf("take a lease: %w", err)
+	}
+	return leases.WithLease(ctx, lease.ID), func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
+		defer cancel()
+		_ = service.Delete(ctx, lease, leases.SynchronousDelete) // it expires by itself
+	}, nil
+}
+
 // FullRef completes an image reference with registry and tag.
 func FullRef(ref string) (string, error) {
 	named, err := reference.ParseDockerRef(ref)
@@ -176,7 +193,7 @@ func (i *Images) Unpack(ctx context.Context, img Image, progress ProgressFunc) (
 	}
 	progress.tell(Progress{Stage: "unpack", Detail: img.Ref, Total: img.Size})
 	if err := img.Handle.Unpack(ctx, i.snapshotter); err != nil {
-		return img, fmt.Errorf("unpack image %s: %w", img.Ref, err)
+		return img, fmt.Errorf("unpack image %s: %w: %s", img.Ref, err, hint(err, "is it whole?"))
 	}
 	img.Unpacked = true
 	return img, nil

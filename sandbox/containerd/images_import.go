@@ -11,7 +11,10 @@ import (
 	"path"
 
 	"github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/containerd/v2/core/images"
+	"github.com/containerd/containerd/v2/core/images/archive"
+	"github.com/containerd/errdefs"
 	"github.com/containerd/platforms"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -55,19 +58,19 @@ func (i *Images) ImportFile(ctx context.Context, name string, progress ProgressF
 
 // importFrom tells p as it reads, with what is done filled in.
 func (i *Images) importFrom(ctx context.Context, r io.Reader, p Progress, progress ProgressFunc) ([]Image, error) {
-	// The lease keeps what is imported from being collected before it is unpacked.
-	ctx, done, err := i.client.WithLease(ctx)
+	ctx, free, err := i.leased(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("import images: %w", err)
 	}
-	defer done(context.WithoutCancel(ctx)) //nolint:errcheck // it expires by itself
+	defer free()
 	counted := &countingReader{r: r, tell: func(n int64) {
 		p.Done = n
 		progress.tell(p)
 	}}
-	imported, err := i.client.Import(ctx, counted, client.WithImageLabels(map[string]string{LabelOwner: imageLabel}))
+	imported, err := i.readArchive(ctx, counted)
 	if err != nil {
-		return nil, fmt.Errorf("import images: %w: is it an OCI or Docker archive, whole, for %s?", err, platforms.DefaultString())
+		return nil, fmt.Errorf("import images: %w: %s", err,
+			hint(err, "is it an OCI or Docker archive, whole, for "+platforms.DefaultString()+"?"))
 	}
 	if len(imported) == 0 {
 		return nil, errors.New("import images: the archive names none: export it with a name, as `docker save NAME` does")
@@ -85,19 +88,91 @@ func (i *Images) importFrom(ctx context.Context, r io.Reader, p Progress, progre
 	return list, nil
 }
 
-// adopt unpacks an image that has just come.
+// readArchive brings an archive's blobs here and gives its images, none of which is known by its
+// name yet.
+func (i *Images) readArchive(ctx context.Context, r io.Reader) ([]images.Image, error) {
+	store := &begunBlobs{Store: i.client.ContentStore()}
+	top, err := archive.ImportIndex(ctx, store, r)
+	if err != nil {
+		store.abort(ctx)
+		return nil, err //nolint:wrapcheck // importFrom says what was done
+	}
+	blob, err := content.ReadBlob(ctx, store, top)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // as above
+	}
+	var index ocispec.Index
+	if err := json.Unmarshal(blob, &index); err != nil {
+		return nil, fmt.Errorf("index: %w", err)
+	}
+	// By its labels a blob keeps those that it names.
+	label := images.SetChildrenLabels(store, images.FilterPlatforms(images.ChildrenHandler(store), platforms.Default()))
+	if err := images.WalkNotEmpty(ctx, label, top); err != nil {
+		return nil, err //nolint:wrapcheck // as above
+	}
+	var list []images.Image
+	for _, m := range index.Manifests {
+		if name := m.Annotations[images.AnnotationImageName]; name != "" {
+			list = append(list, images.Image{Name: name, Target: m, Labels: map[string]string{LabelOwner: imageLabel}})
+		}
+	}
+	return list, nil
+}
+
+// begunBlobs is a content store that knows which blobs were begun.
+type begunBlobs struct {
+	content.Store
+
+	refs []string
+}
+
+// Writer begins a blob.
+func (s *begunBlobs) Writer(ctx context.Context, opts ...content.WriterOpt) (content.Writer, error) {
+	var o content.WriterOpts
+	for _, opt := range opts {
+		if err := opt(&o); err != nil {
+			return nil, err
+		}
+	}
+	s.refs = append(s.refs, o.Ref)
+	return s.Store.Writer(ctx, opts...) //nolint:wrapcheck // as the store gives it
+}
+
+// abort removes what is there of those that are not whole. Their room comes first: without any,
+// containerd can't even note that the lease has ended.
+func (s *begunBlobs) abort(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
+	defer cancel()
+	for _, ref := range s.refs {
+		_ = s.Abort(ctx, ref) // most are whole
+	}
+}
+
+// adopt unpacks an image that has just come, and then lets it have its name: what had the name before
+// keeps it until then, and for good where there is no room.
 func (i *Images) adopt(ctx context.Context, meta images.Image, progress ProgressFunc) (Image, error) {
 	img, err := i.describe(ctx, client.NewImage(i.client, meta))
 	if err != nil {
 		return Image{}, err
 	}
-	return i.Unpack(ctx, img, progress)
+	if img, err = i.Unpack(ctx, img, progress); err != nil {
+		return Image{}, err
+	}
+	store := i.client.ImageService()
+	named, err := store.Update(ctx, meta, "target", "labels")
+	if errdefs.IsNotFound(err) {
+		named, err = store.Create(ctx, meta)
+	}
+	if err != nil {
+		return Image{}, fmt.Errorf("name image %s: %w", img.Ref, err)
+	}
+	return i.describe(ctx, client.NewImage(i.client, named))
 }
 
 // presentAll gives the images that the archive's index names, if each is present, unpacked
 // and the very same; none otherwise.
-func (i *Images) presentAll(ctx context.Context, archive io.Reader) ([]Image, error) {
-	index, err := readIndex(archive)
+func (i *Images) presentAll(ctx context.Context, r io.Reader) ([]Image, error) {
+	index, err := readIndex(r)
 	if err != nil {
 		return nil, err
 	}
@@ -123,9 +198,9 @@ func (i *Images) presentAll(ctx context.Context, archive io.Reader) ([]Image, er
 }
 
 // readIndex finds index.json in an OCI archive, skipping blobs by seeking where it can.
-func readIndex(archive io.Reader) (ocispec.Index, error) {
+func readIndex(r io.Reader) (ocispec.Index, error) {
 	var index ocispec.Index
-	tr := tar.NewReader(archive)
+	tr := tar.NewReader(r)
 	for {
 		h, err := tr.Next()
 		if err != nil {

@@ -20,28 +20,27 @@ func (i *Images) Pull(ctx context.Context, ref string, progress ProgressFunc) (I
 	if err != nil {
 		return Image{}, err
 	}
-	ctx, done, err := i.client.WithLease(ctx)
+	ctx, free, err := i.leased(ctx)
 	if err != nil {
 		return Image{}, fmt.Errorf("pull image %s: %w", full, err)
 	}
-	defer done(context.WithoutCancel(ctx)) //nolint:errcheck // it expires by itself
+	defer free()
 
 	watch := &pullWatch{store: i.client.ContentStore(), ref: full, progress: progress}
 	stop := watch.start(ctx)
+	// Unpacked before it has its name, as by [Images.adopt]; even where its files are here already, all
+	// its blobs are fetched, or it could not be exported.
 	h, err := i.client.Pull(ctx, full,
 		client.WithPlatform(platforms.DefaultString()),
+		client.WithPullUnpack, client.WithPullSnapshotter(i.snapshotter), client.WithUnpackOpts([]client.UnpackOpt{client.WithUnpackFetchAllContent()}),
 		client.WithPullLabel(LabelOwner, imageLabel),
 		client.WithImageHandler(images.HandlerFunc(watch.handle)))
 	stop()
 	if err != nil {
-		return Image{}, fmt.Errorf("pull image %s: %w: check the name and this machine's way to the registry, "+
-			"or bring it as a file by `optimus admin images import`", full, err)
+		return Image{}, fmt.Errorf("pull image %s: %w: %s", full, err, hint(err, "check the name and this machine's way to the registry, "+
+			"or bring it as a file by `optimus admin images import`"))
 	}
-	img, err := i.describe(ctx, h)
-	if err != nil {
-		return Image{}, err
-	}
-	return i.Unpack(ctx, img, progress)
+	return i.describe(ctx, h)
 }
 
 // pullWatch tells how far a pull is, from the content store.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/core/leases"
 	"github.com/containerd/errdefs"
 )
 
@@ -37,6 +38,19 @@ func tryRemove(ctx context.Context, c client.Container) error {
 		return wrap("remove container "+c.ID(), err)
 	}
 	return nil
+}
+
+// collect has containerd remove the folders of snapshots that are gone. By itself it does so only after
+// more changes, which may not come.
+func collect(ctx context.Context, c *client.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, removeTimeout)
+	defer cancel()
+	service := c.LeasesService()
+	lease, err := service.Create(ctx, leases.WithRandomID(), leases.WithExpiration(removeTimeout))
+	if err == nil {
+		err = service.Delete(ctx, lease, leases.SynchronousDelete)
+	}
+	return wrap("collect what was removed", err)
 }
 
 // removeTraces removes what this process has made for a container beside it: its cgroups, its folder,

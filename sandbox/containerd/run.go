@@ -185,16 +185,15 @@ func (a *active) keep(f wire.Frame) {
 func (a *active) checkCPU(next *time.Timer) {
 	used, err := a.group.cpu()
 	left := a.limits.CPU - used
-	if err == nil && left < 0 { // the limit itself is allowed
-		if _, ok := a.group.(*guestRun); ok {
-			_ = a.c.send(wire.Frame{Kind: wire.KindSpent, ID: a.id})
-			return
-		}
+	switch {
+	case err != nil || left >= 0: // the limit itself is allowed
+		next.Reset(max(left/time.Duration(runtime.NumCPU()), cpuCheck))
+	case a.group.own():
 		a.exceeded = sandbox.CPULimit
 		_ = a.c.send(wire.Frame{Kind: wire.KindKill, ID: a.id})
-		return
+	default:
+		_ = a.c.send(wire.Frame{Kind: wire.KindSpent, ID: a.id})
 	}
-	next.Reset(max(left/time.Duration(runtime.NumCPU()), cpuCheck))
 }
 
 // judge turns what the agent says and what the kernel accounted into an outcome.

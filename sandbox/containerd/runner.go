@@ -10,9 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/containerd/containerd/v2/client"
@@ -214,10 +212,7 @@ func (r *Runner) image(ctx context.Context, lang sandbox.Language) (client.Image
 
 // unavailable marks the errors that speak of the machine, not of what was asked for.
 func unavailable(err error) error {
-	full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) ||
-		// From other processes errors come as texts.
-		err != nil && strings.Contains(err.Error(), syscall.ENOSPC.Error())
-	if full || errdefs.IsUnavailable(err) || errdefs.IsDeadlineExceeded(err) {
+	if isFull(err) || errdefs.IsUnavailable(err) || errdefs.IsDeadlineExceeded(err) {
 		return fmt.Errorf("%w: %w", sandbox.ErrUnavailable, err)
 	}
 	return err
@@ -272,6 +267,9 @@ func (r *Runner) Close(ctx context.Context) error {
 	}
 	wg.Wait()
 	r.work.Wait()
+	if err := collect(ctx, r.client); err != nil {
+		r.log.Debug().Err(err).Msg("snapshots that are gone are left to containerd")
+	}
 	r.cgroups.end()
 	r.instance.close()
 	return nil

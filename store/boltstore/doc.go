@@ -72,10 +72,12 @@
 //   - An expiry counts as an attempt, unless there was an outage since the last renewal, or the
 //     worker's heartbeat is current and this worker had started before the attempt did. As many
 //     expiries are pardoned as the job has attempts, so that none goes round for ever.
+//   - A lease ends with the process that had the file open, of which its holder was a part: that
+//     the file could be locked proves that this process is gone. The first sweep after that puts
+//     the job back.
 //   - The clock stands still while no process has the file open, and the first operation after
-//     that sees no outage: leases go on where they were, and the end of one that nobody renews
-//     counts. So a job that kills the process that runs it becomes a dead letter after
-//     its attempts, with the reason of each.
+//     that sees no outage: the end of such a lease counts. So a job that kills the process that
+//     runs it becomes a dead letter after its attempts, with the reason of each.
 //
 // Delays, retention, heartbeats and idempotency keys go by the wall clock.
 //

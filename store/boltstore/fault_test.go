@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	bolt "go.etcd.io/bbolt"
+
 	"optimus/sandbox"
 	"optimus/store"
 	"optimus/store/storetest"
@@ -339,5 +341,58 @@ func TestACrashIsNoOutage(t *testing.T) {
 	s := openTest(t, path)
 	if j, err := s.Get(t.Context(), id); err != nil || j.State != store.Failed || len(j.Attempts) != 3 {
 		t.Errorf("in the end: %+v, %v", j, err)
+	}
+}
+
+// TestLeasesEndWithTheirProcess: neither a lease's length nor an outage keeps a job from the next process.
+func TestLeasesEndWithTheirProcess(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "jobs.db")
+	clock := storetest.NewClock()
+	open := func() *Store {
+		s, err := Open(path, store.Options{Now: clock.Now})
+		must(t, err)
+		return s
+	}
+	sweep := func(s *Store) int {
+		swept, err := s.Sweep(t.Context())
+		must(t, err)
+		return swept.Expired
+	}
+	s := open()
+	id := submitTest(t, s, store.NewJob{Queue: "q"}).ID
+	lost := claimTest(t, s, 1)[0].Lease
+	clock.Move(2 * store.MaxClockStep)
+	if expired := sweep(s); expired != 0 { // the lease begins anew
+		t.Fatalf("after an outage %d leases expired", expired)
+	}
+	must(t, s.Close())
+	s = open()
+	defer s.Close()
+	if rs, err := s.Renew(t.Context(), []store.Lease{lost}, time.Hour); err != nil || !rs[0].Lost {
+		t.Errorf("the lease of the process before: %+v, %v", rs, err)
+	}
+	if expired := sweep(s); expired != 1 {
+		t.Errorf("%d leases expired, want the one of the process before", expired)
+	}
+	if j, err := s.Get(t.Context(), id); err != nil || j.State != store.Queued || len(j.Attempts) != 1 {
+		t.Errorf("its job is %+v, %v", j, err)
+	}
+	checkIndexes(t, s)
+}
+
+// TestALeaseOfNoJob: a file with the lease of a job that is not there is refused, and let go of.
+func TestALeaseOfNoJob(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "jobs.db")
+	s := openTest(t, path)
+	id := submitTest(t, s, store.NewJob{Queue: "q"}).ID
+	claimTest(t, s, 1)
+	must(t, s.Close())
+	edit(t, path, func(tx *bolt.Tx) error { return tx.Bucket([]byte("jobs")).Delete(jobKey(id)) })
+	for range 2 {
+		if _, err := Open(path, store.Options{}); !errors.Is(err, store.ErrSchema) || !strings.Contains(err.Error(), path+" is damaged") {
+			t.Fatalf("opening it gives %v", err)
+		}
 	}
 }

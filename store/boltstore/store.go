@@ -61,10 +61,11 @@ func open(path string, o store.Options, steps []migration) (*Store, error) {
 	s.healthy.Store(true)
 	b, err := s.begin()
 	if err == nil {
-		err = errors.Join(b.try(func(b *batch) error { b.reopened(); return nil }), b.fault)
-	}
-	if err == nil {
-		err = b.commit()
+		if err = errors.Join(b.try(func(b *batch) error { b.reopened(); return nil }), b.fault); err != nil {
+			b.rollback() // or the file could not be closed
+		} else {
+			err = b.commit()
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -73,14 +74,15 @@ func open(path string, o store.Options, steps []migration) (*Store, error) {
 	return s, nil
 }
 
-// reopened forgets the workers, which lived in the process that had the file before, and
-// shares that mean nothing any more, and puts the heads right where the tenants' limit is
-// another one now.
+// reopened forgets the workers, which lived in the process that had the file before, with their
+// leases, and shares that mean nothing any more, and puts the heads right where the tenants' limit
+// is another one now.
 func (b *batch) reopened() {
 	for _, k := range b.keys(bucketWorkers, nil, store.MaxQueueNumber) {
 		b.delete(bucketWorkers, k)
 	}
 	for _, q := range b.queues.sorted() {
+		b.endLeases(q)
 		b.forgetShares(q)
 	}
 	limit := binary.BigEndian.AppendUint64(nil, uint64(max(b.s.o.TenantRunning, 0)))

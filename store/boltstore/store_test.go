@@ -37,7 +37,8 @@ func openNew(t *testing.T, o store.Options) store.Store {
 func TestStore(t *testing.T) {
 	t.Parallel()
 	storetest.Harness{
-		Open: openNew,
+		Open:       openNew,
+		OneProcess: true,
 		Reopen: func(t *testing.T, s store.Store, o store.Options) store.Store {
 			t.Helper()
 			must(t, s.Close())

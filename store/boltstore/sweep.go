@@ -104,6 +104,22 @@ func (b *batch) expire(q *queue) (looked, expired, dead int) {
 	return looked, expired, dead
 }
 
+// endLeases has every lease run out now: who held one was in the process that had the file before,
+// and that it is gone is what the lock on the file proves.
+func (b *batch) endLeases(q *queue) {
+	for _, id := range b.due(bucketLeases, number(q.number), math.MaxInt64, math.MaxInt) {
+		r, err := b.record(id)
+		if err != nil {
+			b.wrote(damaged(b.s.path, err))
+			return
+		}
+		b.delete(bucketLeases, timeKey(r.LeaseEnds, r.ID))
+		r.LeaseEnds, r.Lease = min(r.LeaseEnds, q.Clock), 0
+		b.put(bucketLeases, timeKey(r.LeaseEnds, r.ID), nil)
+		b.save(r)
+	}
+}
+
 func (b *batch) expireOne(q *queue, r *record) error {
 	worker := r.attempt().Worker
 	reason := fmt.Sprintf("lease expired: worker %q did not renew it", worker)

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"optimus/sandbox"
 	"optimus/store"
 )
 
@@ -141,7 +142,7 @@ func checkExactTenant(e *env) {
 func reopenChecks() []check {
 	return []check{
 		{name: "reopen/all is as it was", run: checkReopened, reopens: true},
-		{name: "reopen/leases hold", run: checkReopenedLease, reopens: true},
+		{name: "reopen/leases hold, or end with their process", run: checkReopenedLease, reopens: true},
 		{name: "reopen/a crash counts as an attempt", run: checkReopenedCrash, reopens: true},
 		{name: "reopen/another tenant limit", run: checkReopenedLimit, reopens: true},
 	}
@@ -176,6 +177,10 @@ func checkReopenedLease(e *env) {
 	cs := e.claims(2)
 	e.clock.Move(24 * time.Hour) // it was down for a day
 	e.reopen(nil)
+	if e.h.OneProcess {
+		e.endedWithTheirProcess(cs)
+		return
+	}
 	if sw := e.sweep(); sw.Expired != 0 {
 		e.Errorf("swept: %+v", sw)
 	}
@@ -192,12 +197,49 @@ func checkReopenedLease(e *env) {
 	e.is(b.ID, store.Completed)
 }
 
+// endedWithTheirProcess checks that leases are lost, before a sweep and after it, which puts their jobs
+// back with the attempt counted.
+func (e *env) endedWithTheirProcess(cs []store.Claim) {
+	e.Helper()
+	lost := func() {
+		for _, c := range cs {
+			if !e.renew(c.Lease).Lost {
+				e.Errorf("the lease of %s holds", c.Job.ID)
+			}
+			if err := e.s.Finish(e.ctx(), c.Lease, sandbox.Report{Verdict: sandbox.Accepted}); !errors.Is(err, store.ErrLeaseLost) {
+				e.Errorf("finishing %s gives %v", c.Job.ID, err)
+			}
+		}
+	}
+	lost()
+	if sw := e.sweep(); sw.Expired != len(cs) {
+		e.Errorf("swept: %+v, want %d expired", sw, len(cs))
+	}
+	lost()
+	for _, c := range cs {
+		if j := e.is(c.Job.ID, store.Queued); j.Counted != 1 || j.Attempts[0].Uncounted || j.Attempts[0].Reason == "" {
+			e.Errorf("the job is %+v", j)
+		}
+	}
+	e.pass(e.o.BackoffMax)
+	for _, c := range e.claims(len(cs)) {
+		if c.Job.Counted != 2 {
+			e.Errorf("claimed again: %+v", c.Job)
+		}
+		e.finish(c)
+	}
+}
+
 func checkReopenedCrash(e *env) {
 	id := e.submitted("a").ID
 	for n := range e.o.MaxAttempts {
 		e.claim()
 		e.reopen(nil)
-		e.pass(lease)
+		if e.h.OneProcess {
+			e.sweep()
+		} else {
+			e.pass(lease)
+		}
 		j := e.get(id)
 		if j.Counted != n+1 {
 			e.Fatalf("after crash %d: %+v", n+1, j)

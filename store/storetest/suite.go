@@ -27,6 +27,9 @@ type Harness struct {
 	Open func(t *testing.T, o store.Options) store.Store
 	// Reopen, where not nil, closes s and opens what it kept, with other options.
 	Reopen func(t *testing.T, s store.Store, o store.Options) store.Store
+	// OneProcess: the store is open in one process at a time, of which all who hold leases are a
+	// part; they end with it.
+	OneProcess bool
 }
 
 // Run holds a backend that cannot be opened anew to the suite.

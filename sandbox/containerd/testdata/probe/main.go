@@ -62,9 +62,9 @@ func main() {
 		}
 	case "change": // files, in place
 		for _, name := range args[1:] {
-			if f, err := os.OpenFile(name, os.O_WRONLY, 0); err == nil {
+			if f, err := os.OpenFile(name, os.O_WRONLY|os.O_TRUNC, 0); err == nil {
 				check(f.Close())
-				fmt.Println("may change " + name)
+				fmt.Println("emptied " + name)
 			}
 		}
 	case "limits": // of core dumps, set and then asked
