@@ -20,6 +20,10 @@ var (
 	ErrKeyConflict = errors.New("idempotency key was used with another payload")
 	// ErrQueueFull: the queue has reached its depth limit: see [QueueFullError].
 	ErrQueueFull = errors.New("queue is full")
+	// ErrQueueDrained: the queue takes no submission, until it is resumed.
+	ErrQueueDrained = errors.New("queue is drained: it takes no new jobs")
+	// ErrConflict: an import has a queue whose name or number means another one here.
+	ErrConflict = errors.New("does not fit into this store")
 	// ErrTooLarge: the payload is over the store's limit.
 	ErrTooLarge = errors.New("payload is too large")
 	// ErrTerminal: the job has ended, so it cannot be cancelled.
