@@ -29,7 +29,8 @@ type Mover interface {
 	//   - A job that ran is queued, its attempt ended and not counted; where its cancellation was
 	//     asked for it is cancelled instead. Who runs it in the other store has no lease here.
 	//   - A queue that is not there is made, with its totals. One that is there keeps its own state
-	//     and totals. Jobs are not counted, nor is [Options.Ended] told: they came to their end before.
+	//     and totals. Jobs are not counted anew, nor is [Options.Ended] told of them; but for those
+	//     that the import itself has cancelled, as above.
 	//   - An idempotency key comes with its job, unless it is in use here for another one.
 	Import(ctx context.Context, records []Record) (Imported, error)
 }

@@ -34,6 +34,11 @@ func (m *moved) Export(_ context.Context, do func(store.Record) error) error {
 }
 
 func (m *moved) Import(_ context.Context, records []store.Record) (store.Imported, error) {
+	for _, r := range records {
+		if err := r.Validate(); err != nil {
+			return store.Imported{}, err
+		}
+	}
 	m.records = append(m.records, records...)
 	m.batches++
 	return store.Imported{Jobs: len(records)}, m.fail

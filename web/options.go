@@ -163,7 +163,7 @@ type Store interface {
 	Watch(ctx context.Context, id store.ID) (<-chan struct{}, error)
 	Redrive(ctx context.Context, id store.ID) (store.Job, error)
 	Queues(ctx context.Context) ([]store.QueueInfo, error)
-	Pause(ctx context.Context, queue string, paused bool) error
+	SetQueueState(ctx context.Context, queue string, state store.QueueState) error
 	Workers(ctx context.Context) ([]store.Worker, error)
 	Ping(ctx context.Context) error
 }

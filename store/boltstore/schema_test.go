@@ -260,13 +260,13 @@ func TestUpgrade(t *testing.T) {
 	}
 	qs, err := s.Queues(t.Context())
 	must(t, err)
-	if len(qs) != 1 || !qs[0].Paused || qs[0].Ready != 2 {
+	if len(qs) != 1 || qs[0].State != store.QueuePaused || qs[0].Ready != 2 {
 		t.Errorf("the queue, which the upgrade has paused, is %+v", qs)
 	}
 	if _, _, err := s.Submit(t.Context(), store.NewJob{Queue: "q"}); err != nil {
 		t.Error(err)
 	}
-	must(t, s.Pause(t.Context(), "q", false))
+	must(t, s.SetQueueState(t.Context(), "q", store.QueueRunning))
 	if c := claimTest(t, s, 2); len(c) != 2 || c[0].Job.ID != first || c[1].Job.ID != second {
 		t.Errorf("claimed %+v", c)
 	}

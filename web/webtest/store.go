@@ -399,13 +399,13 @@ func (s *Store) Queues(context.Context) ([]store.QueueInfo, error) {
 	return queues, nil
 }
 
-// Pause implements store.Operator.
-func (s *Store) Pause(_ context.Context, queue string, paused bool) error {
+// SetQueueState implements store.Operator.
+func (s *Store) SetQueueState(_ context.Context, queue string, state store.QueueState) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range s.queues {
 		if s.queues[i].Name == queue {
-			s.queues[i].Paused = paused
+			s.queues[i].State = state
 			return s.fail
 		}
 	}
