@@ -53,7 +53,8 @@ type QueueList struct {
 // Queue is a queue with its figures.
 type Queue struct {
 	Name        string         `json:"name"`
-	Paused      bool           `json:"paused" doc:"Nothing is taken from it; submissions go on."`
+	State       string         `json:"state" enum:"running,paused,draining" doc:"Nothing is taken from one that is paused; one that is draining takes no submission."`
+	Paused      bool           `json:"paused" doc:"Its state is paused."`
 	Ready       int            `json:"ready" doc:"Jobs that can be run."`
 	Delayed     int            `json:"delayed" doc:"Jobs that wait for a retry."`
 	Running     int            `json:"running"`
@@ -113,8 +114,15 @@ func (s *Server) routeOperator() {
 		return s.setQueueState(ctx, in.Name, store.QueuePaused)
 	})
 	register(s, huma.Operation{
+		OperationID: "drain-queue", Method: http.MethodPost, Path: "/v1/queues/{name}/drain", Tags: queues,
+		Summary:     "Take no more submissions into a queue",
+		Description: "They get 503 `queue_drained`, while what the queue holds is finished.",
+	}, RoleAdmin, func(ctx context.Context, in *queueInput) (*queueOutput, error) {
+		return s.setQueueState(ctx, in.Name, store.QueueDraining)
+	})
+	register(s, huma.Operation{
 		OperationID: "resume-queue", Method: http.MethodPost, Path: "/v1/queues/{name}/resume", Tags: queues,
-		Summary: "Take from a paused queue again",
+		Summary: "End a queue's pause or drain",
 	}, RoleAdmin, func(ctx context.Context, in *queueInput) (*queueOutput, error) {
 		return s.setQueueState(ctx, in.Name, store.QueueRunning)
 	})
@@ -152,7 +160,7 @@ func (s *Server) listLanguages(context.Context, *noInput) (*languagesOutput, err
 
 func viewQueue(q store.QueueInfo) Queue {
 	return Queue{
-		Name: q.Name, Paused: q.State == store.QueuePaused,
+		Name: q.Name, State: string(q.State), Paused: q.State == store.QueuePaused,
 		Ready: q.Ready, Delayed: q.Delayed, Running: q.Running, Unfinished: q.Unfinished, Bytes: q.Bytes,
 		Completed: q.Completed, Failed: q.Failed, Cancelled: q.Cancelled,
 		OldestReady: q.OldestReady, Totals: q.Totals,

@@ -166,6 +166,8 @@ type Store interface {
 	SetQueueState(ctx context.Context, queue string, state store.QueueState) error
 	Workers(ctx context.Context) ([]store.Worker, error)
 	Ping(ctx context.Context) error
+	Export(ctx context.Context, do func(store.Record) error) error
+	Import(ctx context.Context, records []store.Record) (store.Imported, error)
 }
 
 // Catalogue is what the HTTP layer needs of the catalogue of languages.
