@@ -75,9 +75,8 @@ func (s *server) begin(ctx context.Context) error {
 	if err := web.CheckListen(s.config.Server.Listen, len(s.config.Keys)); err != nil {
 		return err
 	}
-	// Not 0700: below it lie folders that a container in a user namespace must reach.
-	if err := os.MkdirAll(s.config.Data, 0o711); err != nil { //nolint:gosec // see above
-		return fmt.Errorf("data folder: %w: state another with --data", err)
+	if err := makeDataFolder(s.config); err != nil {
+		return err
 	}
 	metrics := web.NewMetrics()
 	st, err := s.openStore(metrics)
@@ -102,6 +101,15 @@ func (s *server) begin(ctx context.Context) error {
 	}
 	s.log.Info().Str("address", s.address).Str("data", s.config.Data).Str("version", s.process.Version).
 		Dur("took", time.Since(started)).Msg("ready")
+	return nil
+}
+
+// makeDataFolder makes the folder of everything that is kept.
+func makeDataFolder(cfg config.Config) error {
+	// Not 0700: below it lie folders that a container in a user namespace must reach.
+	if err := os.MkdirAll(cfg.Data, 0o711); err != nil { //nolint:gosec // see above
+		return fmt.Errorf("data folder: %w: state another with --data", err)
+	}
 	return nil
 }
 

@@ -145,8 +145,10 @@ type RecordReader struct {
 	lines int
 	// Header is what the first line says.
 	Header ExportHeader
-	total  ExportTrailer
-	ended  bool
+	// Trailer is what the last line says; set once that has come.
+	Trailer ExportTrailer
+	total   ExportTrailer
+	ended   bool
 }
 
 // NewRecordReader reads an export's first line. No line may be longer than most bytes.
@@ -214,7 +216,7 @@ func (r *RecordReader) end(l *recordLine, before string) error {
 	} else if !errors.Is(err, io.EOF) {
 		return fmt.Errorf("read the export: %w", err)
 	}
-	r.ended = true
+	r.ended, r.Trailer = true, trailer
 	return io.EOF
 }
 

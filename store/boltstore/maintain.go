@@ -151,7 +151,7 @@ func compactInto(ctx context.Context, path string, old fs.FileInfo, src *bolt.DB
 		return 0, err //nolint:wrapcheck // names the file
 	}
 	if err = bolt.Compact(dst, src, compactBatch); err == nil {
-		err = dst.Sync()
+		err = tight(dst, file)
 	}
 	if err = errors.Join(err, dst.Close(), ctx.Err()); err != nil {
 		return 0, err
@@ -170,6 +170,22 @@ func compactInto(ctx context.Context, path string, old fs.FileInfo, src *bolt.DB
 		return 0, err //nolint:wrapcheck // names the file
 	}
 	return info.Size(), nil
+}
+
+// tight takes away what bbolt has made its file grow in advance, and waits for the disk.
+func tight(db *bolt.DB, file *os.File) error {
+	var size int64
+	err := db.View(func(tx *bolt.Tx) error {
+		size = tx.Size()
+		return nil
+	})
+	if err == nil {
+		err = file.Truncate(size)
+	}
+	if err == nil {
+		err = file.Sync()
+	}
+	return err //nolint:wrapcheck // names the file
 }
 
 // asBefore gives the new file the owner and the mode of the old one.
