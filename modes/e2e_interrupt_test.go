@@ -63,7 +63,7 @@ func TestInterruptedExport(t *testing.T) {
 		if made, err := store.NewRecordWriter(w, time.Now(), "test"); made == nil || err != nil {
 			t.Error(err)
 		}
-		w.(http.Flusher).Flush() //nolint:forcetypeassert // it is net/http's own
+		w.(http.Flusher).Flush()
 		close(stuck)
 		<-r.Context().Done()
 	}))
