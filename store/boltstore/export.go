@@ -29,7 +29,7 @@ func (s *Store) Export(ctx context.Context, do func(store.Record) error) error {
 
 // copied opens a copy of the file as it is now. The copy has no name any more.
 func (s *Store) copied(ctx context.Context) (*bolt.DB, error) {
-	f, err := os.CreateTemp(filepath.Dir(s.path), filepath.Base(s.path)+".copy-*")
+	f, err := os.CreateTemp(filepath.Dir(s.path), filepath.Base(s.path)+unfinished+"*")
 	if err != nil {
 		return nil, s.foreign("copy", err)
 	}

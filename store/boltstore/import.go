@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"optimus/sandbox"
 	"optimus/store"
@@ -94,10 +96,9 @@ func (b *batch) importJob(j *store.JobRecord) bool {
 	q := b.queues.byNumber[j.ID.Queue()]
 	b.tick(q)
 	q.follow(j.ID)
-	store.DropFields[record](j.Unknown) // what we have of our own is not theirs
-	// The token is a lease that nobody holds.
-	r := &record{Job: j.Job, Token: 1, Size: int64(len(j.Submission)), Forgiven: j.Forgiven, Seq: j.Seq, unknown: j.Unknown}
-	r.Queue = q.Name
+	r := &record{Job: j.Job, Size: int64(len(j.Submission)), Forgiven: j.Forgiven, Seq: j.Seq, unknown: maps.Clone(j.Unknown)}
+	store.DropFields[record](r.unknown) // what we have of our own is not theirs
+	r.Queue, r.Attempts = q.Name, slices.Clone(r.Attempts)
 	b.unsaved[r.ID] = true
 	b.put(bucketPayloads, k, j.Submission)
 	if r.State.Terminal() {
@@ -108,6 +109,7 @@ func (b *batch) importJob(j *store.JobRecord) bool {
 	}
 	b.importKey(r, j.Key)
 	if r.State == store.Running {
+		r.Token = 1 // a lease that nobody holds
 		sh := b.share(q, r.Tenant)
 		sh.running++ // which leaving that state takes away again
 		b.saveShare(q, r.Tenant, sh)

@@ -158,6 +158,9 @@ func survives(t *testing.T, content []byte) bool {
 	t.Helper()
 	path := filepath.Join(inMemory(t), "jobs.db")
 	must(t, os.WriteFile(path, content, 0o600))
+	if _, err := Check(path); err != nil && !errors.Is(err, store.ErrSchema) {
+		t.Errorf("the check of a damaged file gave %v", err)
+	}
 	s, err := Open(path, store.Options{})
 	if err == nil {
 		err = errors.Join(use(t, s), s.Close())
