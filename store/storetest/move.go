@@ -29,6 +29,7 @@ func moveChecks() []check {
 		{name: "move/a huge payload", run: checkMoveHuge},
 		{name: "move/unknown fields survive", run: checkMoveUnknown},
 		{name: "move/what no store has written is refused", run: checkMoveInvalid},
+		{name: "move/an import wakes who waits for a job", run: checkMoveWakes},
 		{name: "move/errors and ends of contexts", run: checkMoveErrors},
 	}
 }
@@ -339,6 +340,22 @@ func checkMoveInvalid(e *env) {
 			e.Errorf("%s left %+v", name, s)
 		}
 		other.close()
+	}
+}
+
+func checkMoveWakes(e *env) {
+	id := e.submitted("a").ID
+	records := e.records()
+	other := e.sibling()
+	defer other.close()
+	waits := []<-chan struct{}{other.wake(e.ctx(), python())}
+	_, err := other.s.Import(e.ctx(), records)
+	e.ok(err, "import")
+	if n := other.woken(waits); n != 1 {
+		e.Errorf("%d workers were woken, want 1", n)
+	}
+	if c := other.claim(); c.Job.ID != id {
+		e.Errorf("claimed %s, want %s", c.Job.ID, id)
 	}
 }
 
