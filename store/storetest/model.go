@@ -104,15 +104,6 @@ func (m *model) unfinished() (n int) {
 	return n
 }
 
-func (m *model) unfinishedOf(tenant string) (n int) {
-	for _, j := range m.jobs {
-		if j.n.Tenant == tenant && !j.state.Terminal() {
-			n++
-		}
-	}
-	return n
-}
-
 func (m *model) submit(t *rapid.T) {
 	n := newJob(rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "tenant"), rapid.SampledFrom([]store.Lane{python(), rust()}).Draw(t, "lane"))
 	n.Priority = rapid.IntRange(-1, 1).Draw(t, "priority")
@@ -341,18 +332,6 @@ func (m *model) delete(t *rapid.T) {
 		delete(m.jobs, j.id)
 		delete(m.keys, j.n.Tenant+"/"+j.n.Key)
 	}
-}
-
-func (m *model) queueState(t *rapid.T) {
-	states := []store.QueueState{store.QueuePaused, store.QueueDraining, store.QueueRunning, store.QueueRunning, store.QueueRunning}
-	state := rapid.SampledFrom(states).Draw(t, "state")
-	err := m.e.s.SetQueueState(m.e.ctx(), queueName, state)
-	if len(m.order) == 0 {
-		m.agree(err, store.ErrNotFound, "queue state")
-		return
-	}
-	m.agree(err, nil, "queue state")
-	m.queue = state
 }
 
 func (m *model) pass(t *rapid.T) {
