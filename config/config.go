@@ -75,6 +75,8 @@ type Store struct {
 	KeyTTL time.Duration `toml:"key_ttl" min:"1m" max:"365d"`
 	// TenantRunning bounds how many jobs of one API key run at once in a queue; 0 is no bound.
 	TenantRunning int `toml:"tenant_running" min:"0" max:"1000000"`
+	// TenantQueued bounds how many unfinished jobs of one API key a queue holds; 0 is no bound.
+	TenantQueued int `toml:"tenant_queued" min:"0" max:"100000000"`
 	// SweepInterval is how often expired leases, due retries and old reports are looked for.
 	SweepInterval time.Duration `toml:"sweep_interval" min:"10ms" max:"1h"`
 }

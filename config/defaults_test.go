@@ -17,6 +17,7 @@ func TestStoreDefaults(t *testing.T) {
 		MaxAttempts: c.MaxAttempts, BackoffBase: c.Backoff, BackoffMax: c.BackoffMax, MaxDepth: c.Depth, MaxBytes: int64(c.MaxBytes),
 		MaxPayload: int64(c.MaxPayload), MaxReport: int64(c.MaxReport), MaxEvents: c.MaxEvents, MaxEventBytes: int64(c.MaxEventBytes),
 		Retention: c.Retention, FailedRetention: c.FailedRetention, KeyTTL: c.KeyTTL, TenantRunning: c.TenantRunning,
+		TenantQueued: c.TenantQueued,
 	}
 	if !reflect.DeepEqual(o, want) {
 		t.Errorf("the store's defaults are %+v, the configuration's %+v", o, want)

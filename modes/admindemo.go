@@ -120,7 +120,7 @@ func withServer(ctx context.Context, p Process, cfg config.Config, use func(*cli
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	s := newServer(p, cfg, log, openEngine)
-	s.storePath = filepath.Join(dir, storeFile)
+	s.storeDir = dir
 	if err := s.start(ctx); err != nil {
 		return err
 	}

@@ -273,11 +273,11 @@ func exportImage(c *cli.Context, s *imageSession) error {
 	if file == "-" {
 		return s.images.Export(c.Context, ref, s.Stdout)
 	}
-	return writeWhole(file, func(w io.Writer) error { return s.images.Export(c.Context, ref, w) })
+	return writeWhole(file, 0o644, func(w io.Writer) error { return s.images.Export(c.Context, ref, w) })
 }
 
 // writeWhole has a file written under another name first, so that it is whole or not there.
-func writeWhole(file string, write func(io.Writer) error) (err error) {
+func writeWhole(file string, mode os.FileMode, write func(io.Writer) error) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+"-*")
 	if err != nil {
 		return fmt.Errorf("write %s: %w", file, err)
@@ -287,7 +287,7 @@ func writeWhole(file string, write func(io.Writer) error) (err error) {
 			err = errors.Join(err, os.Remove(f.Name()))
 		}
 	}()
-	if err := errors.Join(write(f), f.Chmod(0o644), f.Close()); err != nil {
+	if err := errors.Join(write(f), f.Chmod(mode), f.Sync(), f.Close()); err != nil {
 		return fmt.Errorf("write %s: %w", file, err)
 	}
 	if err := os.Rename(f.Name(), file); err != nil {

@@ -16,7 +16,7 @@ import (
 func queuesCommand(p Process) *cli.Command {
 	return &cli.Command{
 		Name:  "queues",
-		Usage: "list, pause or resume queues of a running server",
+		Usage: "list, pause, drain or resume queues of a running server",
 		Subcommands: []*cli.Command{
 			{
 				Name:  "list",
@@ -35,7 +35,8 @@ func queuesCommand(p Process) *cli.Command {
 				},
 			},
 			onQueue(p, "pause", "take nothing more from a queue; submissions and running jobs go on"),
-			onQueue(p, "resume", "take from a paused queue again"),
+			drainCommand(p),
+			onQueue(p, "resume", "end a queue's pause or drain"),
 		},
 	}
 }
@@ -69,16 +70,12 @@ func printQueues(c *cli.Context, p Process, queues []web.Queue) error {
 	if c.Bool("json") {
 		return writeJSON(p.Stdout, queues)
 	}
-	t := newTable("QUEUE", "READY", "DELAYED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "OLDEST", "").
+	t := newTable("QUEUE", "READY", "DELAYED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "OLDEST", "STATE").
 		alignRight("READY", "DELAYED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED")
 	now := time.Now()
 	for _, q := range queues {
-		state := ""
-		if q.Paused {
-			state = "paused"
-		}
 		t.add(q.Name, strconv.Itoa(q.Ready), strconv.Itoa(q.Delayed), strconv.Itoa(q.Running), strconv.Itoa(q.Completed),
-			strconv.Itoa(q.Failed), strconv.Itoa(q.Cancelled), ago(now, q.OldestReady), state)
+			strconv.Itoa(q.Failed), strconv.Itoa(q.Cancelled), ago(now, q.OldestReady), q.State)
 	}
 	return t.writeTo(p.Stdout)
 }

@@ -152,6 +152,7 @@ func adminCommands(p Process, a Actions) []*cli.Command {
 		demoCommand(a.Demo),
 		jobsCommand(p),
 		queuesCommand(p),
+		workersCommand(p),
 		deadLetterCommand(p),
 		storeCommand(p),
 		languagesCommand(p),

@@ -88,6 +88,10 @@ func TestUsageErrors(t *testing.T) {
 		{"admin", "jobs", "list", "--limit", "0"},
 		{"admin", "jobs", "show"},
 		{"admin", "queues", "pause"},
+		{"admin", "queues", "drain"},
+		{"admin", "store", "import"},
+		{"admin", "store", "export", "file"},
+		{"admin", "workers", "nonsense"},
 	} {
 		app, _, _, _ := dry(t)
 		err := app.RunContext(t.Context(), flagsFirst(app, append([]string{"optimus"}, args...)))

@@ -65,35 +65,22 @@ func newClient(c *cli.Context) (*client, error) {
 // points to, where that is not nil.
 func (c *client) call(ctx context.Context, method, path string, body, into any) error {
 	var sent io.Reader
+	var media string
 	if body != nil {
 		content, err := json.Marshal(body)
 		if err != nil {
 			return fmt.Errorf("%s %s: %w", method, path, err)
 		}
-		sent = bytes.NewReader(content)
+		sent, media = bytes.NewReader(content), "application/json"
 	}
-	r, err := http.NewRequestWithContext(ctx, method, c.base+path, sent)
+	answer, err := c.do(ctx, method, path, media, sent)
 	if err != nil {
-		return fmt.Errorf("%s %s: %w", method, path, err)
-	}
-	r.Header.Set("Accept", "application/json")
-	if body != nil {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	if c.key != "" {
-		r.Header.Set("Authorization", "Bearer "+c.key)
-	}
-	answer, err := c.http.Do(r)
-	if err != nil {
-		return c.unreachable(err)
+		return err
 	}
 	defer answer.Body.Close()
 	content, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
 	if err != nil {
 		return fmt.Errorf("%s %s: read the answer: %w", method, path, err)
-	}
-	if answer.StatusCode >= http.StatusBadRequest {
-		return refusal(method, path, answer, content)
 	}
 	if into == nil {
 		return nil
@@ -102,6 +89,34 @@ func (c *client) call(ctx context.Context, method, path string, body, into any) 
 		return fmt.Errorf("%s %s: the answer is not what an Optimus server gives: %w", method, path, err)
 	}
 	return nil
+}
+
+// do sends a body, where there is one, of a media type, and gives the answer, which is no refusal.
+func (c *client) do(ctx context.Context, method, path, media string, body io.Reader) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	r.Header.Set("Accept", "application/json")
+	if media != "" {
+		r.Header.Set("Content-Type", media)
+	}
+	if c.key != "" {
+		r.Header.Set("Authorization", "Bearer "+c.key)
+	}
+	answer, err := c.http.Do(r)
+	if err != nil {
+		return nil, c.unreachable(err)
+	}
+	if answer.StatusCode < http.StatusBadRequest {
+		return answer, nil
+	}
+	defer answer.Body.Close()
+	content, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: read the answer: %w", method, path, err)
+	}
+	return nil, refusal(method, path, answer, content)
 }
 
 func (c *client) unreachable(err error) error {

@@ -38,6 +38,7 @@ func TestEndToEnd(t *testing.T) {
 		{"health", testHealth},
 		{"refused starts", testRefusedStarts},
 		{"admin", testAdmin},
+		{"keeping", testKeeping},
 		{"kill the server", testKillServer},
 		{"kill agent and containerd", testKillEngine},
 		{"a frozen server", testFrozenServer},

@@ -31,6 +31,8 @@ type node struct {
 	config  config.Config
 	log     zerolog.Logger
 	open    engineOpener
+	// storeDir holds the store's file; empty means the store that the settings mean.
+	storeDir string
 
 	life lifecycle
 	// failed gets what ended a part that should have gone on.

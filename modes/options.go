@@ -28,6 +28,7 @@ func storeOptions(c config.Store) store.Options {
 		FailedRetention: c.FailedRetention,
 		KeyTTL:          c.KeyTTL,
 		TenantRunning:   c.TenantRunning,
+		TenantQueued:    c.TenantQueued,
 	}
 }
 

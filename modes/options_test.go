@@ -54,6 +54,7 @@ func TestZeroIsNoDefault(t *testing.T) {
 		"store.retention":        st.Retention == 0,
 		"store.failed_retention": st.FailedRetention == 0,
 		"store.tenant_running":   st.TenantRunning == 0,
+		"store.tenant_queued":    st.TenantQueued == 0,
 		"worker.slots":           runner.Slots == runtime.GOMAXPROCS(0), // as it says
 		"worker.grace":           workerGrace(zero.Worker) < time.Microsecond,
 		"sandbox.dedicated_pool": runner.Pool == 0,

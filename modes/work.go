@@ -59,7 +59,7 @@ func (w *workNode) begin(ctx context.Context) error {
 	if !w.config.Redis.Present() {
 		return errNoSharedQueue
 	}
-	if err := makeDataFolder(w.config.Data); err != nil {
+	if err := makeDataFolder(w.config); err != nil {
 		return err
 	}
 	st, err := w.openStore(ctx, func(store.Job) {}) //nolint:contextcheck // it outlives this

@@ -18,7 +18,8 @@
 //     the store open, leases end with it.
 //   - Cancellation reaches a running job: Renew says so.
 //   - Idempotency keys are atomic, and belong to a tenant.
-//   - A full queue answers [ErrQueueFull] instead of growing.
+//   - A full queue answers [ErrQueueFull] instead of growing, and so does one that holds a tenant's share.
+//   - All that it keeps can be moved into another store ([Mover]), also while it is in use.
 //   - Within a queue a job of higher priority is claimed first; within a priority tenants share
 //     fairly; within a tenant and lane the order is first in, first out.
 package store

@@ -18,8 +18,12 @@ var (
 	ErrLeaseLost = errors.New("lease lost")
 	// ErrKeyConflict: the idempotency key was used with another payload.
 	ErrKeyConflict = errors.New("idempotency key was used with another payload")
-	// ErrQueueFull: the queue has reached its depth limit: see [QueueFullError].
+	// ErrQueueFull: the queue, or what it holds for the tenant, has reached a limit: see [QueueFullError].
 	ErrQueueFull = errors.New("queue is full")
+	// ErrQueueDrained: the queue takes no submission, until it is resumed.
+	ErrQueueDrained = errors.New("queue is drained: it takes no new jobs")
+	// ErrConflict: an import has a queue whose name or number means another one here.
+	ErrConflict = errors.New("does not fit into this store")
 	// ErrTooLarge: the payload is over the store's limit.
 	ErrTooLarge = errors.New("payload is too large")
 	// ErrTerminal: the job has ended, so it cannot be cancelled.
@@ -41,19 +45,24 @@ var (
 	ErrNoRoom = fmt.Errorf("%w: no room is left", ErrUnavailable)
 )
 
-// QueueFullError says which queue is full and when to try again. It is an [ErrQueueFull].
+// QueueFullError says which queue is full, by which limit, and when to try again. It is an
+// [ErrQueueFull].
 type QueueFullError struct {
 	Queue string
-	// Depth is the limit that was reached, in jobs, or 0 where it was Bytes, that of the
-	// submissions that wait or run.
-	Depth int
-	Bytes int64
+	// One of these is the limit that was reached: Depth in unfinished jobs; Bytes in those of their
+	// submissions; TenantQueued in unfinished jobs of the submitter's tenant. The others are 0.
+	Depth        int
+	Bytes        int64
+	TenantQueued int
 	// RetryAfter is a guess from the queue's throughput, at least a second.
 	RetryAfter time.Duration
 }
 
 func (e *QueueFullError) Error() string {
-	if e.Depth == 0 {
+	switch {
+	case e.TenantQueued != 0:
+		return fmt.Sprintf("queue %q takes no more of this API key: %d jobs of it are unfinished; try again in %s", e.Queue, e.TenantQueued, e.RetryAfter)
+	case e.Depth == 0:
 		return fmt.Sprintf("queue %q is full: its unfinished jobs may hold %d bytes; try again in %s", e.Queue, e.Bytes, e.RetryAfter)
 	}
 	return fmt.Sprintf("queue %q is full: %d jobs are waiting; try again in %s", e.Queue, e.Depth, e.RetryAfter)

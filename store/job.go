@@ -108,6 +108,15 @@ const (
 	EventRestart EventType = "restart"
 )
 
+// Valid tells whether there are events of the type.
+func (t EventType) Valid() bool {
+	switch t {
+	case EventState, EventCompiled, EventTest, EventOutput, EventRestart:
+		return true
+	}
+	return false
+}
+
 // Event is one entry of a job's bounded stream.
 type Event struct {
 	// Seq counts from 1 within the job, rising, with gaps where old events were dropped.

@@ -30,6 +30,8 @@ type Options struct {
 	KeyTTL time.Duration
 	// TenantRunning bounds how many jobs of one tenant run at once in a queue; 0 is no bound.
 	TenantRunning int
+	// TenantQueued bounds how many unfinished jobs of one tenant a queue holds; 0 is no bound.
+	TenantQueued int
 	// Ended, where not nil, is told of each job that an operation of this store has ended, be it
 	// Finish, GiveBack, Cancel or Sweep, as a list shows the job: once, after that is durable and
 	// before the operation returns. Of all processes on one store only the one whose operation it

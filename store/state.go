@@ -28,6 +28,24 @@ func States() []State { return []State{Queued, Running, Completed, Failed, Cance
 // Terminal tells whether a job in this state has its report.
 func (s State) Terminal() bool { return s == Completed || s == Failed || s == Cancelled }
 
+// QueueState is what a queue does.
+type QueueState string
+
+// The states of a queue.
+const (
+	// QueueRunning takes submissions and gives jobs.
+	QueueRunning QueueState = "running"
+	// QueuePaused takes submissions, and gives no job; what runs goes on.
+	QueuePaused QueueState = "paused"
+	// QueueDraining takes no submission ([ErrQueueDrained]), and gives what it holds until it is empty.
+	QueueDraining QueueState = "draining"
+)
+
+// Valid tells whether a queue has such a state.
+func (s QueueState) Valid() bool {
+	return s == QueueRunning || s == QueuePaused || s == QueueDraining
+}
+
 // Transition names what moves a job from one state to the next.
 type Transition string
 

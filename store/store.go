@@ -8,11 +8,12 @@ import (
 	"optimus/sandbox"
 )
 
-// Store holds jobs and queues. It is three roles in one; who needs one role declares only that.
+// Store holds jobs and queues. It is four roles in one; who needs one role declares only that.
 type Store interface {
 	Client
 	Queue
 	Operator
+	Mover
 	io.Closer
 }
 
@@ -22,7 +23,8 @@ type Client interface {
 	// was used for, [ErrNotFound], or [ErrKeyConflict] where it was used with another payload.
 	LookupKey(ctx context.Context, tenant, key string, payload [32]byte) (ID, error)
 	// Submit makes the job durable and queued. replayed tells that the idempotency key was
-	// known, so that the job is the earlier one. Errors: [ErrKeyConflict], [ErrQueueFull], [ErrTooLarge].
+	// known, so that the job is the earlier one. Errors: [ErrKeyConflict], [ErrQueueFull],
+	// [ErrQueueDrained], [ErrTooLarge].
 	Submit(ctx context.Context, n NewJob) (job Job, replayed bool, err error)
 	// Get gives the job with submission and report, or [ErrNotFound].
 	Get(ctx context.Context, id ID) (Job, error)
@@ -74,8 +76,8 @@ type Operator interface {
 	Redrive(ctx context.Context, id ID) (Job, error)
 	// Queues gives every queue with its figures, by name.
 	Queues(ctx context.Context) ([]QueueInfo, error)
-	// Pause stops (or with false resumes) claims from a queue; submissions go on.
-	Pause(ctx context.Context, queue string, paused bool) error
+	// SetQueueState pauses, drains or resumes a queue that there is; [ErrNotFound] otherwise.
+	SetQueueState(ctx context.Context, queue string, state QueueState) error
 	// Workers gives the registered workers, by name.
 	Workers(ctx context.Context) ([]Worker, error)
 	// Sweep moves expired leases and due retries, drops what retention no longer keeps, and
@@ -183,9 +185,9 @@ type Worker struct {
 
 // QueueInfo is a queue with its figures.
 type QueueInfo struct {
-	Name   string `json:"name"`
-	Number uint16 `json:"number"`
-	Paused bool   `json:"paused"`
+	Name   string     `json:"name"`
+	Number uint16     `json:"number"`
+	State  QueueState `json:"state"`
 	// Ready can be claimed, Delayed waits for a retry, Running is leased. Unfinished is their sum.
 	Ready      int `json:"ready"`
 	Delayed    int `json:"delayed"`

@@ -173,7 +173,7 @@ func TestWithDefaults(t *testing.T) {
 	if o.MaxAttempts != 7 || o.KeyTTL != d.KeyTTL || o.MaxPayload != d.MaxPayload || o.Now == nil || o.Now().Location() != time.UTC {
 		t.Errorf("%+v", o)
 	}
-	if o.MaxDepth != 0 || o.Retention != 0 || o.TenantRunning != 0 {
+	if o.MaxDepth != 0 || o.Retention != 0 || o.TenantRunning != 0 || o.TenantQueued != 0 {
 		t.Errorf("zero means no bound: %+v", o)
 	}
 }
@@ -186,6 +186,9 @@ func TestQueueFullError(t *testing.T) {
 	}
 	if want := `queue "q" is full: its unfinished jobs may hold 7 bytes; try again in 1s`; (&store.QueueFullError{Queue: "q", Bytes: 7, RetryAfter: time.Second}).Error() != want {
 		t.Errorf("of bytes it does not say %q", want)
+	}
+	if want := `queue "q" takes no more of this API key: 3 jobs of it are unfinished; try again in 1s`; (&store.QueueFullError{Queue: "q", TenantQueued: 3, RetryAfter: time.Second}).Error() != want {
+		t.Errorf("of a tenant it does not say %q", want)
 	}
 	if want := `queue "q" is full: 5 jobs are waiting; try again in 1s`; err.Error() != want {
 		t.Errorf("it says %q", err)

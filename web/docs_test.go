@@ -74,6 +74,11 @@ func (e example) request(t *testing.T, id string) (method, path, body string, he
 		case "-d":
 			i++
 			body, method = strings.Trim(words[i], "'"), http.MethodPost
+		case "-o":
+			next()
+		case "-T":
+			next()
+			method, body = http.MethodPost, string(setup(t).do(http.MethodGet, "/v1/store/export", "").want(http.StatusOK).Body)
 		case "-N":
 		default:
 			path = strings.TrimPrefix(strings.Trim(words[i], `'"`), "http://127.0.0.1:8080")

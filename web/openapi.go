@@ -31,8 +31,9 @@ func newAPI(e *echo.Echo, version string) huma.API {
 				{Name: "jobs", Description: "A program with its tests: submitted, judged, kept for a while."},
 				{Name: "batches", Description: "Several jobs in one request."},
 				{Name: "languages", Description: "What programs may be written in."},
-				{Name: "queues", Description: "Where jobs wait. Pausing is for operators."},
+				{Name: "queues", Description: "Where jobs wait. Pausing and draining are for operators."},
 				{Name: "workers", Description: "Who takes jobs from the queues."},
+				{Name: "store", Description: "Backup and restore, for operators."},
 			},
 			Components: &huma.Components{
 				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),

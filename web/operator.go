@@ -53,7 +53,8 @@ type QueueList struct {
 // Queue is a queue with its figures.
 type Queue struct {
 	Name        string         `json:"name"`
-	Paused      bool           `json:"paused" doc:"Nothing is taken from it; submissions go on."`
+	State       string         `json:"state" enum:"running,paused,draining" doc:"Nothing is taken from one that is paused; one that is draining takes no submission."`
+	Paused      bool           `json:"paused" doc:"Its state is paused."`
 	Ready       int            `json:"ready" doc:"Jobs that can be run."`
 	Delayed     int            `json:"delayed" doc:"Jobs that wait for a retry."`
 	Running     int            `json:"running"`
@@ -110,13 +111,20 @@ func (s *Server) routeOperator() {
 		OperationID: "pause-queue", Method: http.MethodPost, Path: "/v1/queues/{name}/pause", Tags: queues,
 		Summary: "Take nothing more from a queue", Description: "Submissions and running jobs go on.",
 	}, RoleAdmin, func(ctx context.Context, in *queueInput) (*queueOutput, error) {
-		return s.pauseQueue(ctx, in.Name, true)
+		return s.setQueueState(ctx, in.Name, store.QueuePaused)
+	})
+	register(s, huma.Operation{
+		OperationID: "drain-queue", Method: http.MethodPost, Path: "/v1/queues/{name}/drain", Tags: queues,
+		Summary:     "Take no more submissions into a queue",
+		Description: "They get 503 `queue_drained`, while what the queue holds is finished.",
+	}, RoleAdmin, func(ctx context.Context, in *queueInput) (*queueOutput, error) {
+		return s.setQueueState(ctx, in.Name, store.QueueDraining)
 	})
 	register(s, huma.Operation{
 		OperationID: "resume-queue", Method: http.MethodPost, Path: "/v1/queues/{name}/resume", Tags: queues,
-		Summary: "Take from a paused queue again",
+		Summary: "End a queue's pause or drain",
 	}, RoleAdmin, func(ctx context.Context, in *queueInput) (*queueOutput, error) {
-		return s.pauseQueue(ctx, in.Name, false)
+		return s.setQueueState(ctx, in.Name, store.QueueRunning)
 	})
 	register(s, huma.Operation{
 		OperationID: "list-workers", Method: http.MethodGet, Path: "/v1/workers", Tags: []string{"workers"},
@@ -152,7 +160,7 @@ func (s *Server) listLanguages(context.Context, *noInput) (*languagesOutput, err
 
 func viewQueue(q store.QueueInfo) Queue {
 	return Queue{
-		Name: q.Name, Paused: q.Paused,
+		Name: q.Name, State: string(q.State), Paused: q.State == store.QueuePaused,
 		Ready: q.Ready, Delayed: q.Delayed, Running: q.Running, Unfinished: q.Unfinished, Bytes: q.Bytes,
 		Completed: q.Completed, Failed: q.Failed, Cancelled: q.Cancelled,
 		OldestReady: q.OldestReady, Totals: q.Totals,
@@ -171,7 +179,7 @@ func (s *Server) listQueues(ctx context.Context, _ *noInput) (*queuesOutput, err
 	return out, nil
 }
 
-func (s *Server) pauseQueue(ctx context.Context, name string, paused bool) (*queueOutput, error) {
+func (s *Server) setQueueState(ctx context.Context, name string, state store.QueueState) (*queueOutput, error) {
 	queues, err := s.opts.Store.Queues(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list queues: %w", err)
@@ -180,10 +188,10 @@ func (s *Server) pauseQueue(ctx context.Context, name string, paused bool) (*que
 		if q.Name != name {
 			continue
 		}
-		if err := s.opts.Store.Pause(ctx, name, paused); err != nil {
-			return nil, fmt.Errorf("pause queue: %w", err)
+		if err := s.opts.Store.SetQueueState(ctx, name, state); err != nil {
+			return nil, fmt.Errorf("set the state of a queue: %w", err)
 		}
-		q.Paused = paused
+		q.State = state
 		return &queueOutput{Body: viewQueue(q)}, nil
 	}
 	return nil, newProblem(codeNotFound, "there is no queue %q; GET /v1/queues lists them", name)

@@ -163,9 +163,11 @@ type Store interface {
 	Watch(ctx context.Context, id store.ID) (<-chan struct{}, error)
 	Redrive(ctx context.Context, id store.ID) (store.Job, error)
 	Queues(ctx context.Context) ([]store.QueueInfo, error)
-	Pause(ctx context.Context, queue string, paused bool) error
+	SetQueueState(ctx context.Context, queue string, state store.QueueState) error
 	Workers(ctx context.Context) ([]store.Worker, error)
 	Ping(ctx context.Context) error
+	Export(ctx context.Context, do func(store.Record) error) error
+	Import(ctx context.Context, records []store.Record) (store.Imported, error)
 }
 
 // Catalogue is what the HTTP layer needs of the catalogue of languages.

@@ -54,12 +54,15 @@ const (
 	codeMediaType        = "unsupported_media_type"
 	codeRateLimited      = "rate_limited"
 	codeQueueFull        = "queue_full"
+	codeTenantFull       = "tenant_full"
+	codeQueueDrained     = "queue_drained"
 	codeUnavailable      = "unavailable"
 	codeInternal         = "internal_error"
 	codeClientClosed     = "client_closed_request"
 	codeNotAcceptable    = "not_acceptable"
 	statusClientClosed   = 499
 	retryWhenUnavailable = 5 * time.Second
+	retryWhenDrained     = 30 * time.Second
 )
 
 // kindOf is the one table of problem codes: HTTP status and title.
@@ -84,7 +87,7 @@ func kindOf(code string) (status int, title string) {
 	case codeKeyConflict:
 		return http.StatusConflict, "The idempotency key was used with another payload"
 	case codeConflict:
-		return http.StatusConflict, "The job's state does not allow this"
+		return http.StatusConflict, "The present state does not allow this"
 	case codeTooLarge:
 		return http.StatusRequestEntityTooLarge, "The request is too large"
 	case codeMediaType:
@@ -93,6 +96,10 @@ func kindOf(code string) (status int, title string) {
 		return http.StatusTooManyRequests, "Too many requests"
 	case codeQueueFull:
 		return http.StatusTooManyRequests, "The queue is full"
+	case codeTenantFull:
+		return http.StatusTooManyRequests, "The API key's share of the queue is full"
+	case codeQueueDrained:
+		return http.StatusServiceUnavailable, "The queue is drained"
 	case codeClientClosed:
 		return statusClientClosed, "The client went away"
 	case codeUnavailable:
@@ -194,10 +201,14 @@ func problemOf(err error) *Problem {
 	switch {
 	case errors.As(err, &p):
 		return p
+	case errors.As(err, &full) && full.TenantQueued > 0:
+		p = newProblem(codeTenantFull, "%s (store.tenant_queued)", full.Error()).retryAfter(full.RetryAfter)
 	case errors.As(err, &full):
 		p = newProblem(codeQueueFull, "%s", full.Error()).retryAfter(full.RetryAfter)
 	case errors.Is(err, store.ErrQueueFull):
 		p = newProblem(codeQueueFull, "the queue is full; try again later").retryAfter(time.Second)
+	case errors.Is(err, store.ErrQueueDrained):
+		p = newProblem(codeQueueDrained, "the queue is drained: it takes no new jobs until an operator resumes it").retryAfter(retryWhenDrained)
 	case errors.Is(err, store.ErrNotFound):
 		p = newProblem(codeNotFound, "there is no such job, or it is another tenant's")
 	case errors.Is(err, store.ErrKeyConflict):

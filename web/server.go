@@ -67,6 +67,7 @@ func New(o Options) (*Server, error) {
 	s.routeBatches()
 	s.routeEvents()
 	s.routeOperator()
+	s.routeMove()
 	s.routeHealth()
 	s.routeOriginal()
 	s.routeReference()

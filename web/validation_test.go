@@ -249,7 +249,7 @@ func TestOperatorRoutes(t *testing.T) {
 	}
 	h.submit(hello)
 	queue := into[web.Queue](h.do(http.MethodPost, "/v1/queues/default/pause", "").want(http.StatusOK))
-	if !queue.Paused {
+	if !queue.Paused || queue.State != "paused" {
 		t.Errorf("queue: %+v", queue)
 	}
 	queues := into[web.QueueList](h.do(http.MethodGet, "/v1/queues", "").want(http.StatusOK)).Queues
@@ -260,6 +260,22 @@ func TestOperatorRoutes(t *testing.T) {
 		t.Error("still paused")
 	}
 	h.do(http.MethodPost, "/v1/queues/other/pause", "").want(http.StatusNotFound).faults()
+	if q := into[web.Queue](h.do(http.MethodPost, "/v1/queues/default/drain", "").want(http.StatusOK)); q.State != "draining" || q.Paused {
+		t.Errorf("queue: %+v", q)
+	}
+	refused := h.do(http.MethodPost, "/v1/jobs", hello).want(http.StatusServiceUnavailable)
+	if p := into[web.Problem](refused); p.Code != "queue_drained" || refused.Header.Get("Retry-After") != "30" {
+		t.Errorf("refused with %+v, %v", p, refused.Header)
+	}
+	h.do(http.MethodPost, "/v1/queues/default/resume", "").want(http.StatusOK)
+	h.do(http.MethodPost, "/v1/jobs", hello).want(http.StatusAccepted)
+	h.store.SetFailure(&store.QueueFullError{Queue: "default", TenantQueued: 3, RetryAfter: 2 * time.Second})
+	refused = h.do(http.MethodPost, "/v1/jobs", hello).want(http.StatusTooManyRequests)
+	if p := into[web.Problem](refused); p.Code != "tenant_full" || refused.Header.Get("Retry-After") != "2" ||
+		!strings.Contains(p.Detail, "3 jobs") || !strings.Contains(p.Detail, "store.tenant_queued") {
+		t.Errorf("refused with %+v, %v", p, refused.Header)
+	}
+	h.store.SetFailure(nil)
 	h.store.SetWorkers(store.Worker{Name: "w1", Lanes: []store.Lane{{Language: "python", Tier: sandbox.Shared}}, Slots: 2, Started: time.Now()})
 	workers := into[web.WorkerList](h.do(http.MethodGet, "/v1/workers", "").want(http.StatusOK)).Workers
 	if len(workers) != 1 || workers[0].Lanes[0] != "python/shared" {

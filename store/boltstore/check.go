@@ -32,16 +32,24 @@ type pageCheck struct {
 	seen []bool // by page
 }
 
-// checkPages checks the tree of a file that bbolt has open.
-func checkPages(file *os.File, tx *bolt.Tx) error {
+// checkPages checks the tree of a file that bbolt has open, and gives the bytes that are in use.
+func checkPages(file *os.File, tx *bolt.Tx) (used int64, err error) {
 	data, err := unix.Mmap(int(file.Fd()), 0, int(tx.Size()), unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {
-		return fmt.Errorf("map %s: %w", file.Name(), err)
+		return 0, fmt.Errorf("map %s: %w", file.Name(), err)
 	}
 	defer func() { _ = unix.Munmap(data) }() // its own mapping
 	size := uint64(tx.DB().Info().PageSize)  //nolint:gosec // is not negative
 	c := &pageCheck{data: data, size: size, seen: make([]bool, uint64(len(data))/size)}
-	return c.tree(uint64(tx.Cursor().Bucket().Root()), nil, nil)
+	err = c.tree(uint64(tx.Cursor().Bucket().Root()), nil, nil)
+	const metas = 2
+	pages := metas
+	for _, seen := range c.seen {
+		if seen {
+			pages++
+		}
+	}
+	return int64(pages) * int64(tx.DB().Info().PageSize), err
 }
 
 // tree checks a page and what is below it, whose keys must be from least to before most; nil is no

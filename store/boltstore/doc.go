@@ -10,7 +10,7 @@
 // of claims, and for the times at which something is due.
 //
 //	meta           name…                                     → text
-//	queues         queue                                     → JSON: name, paused
+//	queues         queue                                     → JSON: name, whether it is paused or draining
 //	numbers        name…                                     → queue
 //	figures        queue                                     → JSON: clock, counts, totals, current minute, virtual times
 //	minutes        queue minute                              → JSON: counters
@@ -80,6 +80,13 @@
 //     runs it becomes a dead letter after its attempts, with the reason of each.
 //
 // Delays, retention, heartbeats and idempotency keys go by the wall clock.
+//
+// # Copies
+//
+// An export reads a copy of the file, which is made beside it, in one transaction, and has no name:
+// whoever reads slowly holds up nobody. It needs as much room as the file; where it cannot be made
+// the file itself is read. An import runs in the writer's transactions, a batch in each, behind and
+// before the operations of others.
 //
 // # Versions
 //

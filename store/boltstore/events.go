@@ -53,14 +53,19 @@ func (b *batch) stateEvent(r *record, reason string) {
 // event appends to the job's stream, within its bounds. The caller saves the record.
 func (b *batch) event(r *record, t store.EventType, data []byte) {
 	r.Seq++
-	val := binary.BigEndian.AppendUint64([]byte{eventCode(t)}, uint64(max(b.now.UnixNano(), 0)))
-	b.put(bucketEvents, eventKey(r.ID, r.Seq), append(val, data...))
-	r.Events++
-	r.EventBytes += int64(len(data))
+	b.putEvent(r, store.Event{Seq: r.Seq, Time: b.now, Type: t, Data: data})
 	b.seen = append(b.seen, r.ID)
 	if r.Events > b.s.o.MaxEvents || r.EventBytes > b.s.o.MaxEventBytes {
 		b.trim(r)
 	}
+}
+
+// putEvent keeps an event, whatever the stream's bounds.
+func (b *batch) putEvent(r *record, e store.Event) {
+	val := binary.BigEndian.AppendUint64([]byte{eventCode(e.Type)}, uint64(max(e.Time.UnixNano(), 0)))
+	b.put(bucketEvents, eventKey(r.ID, e.Seq), append(val, e.Data...))
+	r.Events++
+	r.EventBytes += int64(len(e.Data))
 }
 
 // trim drops the oldest events until the stream is within its bounds: output and its restarts
@@ -125,23 +130,30 @@ func (s *Store) Events(ctx context.Context, id store.ID, after uint64) ([]store.
 		if _, err := v.record(id); err != nil {
 			return err
 		}
-		prefix := jobKey(id)
-		c := v.table(bucketEvents).cursor()
-		for k, val := c.seek(eventKey(id, after)); bytes.HasPrefix(k, prefix); k, val = c.next() {
-			e := decodeEvent(k, val)
-			if e.Seq > after {
-				events = append(events, e)
-			}
-		}
+		events = v.events(id, after)
 		return nil
 	})
 	return events, err
 }
 
+func (v view) events(id store.ID, after uint64) (events []store.Event) {
+	prefix := jobKey(id)
+	c := v.table(bucketEvents).cursor()
+	for k, val := c.seek(eventKey(id, after)); bytes.HasPrefix(k, prefix); k, val = c.next() {
+		if e := decodeEvent(k, val); e.Seq > after {
+			events = append(events, e)
+		}
+	}
+	return events
+}
+
+// unixTime is the time that is so many nanoseconds after 1970 began.
+func unixTime(ns int64) time.Time { return time.Unix(0, ns).UTC() }
+
 func decodeEvent(k, val []byte) store.Event {
 	return store.Event{
 		Seq:  binary.BigEndian.Uint64(k[len(k)-8:]),
-		Time: time.Unix(0, int64(binary.BigEndian.Uint64(val[1:]))).UTC(), //nolint:gosec // was not negative
+		Time: unixTime(int64(binary.BigEndian.Uint64(val[1:]))), //nolint:gosec // was not negative
 		Type: eventType(val[0]),
 		Data: bytes.Clone(val[eventHeader:]),
 	}

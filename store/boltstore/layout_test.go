@@ -1,7 +1,6 @@
 package boltstore
 
 import (
-	"encoding/binary"
 	"os"
 	"path/filepath"
 	"slices"
@@ -175,93 +174,16 @@ func claimTest(t *testing.T, s *Store, n int) []store.Claim {
 	return cs
 }
 
-// checkIndexes compares every index of the file with the jobs' records.
+// checkIndexes compares every index and figure of the file with the jobs' records.
 func checkIndexes(t *testing.T, s *Store) {
 	t.Helper()
 	must(t, s.read(t.Context(), func(v view) error {
-		want := make(map[bucket]map[string]bool)
-		add := func(n bucket, k []byte) {
-			if want[n] == nil {
-				want[n] = map[string]bool{}
-			}
-			want[n][string(k)] = true
-		}
-		runs := map[string]uint32{}
-		err := v.table(bucketJobs).each(func(_, raw []byte) error {
-			r, err := decodeRecord(raw)
-			if err != nil {
-				return err
-			}
-			p := r.phase()
-			add(bucketPhases, phaseKey(p, r.ID))
-			add(bucketTenants, tenantKey(r.Tenant, p, r.ID))
-			add(bucketPayloads, jobKey(r.ID))
-			switch p {
-			case ready:
-				add(bucketBacklog, append(groupKey(r.ID.Queue(), r.Tenant, r.Lane, r.Priority), r.ID[:]...))
-			case delayed:
-				add(bucketDelayed, timeKey(r.NotBefore.UnixNano(), r.ID))
-			case running:
-				add(bucketLeases, timeKey(r.LeaseEnds, r.ID))
-				runs[string(tenantPrefix(r.ID.Queue(), r.Tenant))]++
-			case completed, failed, cancelled, phaseCount:
-				add(bucketEnded, endedKey(p == failed, r.Finished.UnixNano(), r.ID))
-				add(bucketReports, jobKey(r.ID))
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		for _, n := range []bucket{bucketPhases, bucketTenants, bucketPayloads, bucketBacklog, bucketDelayed, bucketLeases, bucketEnded, bucketReports} {
-			got := 0
-			_ = v.table(n).each(func(k, _ []byte) error {
-				got++
-				if !want[n][string(k)] {
-					t.Errorf("bucket %s: key %x belongs to no job", bucketNames()[n], k)
-				}
-				return nil
-			})
-			if got != len(want[n]) {
-				t.Errorf("bucket %s has %d keys, want %d", bucketNames()[n], got, len(want[n]))
+		e, err := v.examine()
+		if err == nil {
+			for _, f := range e.faults {
+				t.Error(f)
 			}
 		}
-		checkHeads(t, v, s.o.TenantRunning)
-		return v.table(bucketShares).each(func(k, raw []byte) error {
-			if n := binary.BigEndian.Uint32(raw); n != runs[string(k)] {
-				t.Errorf("share %x says that %d run, want %d", k, n, runs[string(k)])
-			}
-			return nil
-		})
+		return err
 	}))
-}
-
-// checkHeads compares the heads with the backlog: a head is the oldest of its group, and only a
-// tenant at its limit may have a group without one.
-func checkHeads(t *testing.T, v view, limit int) {
-	t.Helper()
-	heads := 0
-	var group string
-	must(t, v.table(bucketBacklog).each(func(k, raw []byte) error {
-		e := decodeEntry(raw)
-		first := group != string(k[:len(k)-16])
-		group = string(k[:len(k)-16])
-		tenant, lane, priority := splitGroup([]byte(group))
-		switch {
-		case e.head:
-			heads++
-			h := headKey(laneKey(uint16(k[0])<<8|uint16(k[1]), lane), priority, e.start, idAtEnd(k))
-			if !first || v.get(bucketHeads, h) == nil {
-				t.Errorf("head %x: first %v, in its lane %v", k, first, v.get(bucketHeads, h) != nil)
-			}
-		case first && limit == 0:
-			t.Errorf("the group of %x (tenant %q) has no head", k, tenant)
-		}
-		return nil
-	}))
-	n := 0
-	must(t, v.table(bucketHeads).each(func(_, _ []byte) error { n++; return nil }))
-	if n != heads {
-		t.Errorf("there are %d heads, want %d", n, heads)
-	}
 }

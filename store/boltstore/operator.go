@@ -61,7 +61,7 @@ func (s *Store) Queues(ctx context.Context) ([]store.QueueInfo, error) {
 func (v view) info(q *queue, now time.Time) (store.QueueInfo, error) {
 	n := q.Counts
 	info := store.QueueInfo{
-		Name: q.Name, Number: q.number, Paused: q.Paused,
+		Name: q.Name, Number: q.number, State: q.state(),
 		Ready: n[ready], Delayed: n[delayed], Running: n[running], Unfinished: q.unfinished(), Bytes: q.Bytes,
 		Completed: n[completed], Failed: n[failed], Cancelled: n[cancelled],
 		Totals: q.Totals, PerMinute: make([]store.MinuteCounters, 0, keptMinutes),
@@ -83,17 +83,20 @@ func (v view) info(q *queue, now time.Time) (store.QueueInfo, error) {
 	return info, nil
 }
 
-// Pause stops (or with false resumes) claims from a queue.
-func (s *Store) Pause(ctx context.Context, name string, paused bool) error {
+// SetQueueState pauses, drains or resumes a queue.
+func (s *Store) SetQueueState(ctx context.Context, name string, state store.QueueState) error {
+	if !state.Valid() {
+		return fmt.Errorf("queue %q: %w: the state %.40q", name, store.ErrInvalid, state)
+	}
 	return s.write(ctx, func(b *batch) error {
 		q := b.queues.byName[name]
 		if q == nil {
 			return fmt.Errorf("queue %q: %w", name, store.ErrNotFound)
 		}
-		if q.Paused == paused {
+		if q.state() == state {
 			return nil
 		}
-		q.Paused = paused
+		q.setState(state)
 		b.saveQueue(q)
 		for _, k := range b.keys(bucketBacklog, number(q.number), sweepBatch) {
 			_, lane, _ := splitGroup(k)

@@ -12,8 +12,23 @@ import (
 
 // queueRecord is a queue's settings, in the bucket queues.
 type queueRecord struct {
-	Name   string `json:"name"`
-	Paused bool   `json:"paused,omitempty"`
+	Name     string `json:"name"`
+	Paused   bool   `json:"paused,omitempty"`
+	Draining bool   `json:"draining,omitempty"`
+}
+
+func (q *queueRecord) state() store.QueueState {
+	switch {
+	case q.Paused:
+		return store.QueuePaused
+	case q.Draining:
+		return store.QueueDraining
+	}
+	return store.QueueRunning
+}
+
+func (q *queueRecord) setState(s store.QueueState) {
+	q.Paused, q.Draining = s == store.QueuePaused, s == store.QueueDraining
 }
 
 // figures are what nearly every operation changes of a queue, in the bucket figures.
@@ -39,10 +54,17 @@ type figures struct {
 
 func (f *figures) unfinished() int { return f.Counts[ready] + f.Counts[delayed] + f.Counts[running] }
 
-// hold adds a job's submission to the bytes of the unfinished ones, or with -1 takes it away.
-func (f *figures) hold(r *record, sign int64) {
-	if !r.State.Terminal() {
-		f.Bytes = max(f.Bytes+sign*r.Size, 0)
+// hold adds a job to the figures of the unfinished ones or, with -1, takes it away.
+func (q *queue) hold(r *record, sign int) {
+	if r.State.Terminal() {
+		return
+	}
+	q.Bytes = max(q.Bytes+int64(sign)*r.Size, 0)
+	if n, known := q.tenants[r.Tenant]; known {
+		q.tenants[r.Tenant] = n + sign
+		if n+sign <= 0 {
+			delete(q.tenants, r.Tenant)
+		}
 	}
 }
 
@@ -55,6 +77,8 @@ type queue struct {
 	fresh bool
 	// changed since the last commit.
 	changed bool
+	// tenants has the unfinished jobs of those tenants that were asked for.
+	tenants map[string]int
 	// turn is when it was last claimed from, to be fair between queues.
 	turn uint64
 }
@@ -166,19 +190,25 @@ func (b *batch) queueFor(name string) (*queue, error) {
 		b.tick(q)
 		return q, nil
 	}
-	n := len(b.queues.byNumber) + 1
-	if n > store.MaxQueueNumber {
-		return nil, fmt.Errorf("%w: queue %q would be one more than %d", store.ErrInvalid, name, store.MaxQueueNumber)
+	// The first number that is free: those of imported queues may be any.
+	for n := 1; n <= store.MaxQueueNumber; n++ {
+		if b.queues.byNumber[uint16(n)] == nil {
+			return b.makeQueue(uint16(n), queueRecord{Name: name}), nil
+		}
 	}
+	return nil, fmt.Errorf("%w: queue %q would be one more than %d", store.ErrInvalid, name, store.MaxQueueNumber)
+}
+
+func (b *batch) makeQueue(n uint16, r queueRecord) *queue {
 	q := &queue{
-		number: uint16(n), queueRecord: queueRecord{Name: name},
+		number: n, queueRecord: r,
 		figures: figures{Seen: b.now.UnixNano(), Virtual: map[int]uint64{}},
 	}
 	b.tick(q)
 	b.queues.add(q)
 	b.saveQueue(q)
-	b.put(bucketNumbers, []byte(name), number(q.number))
-	return q, nil
+	b.put(bucketNumbers, []byte(r.Name), number(n))
+	return q
 }
 
 // queueOf gives the queue that the job's id names, with its clock moved.

@@ -1,11 +1,8 @@
 package boltstore
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"reflect"
-	"strings"
 
 	"optimus/store"
 )
@@ -62,49 +59,22 @@ func (r *record) attempt() *store.Attempt {
 // encodeRecord gives the stored form.
 func encodeRecord(r *record) ([]byte, error) {
 	b, err := json.Marshal(r)
+	if err == nil {
+		b, err = store.AppendFields(b, r.unknown)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("encode job %s: %w", r.ID, err)
 	}
-	if len(r.unknown) == 0 {
-		return b, nil
-	}
-	more, err := json.Marshal(r.unknown)
-	if err != nil {
-		return nil, fmt.Errorf("encode job %s: %w", r.ID, err)
-	}
-	b[len(b)-1] = ','
-	return append(b, more[1:]...), nil
+	return b, nil
 }
 
-// decodeRecord reads the stored form. It decodes twice only where a newer version has added fields.
+// decodeRecord reads the stored form.
 func decodeRecord(b []byte) (*record, error) {
 	r := &record{}
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	if d.Decode(r) == nil {
-		return r, nil
-	}
-	r = &record{}
-	if err := json.Unmarshal(b, r); err != nil {
+	unknown, err := store.DecodeFields(b, r)
+	if err != nil {
 		return nil, fmt.Errorf("%w: a job's record is damaged: %w", store.ErrSchema, err)
 	}
-	if err := json.Unmarshal(b, &r.unknown); err != nil {
-		return nil, fmt.Errorf("%w: a job's record is damaged: %w", store.ErrSchema, err)
-	}
-	for name := range knownFields() {
-		delete(r.unknown, name)
-	}
+	r.unknown = unknown
 	return r, nil
-}
-
-// knownFields are the names of a record's fields.
-func knownFields() map[string]bool {
-	known := map[string]bool{}
-	for _, t := range []reflect.Type{reflect.TypeFor[store.Job](), reflect.TypeFor[record]()} {
-		for f := range t.Fields() {
-			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-			known[name] = true
-		}
-	}
-	return known
 }

@@ -84,7 +84,22 @@ func openFile(path string, steps []migration) (db *bolt.DB, err error) {
 	if err != nil {
 		return nil, explain(path, err)
 	}
+	if err := stillNamed(path, file); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	return db, nil
+}
+
+// stillNamed refuses a file in whose place another one was put while its lock was waited for.
+func stillNamed(path string, file *os.File) error {
+	locked, err := file.Stat()
+	if err != nil {
+		return fmt.Errorf("open store: %w", err)
+	}
+	if named, err := os.Stat(path); err != nil || !os.SameFile(locked, named) { //nolint:gosec // the operator names it
+		return fmt.Errorf("open %s: %w: the file was replaced meanwhile; try again", path, store.ErrUnavailable)
+	}
+	return nil
 }
 
 // letGo closes a file that bbolt had open when it panicked. The lock is undone by name: what bbolt
@@ -138,7 +153,7 @@ func inspect(path string, known int) (err error) {
 			return damaged(path, fmt.Sprintf("it has %d of %d bytes", info.Size(), tx.Size()))
 		}
 		// First, since bbolt follows whatever a damaged page says, out of the file too.
-		if err := checkPages(file, tx); err != nil {
+		if _, err := checkPages(file, tx); err != nil {
 			return damaged(path, err)
 		}
 		return checkMeta(path, tx, known)

@@ -158,6 +158,9 @@ func survives(t *testing.T, content []byte) bool {
 	t.Helper()
 	path := filepath.Join(inMemory(t), "jobs.db")
 	must(t, os.WriteFile(path, content, 0o600))
+	if _, err := Check(path); err != nil && !errors.Is(err, store.ErrSchema) {
+		t.Errorf("the check of a damaged file gave %v", err)
+	}
 	s, err := Open(path, store.Options{})
 	if err == nil {
 		err = errors.Join(use(t, s), s.Close())
@@ -260,13 +263,13 @@ func TestUpgrade(t *testing.T) {
 	}
 	qs, err := s.Queues(t.Context())
 	must(t, err)
-	if len(qs) != 1 || !qs[0].Paused || qs[0].Ready != 2 {
+	if len(qs) != 1 || qs[0].State != store.QueuePaused || qs[0].Ready != 2 {
 		t.Errorf("the queue, which the upgrade has paused, is %+v", qs)
 	}
 	if _, _, err := s.Submit(t.Context(), store.NewJob{Queue: "q"}); err != nil {
 		t.Error(err)
 	}
-	must(t, s.Pause(t.Context(), "q", false))
+	must(t, s.SetQueueState(t.Context(), "q", store.QueueRunning))
 	if c := claimTest(t, s, 2); len(c) != 2 || c[0].Job.ID != first || c[1].Job.ID != second {
 		t.Errorf("claimed %+v", c)
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"optimus/sandbox"
@@ -98,7 +99,10 @@ func (s *Store) checkSubmission(n store.NewJob) ([]byte, error) {
 // submit makes the job in the transaction.
 func (b *batch) submit(n store.NewJob, payload []byte) (*record, error) {
 	if q := b.queues.byName[n.Queue]; q != nil {
-		if err := b.room(q, int64(len(payload))); err != nil {
+		if q.Draining {
+			return nil, fmt.Errorf("queue %q: %w", q.Name, store.ErrQueueDrained)
+		}
+		if err := b.room(q, n.Tenant, int64(len(payload))); err != nil {
 			return nil, err
 		}
 	}
@@ -119,7 +123,7 @@ func (b *batch) submit(n store.NewJob, payload []byte) (*record, error) {
 	}
 	b.unsaved[r.ID] = true
 	b.put(bucketPayloads, jobKey(r.ID), payload)
-	b.remember(r, n.PayloadHash)
+	b.remember(r, n.PayloadHash, b.now.Add(b.s.o.KeyTTL))
 	b.enter(q, r)
 	b.stateEvent(r, "")
 	b.save(r)
@@ -128,7 +132,7 @@ func (b *batch) submit(n store.NewJob, payload []byte) (*record, error) {
 }
 
 // room refuses a submission that the queue has no room for, and counts it.
-func (b *batch) room(q *queue, payload int64) error {
+func (b *batch) room(q *queue, tenant string, payload int64) error {
 	o := b.s.o
 	full := &store.QueueFullError{Queue: q.Name}
 	switch {
@@ -136,6 +140,8 @@ func (b *batch) room(q *queue, payload int64) error {
 		full.Depth = o.MaxDepth
 	case o.MaxBytes > 0 && q.Bytes+payload > o.MaxBytes:
 		full.Bytes = o.MaxBytes
+	case o.TenantQueued > 0 && b.unfinishedOf(q, tenant) >= o.TenantQueued:
+		full.TenantQueued = o.TenantQueued
 	default:
 		return nil
 	}
@@ -144,6 +150,22 @@ func (b *batch) room(q *queue, payload int64) error {
 	b.dirty = true
 	full.RetryAfter = b.retryAfter(q)
 	return full
+}
+
+// unfinishedOf counts a tenant's jobs in the queue: the first time from the index, then by what changes.
+func (b *batch) unfinishedOf(q *queue, tenant string) int {
+	n, known := q.tenants[tenant]
+	if known {
+		return n
+	}
+	for _, p := range []phase{ready, delayed, running} {
+		n += len(b.keys(bucketTenants, append(tenantPrefix(q.number, tenant), byte(p)), math.MaxInt))
+	}
+	if q.tenants == nil {
+		q.tenants = map[string]int{}
+	}
+	q.tenants[tenant] = n
+	return n
 }
 
 // retryAfter guesses from the last minutes when a full queue has room: a minute where none ended.
@@ -189,13 +211,13 @@ func (b *batch) lookup(tenant, key string, hash [32]byte) (store.ID, error) {
 	return b.view.lookup(tenant, key, hash, b.now)
 }
 
-// remember keeps the job's idempotency key.
-func (b *batch) remember(r *record, hash [32]byte) {
+// remember keeps the job's idempotency key until a time.
+func (b *batch) remember(r *record, hash [32]byte, until time.Time) {
 	if r.Key == "" {
 		return
 	}
 	b.forgetKey(r.Tenant, r.Key)
-	end := b.now.Add(b.s.o.KeyTTL).UnixNano()
+	end := until.UnixNano()
 	val := append(append(make([]byte, 0, idemValue), r.ID[:]...), hash[:]...)
 	val = binary.BigEndian.AppendUint64(val, uint64(max(end, 0)))
 	b.put(bucketKeys, idemKey(r.Tenant, r.Key), val)

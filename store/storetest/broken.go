@@ -46,6 +46,9 @@ func broken() []breakage {
 		{"keeps a cancellation from its worker", "cancel/", func(s store.Store) store.Store { return deafRenewal{s} }},
 		{"ignores priority", "order/", func(s store.Store) store.Store { return ignoresPriority{s} }},
 		{"counts what is not to be counted", "retry/", func(s store.Store) store.Store { return countsAll{s} }},
+		{"exports without events", "move/", func(s store.Store) store.Store { return noEvents{s} }},
+		{"imports without keys", "move/", func(s store.Store) store.Store { return noKeys{s} }},
+		{"hides whose limit was reached", "limit/", func(s store.Store) store.Store { return nameless{s} }},
 		{"wakes nobody", "wake/", func(s store.Store) store.Store { return wakesNobody{s} }},
 	}
 }
@@ -141,4 +144,40 @@ type wakesNobody struct{ store.Store }
 
 func (s wakesNobody) Wake(ctx context.Context, _ []store.Lane) (<-chan struct{}, error) {
 	return s.Store.Wake(ctx, nil)
+}
+
+// noEvents leaves the jobs' events behind.
+type noEvents struct{ store.Store }
+
+func (s noEvents) Export(ctx context.Context, do func(store.Record) error) error {
+	return s.Store.Export(ctx, func(r store.Record) error {
+		if r.Job != nil {
+			r.Job.Events = nil
+		}
+		return do(r)
+	})
+}
+
+// noKeys forgets the idempotency keys of what it imports.
+type noKeys struct{ store.Store }
+
+func (s noKeys) Import(ctx context.Context, records []store.Record) (store.Imported, error) {
+	for _, r := range records {
+		if r.Job != nil {
+			r.Job.Key = nil
+		}
+	}
+	return s.Store.Import(ctx, records)
+}
+
+// nameless refuses as if the queue were full for all.
+type nameless struct{ store.Store }
+
+func (s nameless) Submit(ctx context.Context, n store.NewJob) (store.Job, bool, error) {
+	j, replayed, err := s.Store.Submit(ctx, n)
+	var full *store.QueueFullError
+	if errors.As(err, &full) && full.TenantQueued > 0 {
+		full.TenantQueued = 0
+	}
+	return j, replayed, err
 }

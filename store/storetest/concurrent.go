@@ -160,7 +160,7 @@ func (e *env) reopen(change func(*store.Options)) {
 func checkReopened(e *env) {
 	e.populate()
 	keyed := e.submit(keyed("k", "key", 1))
-	e.ok(e.s.Pause(e.ctx(), "other", true), "pause")
+	e.ok(e.s.SetQueueState(e.ctx(), "other", store.QueuePaused), "pause")
 	before := e.snapshot()
 	e.reopen(nil)
 	if after := e.snapshot(); !reflect.DeepEqual(before, after) {

@@ -33,6 +33,19 @@ func (e *ends) all() []store.Job {
 	return slices.Clone(e.jobs)
 }
 
+// forget drops n jobs in a state, which ended in another store too.
+func (e *ends) forget(state store.State, n int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.jobs = slices.DeleteFunc(e.jobs, func(j store.Job) bool {
+		drop := j.State == state && n > 0
+		if drop {
+			n--
+		}
+		return drop
+	})
+}
+
 // checkEnds compares what the store told of ends with what its queues have counted.
 func (e *env) checkEnds(qs []store.QueueInfo) {
 	e.Helper()

@@ -34,6 +34,8 @@ type env struct {
 	patience time.Duration
 	// ended counts, by state, what the store told of jobs that came to their end.
 	ended *ends
+	// moved: its jobs came from another store.
+	moved bool
 	// closed: there is nothing left to look at.
 	closed bool
 }

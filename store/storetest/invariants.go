@@ -78,7 +78,7 @@ func (e *env) checkMinutes(q store.QueueInfo) {
 	if last := q.PerMinute[59].Minute; !last.Equal(e.clock.Now().Truncate(time.Minute)) {
 		e.Errorf("queue %s: the current minute is %s", q.Name, last)
 	}
-	if e.clock.withinAnHour() && sum != q.Totals {
+	if !e.moved && e.clock.withinAnHour() && sum != q.Totals {
 		e.Errorf("queue %s: the minutes' sum is %+v, the totals are %+v", q.Name, sum, q.Totals)
 	}
 }

@@ -25,9 +25,10 @@ func (h Harness) RunModel(t *testing.T) {
 			o.MaxDepth = 8
 			o.KeyTTL = time.Hour * 24 * 365
 			o.TenantRunning = rapid.IntRange(0, 2).Draw(rt, "tenant limit")
+			o.TenantQueued = rapid.SampledFrom([]int{0, 4}).Draw(rt, "tenant bound")
 		})
 		defer m.e.close()
-		rt.Repeat(map[string]func(*rapid.T){
+		actions := map[string]func(*rapid.T){
 			"submit":      m.submit,
 			"claim":       m.claim,
 			"claim more":  m.claim,
@@ -37,12 +38,14 @@ func (h Harness) RunModel(t *testing.T) {
 			"cancel":      m.cancel,
 			"redrive":     m.redrive,
 			"delete":      m.delete,
-			"pause":       m.pause,
+			"queue state": m.queueState,
 			"time passes": m.pass,
 			"clock jumps": m.jump,
-		})
+		}
+		rt.Repeat(actions)
 		m.compare()
 		m.e.checkInvariants()
+		m.relocate(rt)
 	})
 }
 
@@ -73,7 +76,7 @@ type model struct {
 	keys  map[string]*modelJob
 	// leases are all that were ever given, lost ones too.
 	leases []store.Lease
-	paused bool
+	queue  store.QueueState
 	// clock is the queue's, which runs while there is one, and outage when it last stood still.
 	clock, outage time.Duration
 }
@@ -117,7 +120,9 @@ func (m *model) submit(t *rapid.T) {
 			m.fail("a replay gave %s, %v, %v", j.ID, replayed, err)
 		}
 		return
-	case m.unfinished() >= m.e.o.MaxDepth:
+	case m.queue == store.QueueDraining:
+		want = store.ErrQueueDrained
+	case m.unfinished() >= m.e.o.MaxDepth, m.e.o.TenantQueued > 0 && m.unfinishedOf(n.Tenant) >= m.e.o.TenantQueued:
 		want = store.ErrQueueFull
 	}
 	if !m.agree(err, want, "submit") {
@@ -152,7 +157,7 @@ func (m *model) running(tenant string) (n int) {
 func (m *model) claimable(lanes []store.Lane) (best []*modelJob) {
 	heads := map[string]bool{}
 	for _, j := range m.order {
-		if m.paused || m.jobs[j.id] != j || j.state != store.Queued || j.delayed || !slices.Contains(lanes, j.n.Lane()) {
+		if m.queue == store.QueuePaused || m.jobs[j.id] != j || j.state != store.Queued || j.delayed || !slices.Contains(lanes, j.n.Lane()) {
 			continue
 		}
 		if limit := m.e.o.TenantRunning; limit > 0 && m.running(j.n.Tenant) >= limit {
@@ -327,17 +332,6 @@ func (m *model) delete(t *rapid.T) {
 		delete(m.jobs, j.id)
 		delete(m.keys, j.n.Tenant+"/"+j.n.Key)
 	}
-}
-
-func (m *model) pause(t *rapid.T) {
-	m.paused = rapid.IntRange(0, 3).Draw(t, "pause") == 0
-	err := m.e.s.Pause(m.e.ctx(), queueName, m.paused)
-	if len(m.order) == 0 {
-		m.paused = false
-		m.agree(err, store.ErrNotFound, "pause")
-		return
-	}
-	m.agree(err, nil, "pause")
 }
 
 func (m *model) pass(t *rapid.T) {

@@ -146,17 +146,17 @@ func checkOldPlace(e *env) {
 
 func checkPaused(e *env) {
 	e.submitted("a")
-	e.ok(e.s.Pause(e.ctx(), queueName, true), "pause")
-	e.ok(e.s.Pause(e.ctx(), queueName, true), "pause again")
+	e.ok(e.s.SetQueueState(e.ctx(), queueName, store.QueuePaused), "pause")
+	e.ok(e.s.SetQueueState(e.ctx(), queueName, store.QueuePaused), "pause again")
 	e.submitted("a")
 	other := e.submit(in("other")).ID
 	if got := e.claimIn(5); !slices.Equal(got, []store.ID{other}) {
 		e.Errorf("while a queue is paused %v were claimed, want %v", got, other)
 	}
-	if q := e.queue(); !q.Paused || q.Ready != 2 {
+	if q := e.queue(); q.State != store.QueuePaused || q.Ready != 2 {
 		e.Errorf("figures: %+v", q)
 	}
-	e.ok(e.s.Pause(e.ctx(), queueName, false), "resume")
+	e.ok(e.s.SetQueueState(e.ctx(), queueName, store.QueueRunning), "resume")
 	if cs := e.claims(5); len(cs) != 2 {
 		e.Errorf("after it %d were claimed", len(cs))
 	}

@@ -228,7 +228,7 @@ func checkUnknown(e *env) {
 			e.Errorf("the lease of an unknown job was renewed")
 		}
 	}
-	e.wants(e.s.Pause(e.ctx(), "nowhere", true), store.ErrNotFound, "pause")
+	e.wants(e.s.SetQueueState(e.ctx(), "nowhere", store.QueuePaused), store.ErrNotFound, "pause")
 }
 
 func checkIDs(e *env) {

@@ -73,7 +73,7 @@ func checks() []check {
 	for _, part := range [][]check{
 		submitChecks(), keyChecks(), orderChecks(), fairChecks(), leaseChecks(), clockChecks(), retryChecks(),
 		cancelChecks(), endedChecks(), eventChecks(), wakeChecks(), listChecks(), operatorChecks(), concurrentChecks(),
-		reopenChecks(),
+		reopenChecks(), moveChecks(), limitChecks(),
 	} {
 		all = append(all, part...)
 	}

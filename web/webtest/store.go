@@ -42,7 +42,7 @@ type keyRecord struct {
 func NewStore(now func() time.Time) *Store {
 	return &Store{
 		now: now, jobs: map[store.ID]*entry{}, keys: map[string]keyRecord{},
-		queues: []store.QueueInfo{{Name: "default"}},
+		queues: []store.QueueInfo{{Name: "default", State: store.QueueRunning}},
 	}
 }
 
@@ -125,6 +125,9 @@ func (s *Store) DropEvents(id store.ID) error {
 
 func (s *Store) end(e *entry, state store.State, r *sandbox.Report) {
 	e.job.State, e.job.Finished, e.job.Report, e.job.Verdict = state, s.now(), r, r.Verdict
+	if n := len(e.job.Attempts); n > 0 {
+		e.job.Attempts[n-1].Ended = s.now()
+	}
 	s.emit(e, store.EventState, store.StateData{State: state, Verdict: r.Verdict, Attempt: e.job.Counted})
 }
 
@@ -198,6 +201,9 @@ func (s *Store) Submit(_ context.Context, n store.NewJob) (store.Job, bool, erro
 			}
 			return s.jobs[r.id].job, true, nil
 		}
+	}
+	if s.queues[0].State == store.QueueDraining {
+		return store.Job{}, false, fmt.Errorf("queue %q: %w", n.Queue, store.ErrQueueDrained)
 	}
 	if s.depth > 0 && s.unfinished() >= s.depth {
 		return store.Job{}, false, &store.QueueFullError{Queue: n.Queue, Depth: s.depth, RetryAfter: 7 * time.Second}
@@ -399,13 +405,13 @@ func (s *Store) Queues(context.Context) ([]store.QueueInfo, error) {
 	return queues, nil
 }
 
-// Pause implements store.Operator.
-func (s *Store) Pause(_ context.Context, queue string, paused bool) error {
+// SetQueueState implements store.Operator.
+func (s *Store) SetQueueState(_ context.Context, queue string, state store.QueueState) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range s.queues {
 		if s.queues[i].Name == queue {
-			s.queues[i].Paused = paused
+			s.queues[i].State = state
 			return s.fail
 		}
 	}

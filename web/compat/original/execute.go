@@ -261,6 +261,9 @@ func (a *API) newJob(req *executeRequest, lang sandbox.Language) store.NewJob {
 	return store.NewJob{Queue: queue, Submission: sub}
 }
 
+// retryWhenDrained is when a client may look whether a queue is drained no more.
+const retryWhenDrained = 30 * time.Second
+
 // submitFailure answers what the store says against a submission.
 func submitFailure(err error) *failure {
 	var full *store.QueueFullError
@@ -274,6 +277,11 @@ func submitFailure(err error) *failure {
 		return &failure{status: http.StatusTooManyRequests, code: "QUEUE_FULL", message: full.Error(), retryAfter: full.RetryAfter}
 	case errors.Is(err, store.ErrQueueFull):
 		return &failure{status: http.StatusTooManyRequests, code: "QUEUE_FULL", message: "the queue is full; try again", retryAfter: time.Second}
+	case errors.Is(err, store.ErrQueueDrained):
+		return &failure{
+			status: http.StatusTooManyRequests, code: "QUEUE_FULL",
+			message: "the queue takes no jobs until an operator resumes it; try again", retryAfter: retryWhenDrained,
+		}
 	case errors.Is(err, store.ErrTooLarge):
 		return &failure{status: http.StatusRequestEntityTooLarge, code: "PAYLOAD_TOO_LARGE", message: "the submission is larger than the store takes"}
 	default:

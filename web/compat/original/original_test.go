@@ -84,6 +84,11 @@ func TestErrorsAndTheirOrder(t *testing.T) {
 	h.refused(405, "METHOD_NOT_ALLOWED", http.MethodGet, "/execute", "")
 	h.store.SetDepth(1)
 	h.refused(429, "QUEUE_FULL", http.MethodPost, "/execute", body("python", "x", ok, 1))
+	h.store.SetDepth(0)
+	if err := h.store.SetQueueState(t.Context(), "default", store.QueueDraining); err != nil {
+		t.Fatal(err)
+	}
+	h.refused(429, "QUEUE_FULL", http.MethodPost, "/execute", body("python", "x", ok, 1))
 	h.store.SetFailure(store.ErrUnavailable)
 	h.refused(500, "QUEUE_FAILURE", http.MethodPost, "/execute", body("python", "x", ok, 1))
 }
