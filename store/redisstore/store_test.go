@@ -1,16 +1,25 @@
 package redisstore
 
 import (
+	"sync"
 	"testing"
 
 	"optimus/store"
 	"optimus/store/storetest"
 )
 
-// suiteStore knows with which options it was opened.
+// suiteStore knows with which options it was opened, and compares its indexes with its jobs before it
+// closes.
 type suiteStore struct {
 	*Store
-	ro Options
+	t    *testing.T
+	ro   Options
+	once sync.Once
+}
+
+func (s *suiteStore) Close() error {
+	s.once.Do(func() { checkIndexes(s.t, s.Store) })
+	return s.Store.Close()
 }
 
 func openSuite(t *testing.T, ro Options, o store.Options) store.Store {
@@ -18,7 +27,7 @@ func openSuite(t *testing.T, ro Options, o store.Options) store.Store {
 	ro.LocalClock = true
 	s, err := Open(t.Context(), ro, o)
 	must(t, err)
-	return &suiteStore{s, ro}
+	return &suiteStore{Store: s, t: t, ro: ro}
 }
 
 func openNew(t *testing.T, o store.Options) store.Store {
