@@ -244,12 +244,15 @@ func (u *unsure) note(l store.Lease, mark string, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	switch {
-	case known:
+	case known && u.calls[l] == mark:
 		delete(u.calls, l)
-	case len(u.calls) < maxUnsure:
+	case !known && len(u.calls) < maxUnsure:
 		u.calls[l] = mark
 	}
 }
+
+// markBytes is the length of a call's mark, which a job's record keeps: only calls for one job are told apart.
+const markBytes = 6
 
 // markOf names a call by what it says.
 func markOf(parts ...any) string {
@@ -263,7 +266,7 @@ func markOf(parts ...any) string {
 			_, _ = fmt.Fprintf(h, "%v,", p)
 		}
 	}
-	return hex.EncodeToString(h.Sum(nil)[:12])
+	return hex.EncodeToString(h.Sum(nil)[:markBytes])
 }
 
 // endCall runs a call that ends a lease, so that it does so once however often it is sent.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"sync"
 	"time"
-
 )
 
 // clock is what a process knows of the server's time: ids are made of it, so that the clock of a
@@ -99,4 +98,3 @@ func (s *Store) remainder() int {
 	}
 	return 0
 }
-

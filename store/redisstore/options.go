@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"optimus/store"
@@ -102,8 +104,12 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
+// quiet keeps the client's library from writing to standard error: whoever calls is told.
+var quiet = sync.OnceFunc(func() { logging.Disable() }) //nolint:gochecknoglobals // so is what it sets
+
 // client makes a client; it connects with the first command.
 func (o Options) client() (redis.UniversalClient, error) {
+	quiet()
 	base := &redis.Options{}
 	if o.URL != "" {
 		var err error

@@ -39,7 +39,7 @@ func recordFields() []string {
 		"EVENTS",      // that the stream holds, and
 		"EVENT_BYTES", // the bytes of their data
 		"FIRST",       // time of the first event, which is not in the stream; 0 where it was dropped
-		"DONE",        // mark of the last call that changed it, to know it again
+		"DONE",        // marks of the last calls that changed it, to know them again
 		"PROCESS",     // that holds the lease
 		"ATTEMPTS",    // arrays
 		"WATCHERS",    // processes that are told of its events

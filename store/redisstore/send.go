@@ -222,6 +222,19 @@ func (s *Store) load(ctx context.Context, node *redis.Client, tries []*sent) {
 	_, _ = p.Exec(ctx) // the calls that follow say what is wrong
 }
 
+// preload brings all scripts to the server, or to one of a Cluster's; what fails is made up for later.
+func (s *Store) preload(ctx context.Context) {
+	node, err := s.node(ctx, s.keys.meta)
+	if err != nil {
+		return
+	}
+	var all []*sent
+	for _, sc := range s.scripts {
+		all = append(all, &sent{call: &call{script: sc}})
+	}
+	s.load(ctx, node, all)
+}
+
 // queueCall is a call of a script of a queue: see lua/lib/queue.lua for the arguments that all have.
 // again counts from the first of args; -1 for none.
 func (s *Store) queueCall(name string, queue uint16, again int, args ...any) *call {

@@ -34,7 +34,7 @@ type Store struct {
 	leaving bool
 	closed  bool
 	stop    context.CancelFunc
-	done    chan struct{} // closed when Close is through
+	done    chan struct{}   // closed when Close is through
 	after   context.Context //nolint:containedctx // what goes on behind an answer ends with the store
 
 	clock  clock
@@ -95,6 +95,10 @@ func open(ctx context.Context, ro Options, o store.Options, steps []migration) (
 
 // begin reads what the server holds, and starts to listen.
 func (s *Store) begin(ctx context.Context) error {
+	if err := s.refuseOld(ctx); err != nil {
+		return err
+	}
+	s.preload(ctx)
 	if err := s.openSchema(ctx); err != nil {
 		return err
 	}

@@ -4,22 +4,23 @@
 -- Returns: {'ended', record, payload, report} where this has ended it; {'ok', record, payload} where
 -- the worker was asked; {'terminal', record, payload, report}; {'missing'}.
 -- uses: queue tell order job lease
-local id, mark = ARGV[5], ARGV[6]
+local id, call = ARGV[5], ARGV[6]
 if not load() then return { 'missing' } end
 local r, where = find(id)
 if not r then return { 'missing' } end
 local payload = redis.call('GET', T .. 'payload:' .. id)
 if where == 'ended' then
-  local how = ARGV[7] == '1' and r[R_DONE] == mark and 'ended' or 'terminal'
+  local how = ARGV[7] == '1' and done(r, call) and 'ended' or 'terminal'
   return { how, cmsgpack.pack(r), payload, redis.call('GET', T .. 'report:' .. id) }
 end
 local answer = { 'ok', false, payload }
 if r[R_STATE] ~= 'r' then
-  r[R_CANCEL], r[R_DONE] = 1, mark
+  mark(r, call)
+  r[R_CANCEL] = 1
   answer = { 'ended', finish(id, r, 'x', 'cancelled', 'cancelled', CANCELLED_REPORT), payload, CANCELLED_REPORT }
 elseif r[R_CANCEL] == 0 then
   r[R_CANCEL] = 1
-  redis.call('ZREM', T .. 'delayed', id) -- it is in none; the first write is one that a full server takes
+  unlock()
   state(id, r, 'cancellation requested')
   put(id, r)
   tell(r[R_PROCESS], 'cancel ' .. id)

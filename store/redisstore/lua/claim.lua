@@ -86,6 +86,7 @@ while lane and n < most and priority >= tonumber(ARGV[10]) do
 end
 if lane then answer[2] = tostring(priority) end
 if n > 0 or promoted > 0 or step > 1000000 then
+  if n == 0 then unlock() end
   saveshares()
   save()
   flush()

@@ -43,6 +43,7 @@ for i, id in ipairs(redis.call('ZRANGEBYSCORE', T .. 'leases', '-inf', F[F_CLOCK
     if ended then answer[#answer + 1], answer[#answer + 2] = id, ended end
   end
 end
+unlock()
 saveshares()
 save()
 flush()

@@ -4,18 +4,18 @@
 -- where it was sent before; 11, 12… an event's kind and data, each.
 -- Returns: {'ok', record}; {'lost'}.
 -- uses: queue tell order job lease
-local id, verdict, mark = ARGV[5], ARGV[7], ARGV[9]
+local id, verdict, call = ARGV[5], ARGV[7], ARGV[9]
 local r = load() and leased(id, ARGV[6])
 if not r then
   if ARGV[10] == '1' then
     local ended = redis.call('HGET', T .. 'ended', id)
-    if ended and cmsgpack.unpack(ended)[R_DONE] == mark then return { 'ok', ended } end
+    if ended and done(cmsgpack.unpack(ended), call) then return { 'ok', ended } end
   end
   return { 'lost' }
 end
-if ARGV[11] then redis.call('ZREM', T .. 'leases', id) end -- the first write is one that a full server takes
+if ARGV[11] then unlock() end
 for i = 11, #ARGV, 2 do event(id, r, ARGV[i], ARGV[i + 1]) end
-r[R_DONE] = mark
+mark(r, call)
 local to = verdict == 'cancelled' and r[R_CANCEL] == 1 and 'x' or 'c'
 local raw = finish(id, r, to, '', verdict, ARGV[8])
 saveshares()

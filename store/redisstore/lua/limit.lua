@@ -6,6 +6,7 @@
 if not load() then return { 'ok' } end
 local limit = tonumber(ARGV[5])
 if F[F_LIMIT] ~= limit then
+  unlock()
   F[F_LIMIT] = limit
   unpark(redis.call('ZRANGE', T .. 'parked', 0, -1))
   save()

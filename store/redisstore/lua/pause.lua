@@ -5,6 +5,7 @@
 -- uses: queue tell
 if not load() then return { 'missing' } end
 if F[F_PAUSED] ~= tonumber(ARGV[5]) then
+  unlock()
   F[F_PAUSED] = tonumber(ARGV[5])
   save()
   for _, process in ipairs(redis.call('ZRANGE', T .. 'processes', 0, -1)) do tell(process, 'look') end

@@ -4,12 +4,12 @@
 -- before; 9, 10… an event's kind and data, each.
 -- Returns: {'ok'}; {'lost'}.
 -- uses: queue tell order job lease
-local id, mark = ARGV[5], ARGV[7]
+local id, call = ARGV[5], ARGV[7]
 local r = load() and leased(id, ARGV[6])
 if not r then return { 'lost' } end
-if ARGV[8] == '1' and r[R_DONE] == mark then return { 'ok' } end
+if ARGV[8] == '1' and done(r, call) then return { 'ok' } end
 for i = 9, #ARGV, 2 do event(id, r, ARGV[i], ARGV[i + 1]) end
-r[R_DONE] = mark
+mark(r, call)
 put(id, r)
 save()
 flush()

@@ -6,10 +6,10 @@
 -- uses: queue tell order job lease
 local answer = {}
 if not load() then return answer end
+unlock()
 for i = 6, #ARGV, 2 do
   local id, r = ARGV[i], leased(ARGV[i], ARGV[i + 1])
   if r then
-    redis.call('ZREM', T .. 'leases', id)
     r[R_RENEWED], r[R_LEASE] = F[F_CLOCK], tonumber(ARGV[5])
     r[R_ENDS] = F[F_CLOCK] + r[R_LEASE]
     redis.call('ZADD', T .. 'leases', r[R_ENDS], id)

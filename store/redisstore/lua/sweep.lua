@@ -21,6 +21,7 @@ for i, key in ipairs({ 'kept', 'kept:failed' }) do
 end
 local changed = next(shares) or answer[2] > 0 or answer[3]
 if changed or F[F_COUNTS][C_RUNNING] > 0 or step > MAX_CLOCK_STEP / 2 then
+  unlock()
   saveshares()
   save()
   flush()

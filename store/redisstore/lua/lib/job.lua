@@ -10,6 +10,14 @@ local function find(id)
   end
 end
 
+-- done tells whether a call has changed the job already, mark notes that it does; the last few are known.
+local function done(r, call) return string.find(r[R_DONE], call, 1, true) ~= nil end
+
+-- last tells whether the call was the last to change the job.
+local function last(r, call) return string.sub(r[R_DONE], 1, #call) == call end
+
+local function mark(r, call) r[R_DONE] = string.sub(call .. r[R_DONE], 1, 4 * #call) end
+
 local function put(id, r) redis.call('HSET', T .. 'unfinished', id, cmsgpack.pack(r)) end
 
 -- trim drops the oldest events until the stream is well within its bounds, so that it need not be

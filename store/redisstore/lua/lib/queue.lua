@@ -59,6 +59,9 @@ local function turn(m)
   F[F_MINUTE] = m
 end
 
+-- unlock has a full server take what follows: it refuses only a script's first write.
+local function unlock() redis.call('HDEL', T .. 'minutes', '-') end
+
 local function save()
   local m = math.floor(now / 60000000)
   if m ~= F[F_MINUTE] then turn(m) end
