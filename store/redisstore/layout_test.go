@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -81,14 +82,28 @@ func TestTheDrawingIsWhatTheServerHolds(t *testing.T) {
 // keysOf gives every key of a store.
 func keysOf(t *testing.T, s *Store) (keys []string) {
 	t.Helper()
-	p := s.keys.prefix
-	for _, pattern := range []string{"{" + p + "}:*", "{" + p + ":*", p + ":*"} {
-		it := s.client.Scan(t.Context(), 0, pattern, 1000).Iterator()
-		for it.Next(t.Context()) {
-			keys = append(keys, it.Val())
+	var mu sync.Mutex
+	scan := func(ctx context.Context, c *redis.Client) error {
+		p := s.keys.prefix
+		for _, pattern := range []string{"{" + p + "}:*", "{" + p + ":*", p + ":*"} {
+			it := c.Scan(ctx, 0, pattern, 1000).Iterator()
+			for it.Next(ctx) {
+				mu.Lock()
+				keys = append(keys, it.Val())
+				mu.Unlock()
+			}
+			if it.Err() != nil {
+				return it.Err()
+			}
 		}
-		must(t, it.Err())
+		return nil
 	}
+	ctx := context.WithoutCancel(t.Context())
+	if c, ok := s.client.(*redis.ClusterClient); ok {
+		must(t, c.ForEachMaster(ctx, scan))
+		return keys
+	}
+	must(t, scan(ctx, s.client.(*redis.Client)))
 	return keys
 }
 
