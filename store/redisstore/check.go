@@ -109,7 +109,7 @@ func (s *Store) checkReplicas(f facts) (found []string) {
 		return nil
 	}
 	if n, _ := strconv.Atoi(f["connected_slaves"]); n < s.ro.Replicas {
-		found = append(found, fmt.Sprintf("durability replicated needs %d replicas; %d are connected: no submission is taken", s.ro.Replicas, n))
+		found = append(found, fmt.Sprintf("durability replicated: %d connected replicas, %d needed: no submission is taken", n, s.ro.Replicas))
 	}
 	if f["min-replicas-to-write"] == "0" {
 		found = append(found, "durability replicated: a master that was cut off goes on taking writes: set `min-replicas-to-write 1`")
