@@ -6,7 +6,8 @@
 // Below is what the server holds, with the type of each key and what is in it. P is the prefix, N a
 // queue's number. Texts stand as they are; a lane is its language's length, the language and the tier
 // (6:python/shared), a group the length of its tenant, the tenant, 100 minus the priority in three
-// digits, and the lane. Records are MessagePack arrays, whose fields record.go lists.
+// digits, and the lane. Records are MessagePack arrays; record.go lists
+// their fields, and the figures.
 //
 //	{P}:meta                     hash    format, written, min_reader
 //	{P}:queues                   hash    number → name
@@ -15,7 +16,8 @@
 //	{P}:beats                    zset    names of workers, by end
 //	{P}:probe                    string  what a ping has written
 //	P:key:{length:tenant:key}    string  state, job, hash, end of an idempotency key
-//	{P:N}:figures                string  record: clock, counts, counters, virtual times
+//	{P:N}:figures                string  numbers of 8 bytes: clock, counts, counters
+//	{P:N}:virtual                hash    priority → virtual time
 //	{P:N}:minutes                hash    minute since 1970 → counters
 //	{P:N}:unfinished             hash    id → record, of jobs that are ready, delayed or running
 //	{P:N}:ended                  hash    id → record, of all other jobs

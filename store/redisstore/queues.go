@@ -52,18 +52,20 @@ func (q *queues) named(names []string) []uint16 {
 	return numbers
 }
 
-// replace takes what the server knows, and gives the numbers that are new.
-func (q *queues) replace(names map[uint16]string) (added []uint16) {
+// learn takes what the server has said, and gives the numbers that are new. Queues do not go, so what is
+// known already and is missing here came later than the answer.
+func (q *queues) learn(names map[uint16]string) (added []uint16) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for n := range names {
-		if _, known := q.names[n]; !known {
+	for n, name := range names {
+		old, known := q.names[n]
+		if !known {
 			added = append(added, n)
 		}
-	}
-	q.names, q.numbers = names, map[string]uint16{}
-	for n, name := range names {
-		q.numbers[name] = n
+		if known && old != name {
+			delete(q.numbers, old)
+		}
+		q.names[n], q.numbers[name] = name, n
 	}
 	return added
 }
@@ -92,7 +94,7 @@ func (s *Store) learnQueues(ctx context.Context) ([]uint16, error) {
 		}
 		names[uint16(n)] = name
 	}
-	return s.queues.replace(names), nil
+	return s.queues.learn(names), nil
 }
 
 // queueOf gives the number of the job's queue, which must exist.

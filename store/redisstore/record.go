@@ -1,9 +1,11 @@
 package redisstore
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -49,7 +51,8 @@ func recordFields() []string {
 
 func attemptFields() []string { return []string{"WORKER", "STARTED", "ENDED", "REASON", "UNCOUNTED"} }
 
-// figureFields are those of a queue.
+// figureFields are those of a queue, numbers of 8 bytes, before those by phase, the totals and the
+// counters of the current minute.
 func figureFields() []string {
 	return []string{
 		"CLOCK",     // in µs
@@ -59,14 +62,18 @@ func figureFields() []string {
 		"GAP_CLOCK", // the clock at its end
 		"PLACE",     // of the latest job
 		"PAUSED",
-		"LIMIT",   // of a tenant's running jobs
-		"BYTES",   // of the unfinished jobs' payloads
-		"MINUTE",  // since 1970, that CURRENT counts
-		"COUNTS",  // of jobs, by phase
-		"TOTALS",  // counters
-		"CURRENT", // counters
-		"VIRTUAL", // time of each priority
+		"LIMIT",  // of a tenant's running jobs
+		"BYTES",  // of the unfinished jobs' payloads
+		"MINUTE", // since 1970, that CURRENT counts
 	}
+}
+
+// figuresLayout says behind which figure those by phase and the counters stand, and how many there are.
+func figuresLayout() (counts, totals, current, all int) {
+	counts = len(figureFields())
+	totals = counts + len(phaseNames())
+	current = totals + len(counterNames())
+	return counts, totals, current, current + len(counterNames())
 }
 
 // phaseNames are what jobs are counted by.
@@ -197,18 +204,27 @@ type figures struct {
 	totals, current store.Counters
 }
 
-func decodeFigures(raw string) (figures, error) {
-	values, err := unpackArray([]byte(raw))
-	f := fields{values, err}
-	g := figures{
-		paused: f.number(6) == 1, bytes: f.number(8), minute: f.number(9),
-		totals: countersOf(f.list(11), &f.err), current: countersOf(f.list(12), &f.err),
+func decodeFigures(raw string) (g figures, err error) {
+	counts, totals, current, all := figuresLayout()
+	if len(raw) < 8*all {
+		return g, fmt.Errorf("%d bytes, %d are needed", len(raw), 8*all)
 	}
-	c := fields{f.list(10), f.err}
+	number := func(i int) int64 {
+		return int64(math.Float64frombits(binary.BigEndian.Uint64([]byte(raw[8*i : 8*i+8]))))
+	}
+	list := func(first, n int) (values []any) {
+		for i := range n {
+			values = append(values, number(first+i))
+		}
+		return values
+	}
+	g.paused, g.bytes, g.minute = number(6) == 1, number(8), number(9)
 	for i := range phaseNames() {
-		g.counts = append(g.counts, c.number(i))
+		g.counts = append(g.counts, number(counts+i))
 	}
-	return g, c.err
+	g.totals = countersOf(list(totals, len(counterNames())), &err)
+	g.current = countersOf(list(current, len(counterNames())), &err)
+	return g, err
 }
 
 func countersOf(values []any, err *error) store.Counters {

@@ -53,8 +53,9 @@ func loadScripts() (scripts, error) {
 	return all, nil
 }
 
+// assemble puts before a script what it needs of its libraries, and the constants into both.
 func assemble(text string, constants map[string]string) (string, error) {
-	var whole strings.Builder
+	var parts []string
 	for line := range strings.Lines(text) {
 		names, uses := strings.CutPrefix(line, "-- uses:")
 		if !uses {
@@ -65,13 +66,12 @@ func assemble(text string, constants map[string]string) (string, error) {
 			if err != nil {
 				return "", fmt.Errorf("library: %w", err)
 			}
-			whole.Write(lib)
+			parts = append(parts, libraryParts(string(lib))...)
 		}
 	}
-	whole.WriteString(text)
-	code := regexp.MustCompile(`(?m)^\s*--.*\n`).ReplaceAllString(whole.String(), "")
+	code := needed(parts, withoutComments(text))
 	var unknown []string
-	code = regexp.MustCompile(`\b[A-Z]+(_[A-Z0-9]+)+\b|\bPHASES\b|\bCOUNTERS\b`).ReplaceAllStringFunc(code, func(word string) string {
+	code = regexp.MustCompile(`\b[A-Z]+(_[A-Z0-9]+)+\b|\bFIGURES\b|\bCOUNTERS\b`).ReplaceAllStringFunc(code, func(word string) string {
 		value, ok := constants[word]
 		if !ok {
 			unknown = append(unknown, word)
@@ -82,6 +82,34 @@ func assemble(text string, constants map[string]string) (string, error) {
 		return "", fmt.Errorf("nobody knows %s", strings.Join(unknown, ", "))
 	}
 	return code, nil
+}
+
+func withoutComments(text string) string {
+	return regexp.MustCompile(`(?m)^\s*--.*\n`).ReplaceAllString(text, "")
+}
+
+// libraryParts are what a library declares at its outermost level, each with what belongs to it.
+func libraryParts(lib string) (parts []string) {
+	for line := range strings.Lines(withoutComments(lib)) {
+		if strings.HasPrefix(line, "local ") || len(parts) == 0 {
+			parts = append(parts, "")
+		}
+		parts[len(parts)-1] += line
+	}
+	return parts
+}
+
+// needed puts before the code those of the parts that it names, and that these name: to declare a function
+// takes the server time in every call.
+func needed(parts []string, code string) string {
+	declares := regexp.MustCompile(`^local (?:function )?(\w+)`)
+	for i := len(parts) - 1; i >= 0; i-- {
+		name := declares.FindStringSubmatch(parts[i])
+		if name == nil || regexp.MustCompile(`\b`+name[1]+`\b`).MatchString(code) {
+			code = parts[i] + code
+		}
+	}
+	return code
 }
 
 const (
@@ -95,13 +123,18 @@ const (
 
 // luaConstants are the words in capitals of the scripts.
 func luaConstants() map[string]string {
+	counts, totals, current, all := figuresLayout()
 	c := map[string]string{
 		"MAX_CLOCK_STEP":      strconv.FormatInt(store.MaxClockStep.Microseconds(), 10),
 		"MAX_ATTEMPT_RECORDS": strconv.Itoa(store.MaxAttemptRecords),
 		"MAX_WATCHERS":        strconv.Itoa(maxWatchers),
 		"START_BITS":          strconv.Itoa(startBits),
 		"FIRST_EVENT":         strconv.Itoa(len(firstEvent)),
-		"PHASES":              strconv.Itoa(len(phaseNames())),
+		"FIGURES":             strconv.Itoa(all),
+		"FIGURES_FORMAT":      "'>" + strings.Repeat("d", all) + "'",
+		"F_COUNTS":            strconv.Itoa(counts),
+		"F_TOTALS":            strconv.Itoa(totals),
+		"F_CURRENT":           strconv.Itoa(current),
 		"COUNTERS":            strconv.Itoa(len(counterNames())),
 		"CANCELLED_REPORT":    quoteLua(encodeReport(sandbox.Report{Verdict: sandbox.Cancelled, Tests: []sandbox.TestReport{}})),
 	}

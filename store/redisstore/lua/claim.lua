@@ -65,8 +65,7 @@ while lane and n < most and priority >= tonumber(ARGV[10]) do
   redis.call('ZREM', T .. 'group:' .. g, id)
   serve(r, at)
   promote(g, r[R_TENANT], priority, lane)
-  local counts = F[F_COUNTS]
-  counts[C_READY], counts[C_RUNNING] = counts[C_READY] - 1, counts[C_RUNNING] + 1
+  F[F_COUNTS + C_READY], F[F_COUNTS + C_RUNNING] = F[F_COUNTS + C_READY] - 1, F[F_COUNTS + C_RUNNING] + 1
   local attempts = r[R_ATTEMPTS]
   attempts[#attempts + 1] = { ARGV[5], now, 0, '', 0 }
   if #attempts > MAX_ATTEMPT_RECORDS then table.remove(attempts, 1) end

@@ -17,25 +17,27 @@ if ARGV[15] == '1' then
   if made < now - tonumber(ARGV[16]) then return { 'stale' } end
 end
 if not found then
-  F = { 0, now, 0, -1, 0, 0, 0, tonumber(ARGV[14]), 0, math.floor(now / 60000000), {}, {}, {}, {} }
-  for i = 1, PHASES do F[F_COUNTS][i] = 0 end
-  for i = 1, COUNTERS do F[F_TOTALS][i], F[F_CURRENT][i] = 0, 0 end
+  F = {}
+  for i = 1, FIGURES do F[i] = 0 end
+  F[F_SEEN], F[F_GAP], F[F_LIMIT], F[F_MINUTE], F[FIGURES + 1] = now, -1, tonumber(ARGV[14]), math.floor(now / 60000000), ''
 end
 
 local most, bytes = tonumber(ARGV[12]), tonumber(ARGV[13])
-local counts = F[F_COUNTS]
-local deep = most > 0 and counts[C_READY] + counts[C_DELAYED] + counts[C_RUNNING] >= most
+local unfinished = F[F_COUNTS + C_READY] + F[F_COUNTS + C_DELAYED] + F[F_COUNTS + C_RUNNING]
+local deep = most > 0 and unfinished >= most
 if deep or bytes > 0 and F[F_BYTES] + #payload > bytes then
   count(N_REJECTED)
   save()
   local ended, minutes = 0, 0
   for back = 0, 4 do
-    local c = F[F_CURRENT]
-    if back > 0 then
+    local n = 0
+    if back == 0 then
+      n = F[F_CURRENT + N_COMPLETED] + F[F_CURRENT + N_FAILED] + F[F_CURRENT + N_CANCELLED]
+    else
       local raw = redis.call('HGET', T .. 'minutes', F[F_MINUTE] - back)
-      c = raw and cmsgpack.unpack(raw)
+      local c = raw and cmsgpack.unpack(raw)
+      if c then n = c[N_COMPLETED] + c[N_FAILED] + c[N_CANCELLED] end
     end
-    local n = c and c[N_COMPLETED] + c[N_FAILED] + c[N_CANCELLED] or 0
     if n > 0 then ended, minutes = ended + n, minutes + 1 end
   end
   return { 'full', deep and 0 or 1, ended, minutes }

@@ -20,7 +20,7 @@ for i, key in ipairs({ 'kept', 'kept:failed' }) do
   end
 end
 local changed = next(shares) or answer[2] > 0 or answer[3]
-if changed or F[F_COUNTS][C_RUNNING] > 0 or step > MAX_CLOCK_STEP / 2 then
+if changed or F[F_COUNTS + C_RUNNING] > 0 or step > MAX_CLOCK_STEP / 2 then
   unlock()
   saveshares()
   save()

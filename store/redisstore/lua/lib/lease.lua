@@ -27,10 +27,10 @@ local function leave(id, r)
     unready(id, r)
   elseif r[R_STATE] == 'd' then
     redis.call('ZREM', T .. 'delayed', id)
-    F[F_COUNTS][C_DELAYED] = F[F_COUNTS][C_DELAYED] - 1
+    F[F_COUNTS + C_DELAYED] = F[F_COUNTS + C_DELAYED] - 1
   else
     redis.call('ZREM', T .. 'leases', id)
-    F[F_COUNTS][C_RUNNING] = F[F_COUNTS][C_RUNNING] - 1
+    F[F_COUNTS + C_RUNNING] = F[F_COUNTS + C_RUNNING] - 1
     release(r[R_TENANT])
   end
 end
@@ -49,7 +49,7 @@ local function finish(id, r, to, reason, verdict, report)
   if r[R_TOKEN] ~= 0 then endlease(r, reason, false) end
   r[R_STATE], r[R_FINISHED], r[R_VERDICT], r[R_NOT_BEFORE] = to, now, verdict, 0
   local name, held, counter = ENDS[to][1], ENDS[to][2], ENDS[to][3]
-  F[F_COUNTS][held] = F[F_COUNTS][held] + 1
+  F[F_COUNTS + held] = F[F_COUNTS + held] + 1
   F[F_BYTES] = math.max(F[F_BYTES] - r[R_SIZE], 0)
   redis.call('HDEL', T .. 'unfinished', id)
   redis.call('ZREM', T .. 'open', id)
@@ -68,7 +68,7 @@ end
 -- unkeep takes a job that has ended out of where its state has it.
 local function unkeep(id, r)
   local name, held = ENDS[r[R_STATE]][1], ENDS[r[R_STATE]][2]
-  F[F_COUNTS][held] = F[F_COUNTS][held] - 1
+  F[F_COUNTS + held] = F[F_COUNTS + held] - 1
   redis.call('HDEL', T .. 'ended', id)
   redis.call('ZREM', T .. name, id)
   redis.call('ZREM', T .. name .. ':' .. r[R_TENANT], id)

@@ -2,6 +2,13 @@
 -- queue decides. The first of a group is its head, and stands in its lane by priority, virtual start
 -- and place; a tenant at its running limit has no heads: its groups are parked.
 local shares = {}
+local times = {}
+
+-- virtual is the virtual time of a priority, as text: the start of the job last claimed.
+local function virtual(p)
+  if not times[p] then times[p] = tonumber(redis.call('HGET', T .. 'virtual', p) or 0) end
+  return times[p]
+end
 
 local function group(tenant, priority, lane)
   return #tenant .. ':' .. tenant .. ':' .. string.format('%03d', 100 - priority) .. ':' .. lane
@@ -30,7 +37,7 @@ local function saveshares()
     if sh.changed then
       sh.changed = nil
       for p, finish in pairs(sh[2]) do
-        if finish <= (F[F_VIRTUAL][p] or 0) then sh[2][p] = nil end
+        if finish <= virtual(p) then sh[2][p] = nil end
       end
       if sh[1] == 0 and next(sh[2]) == nil then
         redis.call('HDEL', T .. 'shares', tenant)
@@ -46,7 +53,7 @@ local function atlimit(sh) return F[F_LIMIT] > 0 and sh[1] >= F[F_LIMIT] end
 -- start is the virtual start of a job of the tenant that becomes a head now.
 local function start(sh, priority)
   local p = tostring(priority)
-  return math.max(F[F_VIRTUAL][p] or 0, sh[2][p] or 0)
+  return math.max(virtual(p), sh[2][p] or 0)
 end
 
 -- promote makes the first of a group that has none its head; at its tenant's limit the group is parked.
@@ -65,7 +72,7 @@ end
 -- ready puts a job into its lane. last: its place is behind all others.
 local function ready(id, r, last)
   r[R_STATE], r[R_SINCE] = 'q', now
-  F[F_COUNTS][C_READY] = F[F_COUNTS][C_READY] + 1
+  F[F_COUNTS + C_READY] = F[F_COUNTS + C_READY] + 1
   local tenant, priority, lane, place = r[R_TENANT], r[R_PRIORITY], r[R_LANE], r[R_PLACE]
   local g = group(tenant, priority, lane)
   local key = T .. 'group:' .. g
@@ -87,7 +94,7 @@ end
 
 -- unready takes a job out of its lane.
 local function unready(id, r)
-  F[F_COUNTS][C_READY] = F[F_COUNTS][C_READY] - 1
+  F[F_COUNTS + C_READY] = F[F_COUNTS + C_READY] - 1
   local g = group(r[R_TENANT], r[R_PRIORITY], r[R_LANE])
   redis.call('ZREM', T .. 'group:' .. g, id)
   if redis.call('ZREM', T .. 'lane:' .. r[R_LANE], member(r[R_PLACE], g)) == 1 then
@@ -122,5 +129,8 @@ local function serve(r, at)
   local p, sh = tostring(r[R_PRIORITY]), share(r[R_TENANT])
   sh[1], sh.changed = sh[1] + 1, true
   sh[2][p] = math.max(at, sh[2][p] or 0) + 1
-  F[F_VIRTUAL][p] = math.max(F[F_VIRTUAL][p] or 0, at)
+  if at > virtual(p) then
+    times[p] = at
+    redis.call('HSET', T .. 'virtual', p, at)
+  end
 end

@@ -30,7 +30,8 @@ end
 local function load()
   local raw = redis.call('GET', KEYS[1])
   if not raw then return false end
-  F = cmsgpack.unpack(raw)
+  F = { struct.unpack(FIGURES_FORMAT, raw) }
+  F[#F] = string.sub(raw, F[#F]) -- what a newer version has put behind them
   tick()
   return true
 end
@@ -43,19 +44,18 @@ local function turn(m)
   local minutes = T .. 'minutes'
   redis.call('HDEL', minutes, m - 60)
   local any = 0
-  for i = 1, COUNTERS do any = any + F[F_CURRENT][i] end
+  for i = 1, COUNTERS do any = any + F[F_CURRENT + i] end
   if any > 0 then
     for _, old in ipairs(redis.call('HKEYS', minutes)) do
       if tonumber(old) < F[F_MINUTE] - 59 then redis.call('HDEL', minutes, old) end
     end
-    redis.call('HSET', minutes, F[F_MINUTE], cmsgpack.pack(F[F_CURRENT]))
+    local c = {}
+    for i = 1, COUNTERS do c[i] = F[F_CURRENT + i] end
+    redis.call('HSET', minutes, F[F_MINUTE], cmsgpack.pack(c))
   end
   local raw = redis.call('HGET', minutes, m)
-  if raw then
-    F[F_CURRENT] = cmsgpack.unpack(raw)
-  else
-    for i = 1, COUNTERS do F[F_CURRENT][i] = 0 end
-  end
+  local c = raw and cmsgpack.unpack(raw)
+  for i = 1, COUNTERS do F[F_CURRENT + i] = c and c[i] or 0 end
   F[F_MINUTE] = m
 end
 
@@ -66,8 +66,8 @@ local function save()
   local m = math.floor(now / 60000000)
   if m ~= F[F_MINUTE] then turn(m) end
   for which, n in pairs(counted) do
-    F[F_TOTALS][which] = F[F_TOTALS][which] + n
-    F[F_CURRENT][which] = F[F_CURRENT][which] + n
+    F[F_TOTALS + which] = F[F_TOTALS + which] + n
+    F[F_CURRENT + which] = F[F_CURRENT + which] + n
   end
-  redis.call('SET', KEYS[1], cmsgpack.pack(F))
+  redis.call('SET', KEYS[1], struct.pack(FIGURES_FORMAT, unpack(F)) .. F[#F])
 end

@@ -28,7 +28,7 @@ local function retry(id, r, reason, uncounted, verdict, report, due)
   else
     r[R_STATE], r[R_NOT_BEFORE] = 'd', due
     redis.call('ZADD', T .. 'delayed', due, id)
-    F[F_COUNTS][C_DELAYED] = F[F_COUNTS][C_DELAYED] + 1
+    F[F_COUNTS + C_DELAYED] = F[F_COUNTS + C_DELAYED] + 1
     count(N_RETRIED)
   end
   state(id, r, reason)

@@ -1,13 +1,14 @@
 -- Wake-ups. What they tell is only "look": processes hear them on a channel of their own.
-local P = string.match(KEYS[1], '^{(.*):%d+}:')
-local N = string.match(KEYS[1], ':(%d+)}:[^:]*$')
 local lanes = {}
 local watched = {}
 
 -- wake lets one worker that waits for the lane look.
 local function wake(lane) lanes[#lanes + 1] = lane end
 
-local function tell(process, text) return redis.call('PUBLISH', P .. ':process:' .. process, text) end
+local function tell(process, text)
+  local prefix = string.match(KEYS[1], '^{(.*):%d+}:')
+  redis.call('PUBLISH', prefix .. ':process:' .. process, text)
+end
 
 -- rouse tells one process, which has waited longest of those that wait for the lane. hops bounds how
 -- often they may pass it on; nil for as often as there are others.
@@ -22,7 +23,8 @@ local function rouse(lane, hops)
     local ends = redis.call('ZSCORE', T .. 'processes', process)
     if ends and tonumber(ends) > at then
       redis.call('ZADD', key, at, process)
-      tell(process, 'wake ' .. N .. ' ' .. hops .. ' ' .. lane)
+      local number = string.match(KEYS[1], ':(%d+)}:[^:]*$')
+      tell(process, 'wake ' .. number .. ' ' .. hops .. ' ' .. lane)
       return
     end
     redis.call('ZREM', key, process)
