@@ -164,7 +164,7 @@ func checkStoreFile(c *cli.Context, p Process) error {
 
 // compactStoreFile gives back what the store's file does not use.
 func compactStoreFile(c *cli.Context, p Process) error {
-	path, _, err := storeFileOf(c)
+	path, err := onlyFile(c)
 	if err != nil {
 		return err
 	}

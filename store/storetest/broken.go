@@ -49,6 +49,7 @@ func broken() []breakage {
 		{"exports without events", "move/", func(s store.Store) store.Store { return noEvents{s} }},
 		{"imports without keys", "move/", func(s store.Store) store.Store { return noKeys{s} }},
 		{"hides whose limit was reached", "limit/", func(s store.Store) store.Store { return nameless{s} }},
+		{"reads what was true before", "concurrent/one order", func(s store.Store) store.Store { return &staleReads{Store: s, first: map[store.ID]store.Job{}} }},
 		{"wakes nobody", "wake/", func(s store.Store) store.Store { return wakesNobody{s} }},
 	}
 }
@@ -137,6 +138,26 @@ type countsAll struct{ store.Store }
 func (s countsAll) GiveBack(ctx context.Context, l store.Lease, g store.GiveBack) error {
 	g.Counted = true
 	return s.Store.GiveBack(ctx, l, g)
+}
+
+// staleReads shows every job as it was when somebody looked first.
+type staleReads struct {
+	store.Store
+	mu    sync.Mutex
+	first map[store.ID]store.Job
+}
+
+func (s *staleReads) Get(ctx context.Context, id store.ID) (store.Job, error) {
+	j, err := s.Store.Get(ctx, id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old, known := s.first[id]; known {
+		return old, err
+	}
+	if err == nil {
+		s.first[id] = j
+	}
+	return j, err
 }
 
 // wakesNobody lets waiting workers sleep.

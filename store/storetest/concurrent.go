@@ -17,6 +17,7 @@ func concurrentChecks() []check {
 	return []check{
 		{name: "concurrent/each job is claimed once and finished once", run: checkCrossfire},
 		{name: "concurrent/finish and cancel agree", run: checkFinishCancel},
+		{name: "concurrent/one order explains it all", run: checkLinear},
 		{name: "concurrent/the depth limit is exact", options: depth(25), run: checkExactDepth},
 		{name: "concurrent/the tenant's limit is exact", options: func(o *store.Options) { o.TenantRunning = 3 }, run: checkExactTenant},
 	}

@@ -1,0 +1,287 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"optimus/store"
+)
+
+const (
+	// registeredFor is how long a queue counts on a process that waits, refreshEvery how often that is
+	// said anew.
+	registeredFor = 150 * time.Second
+	refreshEvery  = time.Minute
+	// linger is how long a process stays registered for a lane for which nobody in it waits any more.
+	linger = 2 * time.Second
+	// pingEvery is how often the subscription is tried while nothing comes.
+	pingEvery = 10 * time.Second
+	// leaveWithin bounds what closing does for others' sake.
+	leaveWithin = time.Second
+)
+
+// registered are the lanes for which queues tell this process.
+type registered struct {
+	mu    sync.Mutex
+	lanes map[string]bool
+	// leaving: a look at what to leave is under way.
+	leaving bool
+}
+
+// listen subscribes to what queues tell this process. It is the only subscription, whoever waits here.
+func (s *Store) listen(ctx context.Context) error {
+	channels := []string{s.keys.newsChannel, s.keys.processChannel(s.process)}
+	sub := s.client.Subscribe(s.after, channels...)
+	messages := sub.ChannelWithSubscriptions(redis.WithChannelSize(4096), redis.WithChannelHealthCheckInterval(pingEvery))
+	patience, cancel := context.WithTimeout(ctx, s.ro.Timeout)
+	defer cancel()
+	for range channels {
+		select {
+		case <-messages:
+		case <-patience.Done():
+			return s.foreign("subscribe", fmt.Errorf("no answer: %w", sub.Close()))
+		}
+	}
+	go s.hear(sub, messages)
+	return nil
+}
+
+// hear does what messages say, until the store is closed.
+func (s *Store) hear(sub *redis.PubSub, messages <-chan any) {
+	defer close(s.listening)
+	defer func() { _ = sub.Close() }()
+	refresh := time.NewTicker(refreshEvery)
+	defer refresh.Stop()
+	for {
+		select {
+		case <-s.after.Done():
+			return
+		case <-refresh.C:
+			s.behind(func(ctx context.Context) { _ = s.adopt(ctx, s.queues.all(), false) })
+		case m, ok := <-messages:
+			if !ok {
+				return
+			}
+			switch m := m.(type) {
+			case *redis.Subscription:
+				// Connected anew: what was told meanwhile is lost.
+				s.behind(func(ctx context.Context) {
+					_, _ = s.learnQueues(ctx)
+					_ = s.adopt(ctx, s.queues.all(), false)
+					s.waits.lookAll()
+				})
+			case *redis.Message:
+				s.told(m.Payload)
+			}
+		}
+	}
+}
+
+// told does what a message says; see lua/lib/tell.lua.
+func (s *Store) told(text string) {
+	word, rest, _ := strings.Cut(text, " ")
+	switch word {
+	case "wake":
+		parts := strings.SplitN(rest, " ", 3)
+		if len(parts) != 3 {
+			return
+		}
+		queue, err := strconv.ParseUint(parts[0], 10, 16)
+		hops, err2 := strconv.Atoi(parts[1])
+		why := wakeup{uint16(queue), parts[2], hops}
+		if err == nil && err2 == nil && !s.waits.wakeOne(why) && hops > 0 {
+			why.hops--
+			s.pass(why)
+		}
+	case "look":
+		s.waits.look()
+	case "cancel":
+		s.waits.cancelled()
+	case "event":
+		if id, err := store.ParseID(rest); err == nil {
+			s.waits.event(id)
+		}
+	case "queue":
+		s.behind(func(ctx context.Context) {
+			if added, err := s.learnQueues(ctx); err == nil {
+				_ = s.adopt(ctx, added, true)
+			}
+		})
+	}
+}
+
+// behind does something that nobody waits for.
+func (s *Store) behind(do func(ctx context.Context)) {
+	s.closing.RLock()
+	defer s.closing.RUnlock()
+	if !s.closed {
+		s.behinds.Go(func() { do(s.after) })
+	}
+}
+
+// pass hands a wake-up on to another process.
+func (s *Store) pass(why wakeup) {
+	s.behind(func(ctx context.Context) {
+		_, _ = s.run(ctx, "pass", s.queueCall("pass", why.queue, -1, why.lane, why.hops))
+	})
+}
+
+// eachQueue runs a script of every queue named, all at once.
+func (s *Store) eachQueue(ctx context.Context, queues []uint16, doing string, c func(uint16) *call, answer func(uint16, []any)) error {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var failed error
+	for _, q := range queues {
+		wg.Go(func() {
+			value, err := s.run(ctx, doing, c(q))
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				failed = err
+			} else if list, ok := value.([]any); ok {
+				answer(q, list)
+			}
+		})
+	}
+	wg.Wait()
+	return failed
+}
+
+func (s *Store) waitCall(queue uint16, lanes []string) *call {
+	args := []any{s.process, registeredFor.Microseconds()}
+	for _, l := range lanes {
+		args = append(args, l)
+	}
+	return s.queueCall("wait", queue, -1, args...)
+}
+
+// register has every queue tell this process of jobs of the lanes.
+func (s *Store) register(ctx context.Context, lanes []string) error {
+	s.registered.mu.Lock()
+	defer s.registered.mu.Unlock()
+	var added []string
+	for _, l := range lanes {
+		if !s.registered.lanes[l] {
+			added = append(added, l)
+		}
+	}
+	if len(added) == 0 {
+		return nil
+	}
+	err := s.eachQueue(ctx, s.queues.all(), "wait", func(q uint16) *call { return s.waitCall(q, added) }, func(uint16, []any) {})
+	if err != nil {
+		return err
+	}
+	for _, l := range added {
+		s.registered.lanes[l] = true
+	}
+	return nil
+}
+
+// adopt has queues tell this process of what it waits for already. look: a job may have come before that.
+func (s *Store) adopt(ctx context.Context, queues []uint16, look bool) error {
+	s.registered.mu.Lock()
+	defer s.registered.mu.Unlock()
+	var lanes []string
+	for l := range s.registered.lanes {
+		lanes = append(lanes, l)
+	}
+	if len(lanes) == 0 {
+		return nil
+	}
+	return s.eachQueue(ctx, queues, "wait", func(q uint16) *call { return s.waitCall(q, lanes) }, func(q uint16, list []any) {
+		for i, l := range lanes {
+			if look && numberAt(list, i) == 1 {
+				s.waits.wakeOne(wakeup{queue: q, lane: l})
+			}
+		}
+	})
+}
+
+// unregisterSoon leaves, after a while, the lanes for which nobody here waits any more.
+func (s *Store) unregisterSoon() {
+	s.registered.mu.Lock()
+	defer s.registered.mu.Unlock()
+	if s.registered.leaving {
+		return
+	}
+	s.registered.leaving = true
+	s.behind(func(ctx context.Context) {
+		timer := time.NewTimer(linger)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			s.unregister(ctx)
+		case <-ctx.Done():
+		}
+	})
+}
+
+func (s *Store) unregister(ctx context.Context) {
+	s.registered.mu.Lock()
+	defer s.registered.mu.Unlock()
+	s.registered.leaving = false
+	waited := s.waits.waited()
+	var gone []string
+	for l := range s.registered.lanes {
+		if !slices.Contains(waited, l) {
+			gone = append(gone, l)
+		}
+	}
+	if len(gone) == 0 {
+		return
+	}
+	all := len(gone) == len(s.registered.lanes)
+	// Where it fails, the queues' wake-ups are passed on from here until the time runs out.
+	_ = s.eachQueue(ctx, s.queues.all(), "end wait", func(q uint16) *call {
+		args := []any{s.process, flag(all)}
+		for _, l := range gone {
+			args = append(args, l)
+		}
+		return s.queueCall("unwait", q, -1, args...)
+	}, func(uint16, []any) {})
+	for _, l := range gone {
+		delete(s.registered.lanes, l)
+	}
+}
+
+// leave ends all registrations, so that nobody is told of a job in this one's place.
+func (s *Store) leave() {
+	ctx, cancel := context.WithTimeout(s.after, leaveWithin)
+	defer cancel()
+	s.waits.mu.Lock()
+	s.waits.lanes = map[string]int{}
+	s.waits.mu.Unlock()
+	s.unregister(ctx)
+}
+
+// watch has a queue tell this process of a job's events, or no more.
+func (s *Store) watch(ctx context.Context, queue uint16, id store.ID, begin bool) error {
+	value, err := s.run(ctx, "watch", s.queueCall("watch", queue, -1, id.String(), s.process, flag(begin)))
+	if err != nil {
+		return err
+	}
+	list, err := asList("watch", value)
+	if err == nil && textAt(list, 0) == "missing" {
+		err = fmt.Errorf("job %s: %w", id, store.ErrNotFound)
+	}
+	return err
+}
+
+// unwatched ends what nobody here watches any more; somebody may have begun to meanwhile.
+func (s *Store) unwatched(ctx context.Context, queue uint16, id store.ID) {
+	if s.waits.watched(id) {
+		return
+	}
+	_ = s.watch(ctx, queue, id, false)
+	if s.waits.watched(id) {
+		_ = s.watch(ctx, queue, id, true)
+	}
+}

@@ -1,0 +1,52 @@
+package redisstore
+
+import (
+	"sync"
+	"testing"
+
+	"optimus/store"
+	"optimus/store/storetest"
+)
+
+// suiteStore knows with which options it was opened, and compares its indexes with its jobs before it
+// closes.
+type suiteStore struct {
+	*Store
+	t    *testing.T
+	ro   Options
+	once sync.Once
+}
+
+func (s *suiteStore) Close() error {
+	s.once.Do(func() { checkIndexes(s.t, s.Store) })
+	return s.Store.Close()
+}
+
+func openSuite(t *testing.T, ro Options, o store.Options) store.Store {
+	t.Helper()
+	ro.LocalClock = true
+	s, err := Open(t.Context(), ro, o)
+	must(t, err)
+	return &suiteStore{Store: s, t: t, ro: ro}
+}
+
+func openNew(t *testing.T, o store.Options) store.Store {
+	t.Helper()
+	return openSuite(t, Options{URL: commonServer(t).url, Prefix: newPrefix()}, o)
+}
+
+func reopen(t *testing.T, s store.Store, o store.Options) store.Store {
+	t.Helper()
+	must(t, s.Close())
+	return openSuite(t, s.(*suiteStore).ro, o)
+}
+
+func TestStore(t *testing.T) {
+	t.Parallel()
+	storetest.Harness{Open: openNew, Reopen: reopen}.Run(t)
+}
+
+func TestTheSuiteSeesBrokenStores(t *testing.T) {
+	t.Parallel()
+	storetest.RunBroken(t, openNew)
+}
