@@ -249,6 +249,8 @@ func testKillEngine(t *testing.T, l *lab) {
 		}
 	}
 	st.end(t, s)
+	// What a containerd that is dead when all stops knows of is removed by the next start.
+	s.untilReadiness(t, http.StatusOK)
 	s.stop(t)
 	st.check(t, l.kept(t), others)
 }

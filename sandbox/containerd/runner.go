@@ -267,8 +267,13 @@ func (r *Runner) Close(ctx context.Context) error {
 	}
 	wg.Wait()
 	r.work.Wait()
-	if err := collect(ctx, r.client); err != nil {
-		r.log.Debug().Err(err).Msg("snapshots that are gone are left to containerd")
+	r.mu.Lock()
+	made := r.serial > 0
+	r.mu.Unlock()
+	if made {
+		if err := collect(ctx, r.client); err != nil {
+			r.log.Debug().Err(err).Msg("snapshots that are gone are left to containerd")
+		}
 	}
 	r.cgroups.end()
 	r.instance.close()
