@@ -255,6 +255,7 @@ func (r *Runner) Close(ctx context.Context) error {
 		return nil
 	}
 	r.closed = true
+	made := r.serial > 0 // any container
 	shelves := slices.Collect(maps.Values(r.warm))
 	for _, s := range shelves {
 		s.stay()
@@ -267,9 +268,6 @@ func (r *Runner) Close(ctx context.Context) error {
 	}
 	wg.Wait()
 	r.work.Wait()
-	r.mu.Lock()
-	made := r.serial > 0
-	r.mu.Unlock()
 	if made {
 		if err := collect(ctx, r.client); err != nil {
 			r.log.Debug().Err(err).Msg("snapshots that are gone are left to containerd")
