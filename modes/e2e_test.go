@@ -201,7 +201,7 @@ func (l *lab) admin(t *testing.T, exit int, args ...string) string {
 	return stdout.String()
 }
 
-// serving is a running `optimus serve`.
+// serving is a running `optimus serve`, or an `optimus work`, which has no api.
 type serving struct {
 	*api
 
@@ -222,10 +222,16 @@ func (l *lab) serve(t *testing.T, env ...string) *serving {
 
 func (l *lab) start(t *testing.T, env ...string) *serving {
 	t.Helper()
-	cmd := l.command(t, "serve", "--listen", "127.0.0.1:0")
+	return l.launch(t, []string{"serve", "--listen", "127.0.0.1:0"}, env...)
+}
+
+// launch starts a command that goes on until it is stopped.
+func (l *lab) launch(t *testing.T, args []string, env ...string) *serving {
+	t.Helper()
+	cmd := l.command(t, args...)
 	cmd.Env = append(cmd.Env, env...)
 	s := &serving{exited: make(chan struct{})}
-	log, err := os.CreateTemp(l.logs, "serve-*")
+	log, err := os.CreateTemp(l.logs, args[0]+"-*")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,10 +259,10 @@ func (s *serving) untilReady(t *testing.T) {
 	var ready struct {
 		Address string `json:"address"`
 	}
-	eventually(t, "the server is ready", func() bool {
+	eventually(t, "the process is ready", func() bool {
 		select {
 		case <-s.exited:
-			t.Fatalf("the server ended: %s\n%s", s.state, s.readLog(t))
+			t.Fatalf("the process ended: %s\n%s", s.state, s.readLog(t))
 		default:
 		}
 		for line := range strings.Lines(s.readLog(t)) {
