@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"optimus/config"
 	"optimus/store"
 	"optimus/store/boltstore"
 )

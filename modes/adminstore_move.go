@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strconv"
 	"time"
 
@@ -16,7 +15,6 @@ import (
 
 	"optimus/sandbox/containerd"
 	"optimus/store"
-	"optimus/store/boltstore"
 	"optimus/web"
 )
 

@@ -8,6 +8,7 @@ import (
 	"optimus/sandbox"
 	"optimus/sandbox/containerd"
 	"optimus/store"
+	"optimus/store/redisstore"
 	"optimus/web"
 )
 

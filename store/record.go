@@ -94,6 +94,9 @@ func (h *PayloadHash) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// MovedReason is why the attempt of a job ends that ran when it was exported.
+const MovedReason = "not counted: the job was moved to another store while it ran"
+
 // Imported counts what an import has added, and what was there already.
 type Imported struct {
 	Queues  int `json:"queues"`

@@ -159,3 +159,33 @@ func (r *JobRecord) validateEvents() error {
 	}
 	return nil
 }
+
+// CheckQueues refuses records to be imported, before anything is written, for a queue that is another one
+// in the store, whose queues are names by number, or a job whose queue is neither there nor in a record
+// before it. Its errors are those of [Mover].
+func CheckQueues(records []Record, names map[uint16]string) error {
+	byName, byNumber := map[string]uint16{}, map[uint16]string{}
+	for n, name := range names {
+		byName[name], byNumber[n] = n, name
+	}
+	for _, r := range records {
+		if j := r.Job; j != nil {
+			if _, known := byNumber[j.ID.Queue()]; !known {
+				return r.Fault(fmt.Errorf("import: %w: job %s is of queue number %d, which is in no line before it",
+					ErrInvalid, j.ID, j.ID.Queue()))
+			}
+			continue
+		}
+		q := r.Queue
+		if name, taken := byNumber[q.Number]; taken && name != q.Name {
+			return r.Fault(fmt.Errorf("import: queue %q, number %d, %w: there number %d is queue %q; import into a new store",
+				q.Name, q.Number, ErrConflict, q.Number, name))
+		}
+		if n, taken := byName[q.Name]; taken && n != q.Number {
+			return r.Fault(fmt.Errorf("import: queue %q, number %d, %w: there it has number %d; import into a new store",
+				q.Name, q.Number, ErrConflict, n))
+		}
+		byName[q.Name], byNumber[q.Number] = q.Number, q.Name
+	}
+	return nil
+}

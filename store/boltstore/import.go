@@ -21,8 +21,12 @@ func (s *Store) Import(ctx context.Context, records []store.Record) (store.Impor
 	var done store.Imported
 	err := s.write(ctx, func(b *batch) error {
 		done = store.Imported{}
-		if err := b.checkImport(records); err != nil {
-			return err
+		names := map[uint16]string{}
+		for _, q := range b.queues.byNumber {
+			names[q.number] = q.Name
+		}
+		if err := store.CheckQueues(records, names); err != nil {
+			return err //nolint:wrapcheck // it says all
 		}
 		for _, r := range records {
 			added := &done.Skipped
@@ -37,34 +41,6 @@ func (s *Store) Import(ctx context.Context, records []store.Record) (store.Impor
 		return nil
 	})
 	return done, err
-}
-
-// checkImport refuses queues that are others here, and jobs of no queue, before anything is written.
-func (b *batch) checkImport(records []store.Record) error {
-	byName, byNumber := map[string]uint16{}, map[uint16]string{}
-	for _, q := range b.queues.byNumber {
-		byName[q.Name], byNumber[q.number] = q.number, q.Name
-	}
-	for _, r := range records {
-		if j := r.Job; j != nil {
-			if _, known := byNumber[j.ID.Queue()]; !known {
-				return r.Fault(fmt.Errorf("import: %w: job %s is of queue number %d, which is in no line before it",
-					store.ErrInvalid, j.ID, j.ID.Queue()))
-			}
-			continue
-		}
-		q := r.Queue
-		if name, taken := byNumber[q.Number]; taken && name != q.Name {
-			return r.Fault(fmt.Errorf("import: queue %q, number %d, %w: there number %d is queue %q; import into a new store",
-				q.Name, q.Number, store.ErrConflict, q.Number, name))
-		}
-		if n, taken := byName[q.Name]; taken && n != q.Number {
-			return r.Fault(fmt.Errorf("import: queue %q, number %d, %w: there it has number %d; import into a new store",
-				q.Name, q.Number, store.ErrConflict, n))
-		}
-		byName[q.Name], byNumber[q.Number] = q.Number, q.Name
-	}
-	return nil
 }
 
 // importQueue makes a queue that is not there, and tells whether it did.
@@ -117,8 +93,7 @@ func (b *batch) importJob(j *store.JobRecord) bool {
 	b.enter(q, r)
 	b.save(r)
 	if r.State == store.Running {
-		const reason = "not counted: the job was moved to another store while it ran"
-		if err := b.retry(q, r, store.GivenBack, reason, true, sandbox.InternalError, nil); err != nil {
+		if err := b.retry(q, r, store.GivenBack, store.MovedReason, true, sandbox.InternalError, nil); err != nil {
 			b.wrote(err)
 		}
 	}

@@ -188,15 +188,20 @@ func (s *Store) Events(ctx context.Context, id store.ID, after uint64) ([]store.
 	if err != nil {
 		return nil, err
 	}
+	kept, _ := list[1].([]any)
+	return r.events(kept, after)
+}
+
+// events are those of the job's stream, as its key holds them, with a Seq above after.
+func (r *record) events(kept []any, after uint64) ([]store.Event, error) {
 	var events []store.Event
 	if !r.first.IsZero() && after < 1 {
 		events = append(events, store.Event{Seq: 1, Time: r.first, Type: store.EventState, Data: []byte(firstEvent)})
 	}
-	kept, _ := list[1].([]any)
 	for i := range kept {
 		e, ok := decodeEvent(textAt(kept, i))
 		if !ok {
-			return nil, fmt.Errorf("%w: the events of job %s are damaged", store.ErrSchema, id)
+			return nil, fmt.Errorf("%w: the events of job %s are damaged", store.ErrSchema, r.job.ID)
 		}
 		if e.Seq > after {
 			events = append(events, e)

@@ -60,7 +60,7 @@ func (s *Store) Queues(ctx context.Context) ([]store.QueueInfo, error) {
 // info is what a queue's keys say of it.
 func (s *Store) info(ctx context.Context, number uint16, raw string, kept map[string]string) (store.QueueInfo, error) {
 	info := store.QueueInfo{Name: s.queues.name(number), Number: number}
-	g := figures{counts: make([]int64, len(phaseNames()))}
+	g := figures{state: store.QueueRunning, counts: make([]int64, len(phaseNames()))}
 	if raw != "" {
 		var err error
 		if g, err = decodeFigures(raw); err != nil {
@@ -68,7 +68,7 @@ func (s *Store) info(ctx context.Context, number uint16, raw string, kept map[st
 		}
 	}
 	n := func(phase int) int { return int(g.counts[phase]) }
-	info.Paused, info.Bytes, info.Totals = g.paused, g.bytes, g.totals
+	info.State, info.Bytes, info.Totals = g.state, g.bytes, g.totals
 	info.Ready, info.Delayed, info.Running, info.Unfinished = n(0), n(1), n(2), n(0)+n(1)+n(2)
 	info.Completed, info.Failed, info.Cancelled = n(3), n(4), n(5)
 	current := s.now().Unix() / 60
@@ -125,8 +125,11 @@ func (s *Store) oldestReady(ctx context.Context, queue uint16) (time.Time, error
 	}
 }
 
-// Pause stops (or with false resumes) claims from a queue.
-func (s *Store) Pause(ctx context.Context, name string, paused bool) error {
+// SetQueueState pauses, drains or resumes a queue.
+func (s *Store) SetQueueState(ctx context.Context, name string, state store.QueueState) error {
+	if !state.Valid() {
+		return fmt.Errorf("queue %q: %w: the state %.40q", name, store.ErrInvalid, state)
+	}
 	if err := s.readQueues(ctx); err != nil {
 		return err
 	}
@@ -134,13 +137,9 @@ func (s *Store) Pause(ctx context.Context, name string, paused bool) error {
 	if !known {
 		return fmt.Errorf("queue %q: %w", name, store.ErrNotFound)
 	}
-	want := "0"
-	if paused {
-		want = "1"
-	}
-	c := s.queueCall("pause", n, -1, want)
+	c := s.queueCall("setstate", n, -1, slices.Index(queueStates(), state))
 	c.acknowledged = true
-	list, err := s.runQueue(ctx, "pause", n, c, false)
+	list, err := s.runQueue(ctx, "set the queue's state", n, c, false)
 	if err == nil && textAt(list, 0) == "missing" {
 		err = fmt.Errorf("queue %q holds nothing yet: %w", name, store.ErrNotFound)
 	}

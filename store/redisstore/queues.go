@@ -38,6 +38,13 @@ func (q *queues) all() []uint16 {
 	return slices.Sorted(maps.Keys(q.names))
 }
 
+// byNumber gives the queues' names.
+func (q *queues) byNumber() map[uint16]string {
+	q.mu.RLock()
+	defer q.mu.RUnlock()
+	return maps.Clone(q.names)
+}
+
 // named gives the queues of these names, those that exist; all for none.
 func (q *queues) named(names []string) []uint16 {
 	if len(names) == 0 {

@@ -23,7 +23,7 @@ func recordFields() []string {
 		"TENANT",   //
 		"LANE",     // see laneText
 		"PRIORITY", //
-		"PLACE",    // in the queue: it counts from 1
+		"PLACE",    // in the queue: when it came in µs, and behind the one before
 		"SINCE",    // when it last became ready
 		"TOKEN",    // of the current lease, 0 without one
 		"ENDS",     // of the lease
@@ -61,11 +61,18 @@ func figureFields() []string {
 		"GAP",       // when the last gap between operations began, -1 where that is settled
 		"GAP_CLOCK", // the clock at its end
 		"PLACE",     // of the latest job
-		"PAUSED",
+		"STATE",  // see queueStates
 		"LIMIT",  // of a tenant's running jobs
 		"BYTES",  // of the unfinished jobs' payloads
 		"MINUTE", // since 1970, that CURRENT counts
+		// The latest id that imports have brought: its time in ms, its last 46 bits.
+		"LAST_TIME", "LAST_REST",
 	}
+}
+
+// queueStates are the states of a queue, by their number in its figures.
+func queueStates() []store.QueueState {
+	return []store.QueueState{store.QueueRunning, store.QueuePaused, store.QueueDraining}
 }
 
 // figuresLayout says behind which figure those by phase and the counters stand, and how many there are.
@@ -93,6 +100,8 @@ type details struct {
 	Labels   map[string]string `json:"labels,omitempty"`
 	// Key is the idempotency key, which is forgotten with the job.
 	Key string `json:"key,omitempty"`
+	// Unknown holds the fields that an import has brought and this version does not know.
+	Unknown map[string]json.RawMessage `json:"unknown,omitempty"`
 }
 
 // record is a job as its record tells it.
@@ -101,6 +110,10 @@ type record struct {
 	token uint64
 	first time.Time
 	key   string
+	// What only an export tells.
+	forgiven int
+	seq      uint64
+	unknown  map[string]json.RawMessage
 }
 
 // decodeRecord reads a job's record.
@@ -111,7 +124,7 @@ func (s *Store) decodeRecord(id store.ID, raw string) (*record, error) {
 		ID: id, Tenant: f.text(1), Queue: s.queues.name(id.Queue()), Priority: int(f.number(3)), State: stateOf(f.text(0)),
 		CancelRequested: f.number(13) == 1, Counted: int(f.number(10)), MaxAttempts: int(f.number(11)),
 		Created: id.Time(), Finished: f.time(14), NotBefore: f.time(15), Verdict: sandbox.Verdict(f.text(16)),
-	}, token: uint64(f.number(6)), first: f.time(21)} //nolint:gosec // the scripts' numbers are not negative
+	}, token: uint64(f.number(6)), first: f.time(21), forgiven: int(f.number(12)), seq: uint64(f.number(18))} //nolint:gosec // the scripts' numbers are not negative
 	for _, a := range f.list(24) {
 		list, _ := a.([]any)
 		x := fields{list, f.err}
@@ -127,7 +140,7 @@ func (s *Store) decodeRecord(id store.ID, raw string) (*record, error) {
 	if f.err != nil {
 		return nil, fmt.Errorf("%w: the record of job %s is damaged: %w", store.ErrSchema, id, f.err)
 	}
-	r.job.Lane, r.job.Labels, r.key = store.Lane{Language: d.Language, Tier: d.Tier}, d.Labels, d.Key
+	r.job.Lane, r.job.Labels, r.key, r.unknown = store.Lane{Language: d.Language, Tier: d.Tier}, d.Labels, d.Key, d.Unknown
 	return r, nil
 }
 
@@ -197,9 +210,11 @@ func (r *record) whole(payload, report string) (store.Job, error) {
 
 // figures are a queue's.
 type figures struct {
-	paused          bool
+	state           store.QueueState
 	bytes           int64
 	minute          int64
+	// lastTime and lastRest are of the latest id that imports have brought; 0 for none.
+	lastTime, lastRest int64
 	counts          []int64
 	totals, current store.Counters
 }
@@ -218,7 +233,14 @@ func decodeFigures(raw string) (g figures, err error) {
 		}
 		return values
 	}
-	g.paused, g.bytes, g.minute = number(6) == 1, number(8), number(9)
+	states := queueStates()
+	if n := number(6); n >= 0 && n < int64(len(states)) {
+		g.state = states[n]
+	} else {
+		return g, fmt.Errorf("state %d", n)
+	}
+	g.bytes, g.minute = number(8), number(9)
+	g.lastTime, g.lastRest = number(10), number(11)
 	for i := range phaseNames() {
 		g.counts = append(g.counts, number(counts+i))
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -136,6 +137,8 @@ func luaConstants() map[string]string {
 		"F_TOTALS":            strconv.Itoa(totals),
 		"F_CURRENT":           strconv.Itoa(current),
 		"COUNTERS":            strconv.Itoa(len(counterNames())),
+		"QUEUE_PAUSED":        strconv.Itoa(slices.Index(queueStates(), store.QueuePaused)),
+		"QUEUE_DRAINING":      strconv.Itoa(slices.Index(queueStates(), store.QueueDraining)),
 		"CANCELLED_REPORT":    quoteLua(encodeReport(sandbox.Report{Verdict: sandbox.Cancelled, Tests: []sandbox.TestReport{}})),
 	}
 	for prefix, names := range map[string][]string{

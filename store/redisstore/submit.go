@@ -1,7 +1,9 @@
 package redisstore
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -37,6 +39,25 @@ func (s *Store) newID(queue uint16) store.ID {
 	return id
 }
 
+// follow has later ids sort after this one.
+func (s *Store) follow(id store.ID) {
+	s.ids.mu.Lock()
+	defer s.ids.mu.Unlock()
+	if last := s.ids.last[id.Queue()]; bytes.Compare(last[:], id[:]) < 0 {
+		s.ids.last[id.Queue()] = id
+	}
+}
+
+// idBits are the last of an id, by which those of one queue and millisecond are in order.
+const idBits = 46
+
+// idOf is the id of a queue that has this time, in ms since 1970, and these last bits.
+func idOf(queue uint16, ms, rest int64) (id store.ID) {
+	binary.BigEndian.PutUint64(id[:8], uint64(ms)<<16|8<<12)
+	binary.BigEndian.PutUint64(id[8:], 2<<62|uint64(queue)<<idBits|uint64(rest))
+	return id
+}
+
 // outcome is what came of sending a submission.
 type outcome string
 
@@ -44,6 +65,7 @@ const (
 	made    outcome = "ok"
 	revoked outcome = "revoked"
 	stale   outcome = "stale"
+	early   outcome = "early"
 )
 
 // submission is a job to be, as the script takes it.
@@ -75,11 +97,16 @@ func (s *Store) Submit(ctx context.Context, n store.NewJob) (job store.Job, repl
 	if n.Key != "" {
 		return s.submitKeyed(ctx, queue, sub)
 	}
-	id := s.newID(queue)
-	if _, err := s.sendSubmission(ctx, id, sub, false); err != nil {
-		return store.Job{}, false, err
+	for {
+		id := s.newID(queue)
+		what, err := s.sendSubmission(ctx, id, sub, false)
+		if err != nil {
+			return store.Job{}, false, err
+		}
+		if what != early {
+			return s.newJob(id, n), false, nil
+		}
 	}
-	return s.newJob(id, n), false, nil
 }
 
 // checkSubmission refuses what does not fit, and encodes the submission.
@@ -117,23 +144,40 @@ func (s *Store) sendSubmission(ctx context.Context, id store.ID, n *submission, 
 		return "", fmt.Errorf("submit: %w: %w", store.ErrInvalid, err)
 	}
 	c := s.queueCall("submit", id.Queue(), 10, id.String(), n.payload, n.Tenant, laneText(lane), n.Priority, n.MaxAttempts,
-		more, s.o.MaxDepth, s.o.MaxBytes, s.o.TenantRunning, flag(known), idGoodFor.Microseconds())
+		more, s.o.MaxDepth, s.o.MaxBytes, s.o.TenantRunning, flag(known), idGoodFor.Microseconds(), s.o.TenantQueued)
 	c.acknowledged = true
 	list, err := s.runQueue(ctx, "submit", id.Queue(), c, false)
 	if err != nil {
 		return "", err
 	}
-	if what := textAt(list, 0); what != "full" {
+	switch what := textAt(list, 0); what {
+	case "full":
+		return "", s.full(id.Queue(), list)
+	case "drained":
+		return "", fmt.Errorf("queue %q: %w", n.Queue, store.ErrQueueDrained)
+	case string(early):
+		s.follow(idOf(id.Queue(), numberAt(list, 1), numberAt(list, 2)))
+		return early, nil
+	default:
 		return outcome(what), nil
 	}
-	full := &store.QueueFullError{Queue: s.queues.name(id.Queue()), Depth: s.o.MaxDepth, RetryAfter: time.Minute}
-	if numberAt(list, 1) == 1 {
-		full.Depth, full.Bytes = 0, s.o.MaxBytes
+}
+
+// full says by which limit a queue is full.
+func (s *Store) full(queue uint16, list []any) *store.QueueFullError {
+	full := &store.QueueFullError{Queue: s.queues.name(queue), RetryAfter: time.Minute}
+	switch numberAt(list, 1) {
+	case 0:
+		full.Depth = s.o.MaxDepth
+	case 1:
+		full.Bytes = s.o.MaxBytes
+	default:
+		full.TenantQueued = s.o.TenantQueued
 	}
 	if ended, minutes := numberAt(list, 2), numberAt(list, 3); ended > 0 {
 		full.RetryAfter = max(time.Second, time.Duration(minutes)*time.Minute/time.Duration(ended))
 	}
-	return "", full
+	return full
 }
 
 func flag(b bool) string {
@@ -185,7 +229,7 @@ func (s *Store) submitKeyed(ctx context.Context, queue uint16, n *submission) (s
 func (s *Store) finishKeyed(ctx context.Context, id store.ID, n *submission) (job store.Job, replayed, again bool, err error) {
 	what, err := s.sendSubmission(ctx, id, n, true)
 	switch {
-	case errors.Is(err, store.ErrQueueFull):
+	case errors.Is(err, store.ErrQueueFull), errors.Is(err, store.ErrQueueDrained):
 		if s.release(ctx, n.Tenant, n.Key, id, false) {
 			return job, false, false, err
 		}
@@ -197,7 +241,7 @@ func (s *Store) finishKeyed(ctx context.Context, id store.ID, n *submission) (jo
 		}
 	case err != nil:
 		return job, false, false, err
-	case what == stale:
+	case what == stale, what == early:
 		if free, err := s.revoke(ctx, id); err != nil || free {
 			return job, false, err == nil, err
 		}

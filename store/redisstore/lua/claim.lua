@@ -21,7 +21,7 @@ if ARGV[12] == '1' then
   end
   if answer[3] then return answer end
 end
-if F[F_PAUSED] == 1 then return answer end
+if F[F_STATE] == QUEUE_PAUSED then return answer end
 
 local promoted = promotedue(math.max(most, 1), tonumber(ARGV[11]))
 local heads = {}

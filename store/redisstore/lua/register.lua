@@ -4,8 +4,11 @@
 -- Returns: the number, 0 where none is left.
 local n = redis.call('HGET', KEYS[1], ARGV[1])
 if n then return tonumber(n) end
-n = redis.call('HLEN', KEYS[2]) + 1
-if n > tonumber(ARGV[2]) then return 0 end
+local most, taken = tonumber(ARGV[2]), redis.call('HLEN', KEYS[2])
+if taken >= most then return 0 end
+n = taken + 1
+-- Imported queues have any numbers.
+while redis.call('HEXISTS', KEYS[2], n) == 1 do n = n % most + 1 end
 redis.call('HSET', KEYS[1], ARGV[1], n)
 redis.call('HSET', KEYS[2], n, ARGV[1])
 redis.call('PUBLISH', ARGV[3], 'queue')

@@ -43,22 +43,27 @@ local function endlease(r, reason, uncounted)
   r[R_TOKEN], r[R_ENDS], r[R_RENEWED], r[R_LEASE] = 0, 0, 0, 0
 end
 
+-- retain puts a job that has ended where its state has it.
+local function retain(id, r, report)
+  local name, held = ENDS[r[R_STATE]][1], ENDS[r[R_STATE]][2]
+  F[F_COUNTS + held] = F[F_COUNTS + held] + 1
+  redis.call('ZADD', T .. name, 0, id)
+  redis.call('ZADD', T .. name .. ':' .. r[R_TENANT], 0, id)
+  redis.call('ZADD', T .. (r[R_STATE] == 'f' and 'kept:failed' or 'kept'), r[R_FINISHED], id)
+  redis.call('SET', T .. 'report:' .. id, report)
+end
+
 -- finish gives an unfinished job its report and its last state.
 local function finish(id, r, to, reason, verdict, report)
   leave(id, r)
   if r[R_TOKEN] ~= 0 then endlease(r, reason, false) end
   r[R_STATE], r[R_FINISHED], r[R_VERDICT], r[R_NOT_BEFORE] = to, now, verdict, 0
-  local name, held, counter = ENDS[to][1], ENDS[to][2], ENDS[to][3]
-  F[F_COUNTS + held] = F[F_COUNTS + held] + 1
   F[F_BYTES] = math.max(F[F_BYTES] - r[R_SIZE], 0)
   redis.call('HDEL', T .. 'unfinished', id)
   redis.call('ZREM', T .. 'open', id)
   redis.call('ZREM', T .. 'open:' .. r[R_TENANT], id)
-  redis.call('ZADD', T .. name, 0, id)
-  redis.call('ZADD', T .. name .. ':' .. r[R_TENANT], 0, id)
-  redis.call('ZADD', T .. (to == 'f' and 'kept:failed' or 'kept'), now, id)
-  redis.call('SET', T .. 'report:' .. id, report)
-  count(counter)
+  retain(id, r, report)
+  count(ENDS[to][3])
   state(id, r, reason)
   local raw = cmsgpack.pack(r)
   redis.call('HSET', T .. 'ended', id, raw)

@@ -36,6 +36,23 @@ local function load()
   return true
 end
 
+-- fresh makes the figures of a queue that holds nothing yet.
+local function fresh(limit)
+  F = {}
+  for i = 1, FIGURES do F[i] = 0 end
+  F[F_SEEN], F[F_GAP], F[F_LIMIT], F[F_MINUTE], F[FIGURES + 1] = now, -1, limit, math.floor(now / 60000000), ''
+end
+
+-- idparts gives the time of an id in ms, and its last 46 bits, by which those of one ms are in order.
+local function idparts(id)
+  return tonumber(string.sub(id, 1, 8) .. string.sub(id, 10, 13), 16), tonumber(string.sub(id, 25), 16) % 2^46
+end
+
+-- follows tells whether an id sorts after all those that imports have brought.
+local function follows(at, rest)
+  return at > F[F_LAST_TIME] or at == F[F_LAST_TIME] and rest > F[F_LAST_REST]
+end
+
 -- count adds to a counter of the queue, in its totals and in the current minute.
 local function count(which) counted[which] = (counted[which] or 0) + 1 end
 

@@ -35,7 +35,7 @@ end
 
 -- flush sends what has gathered.
 local function flush()
-  if #lanes > 0 and F[F_PAUSED] == 0 then
+  if #lanes > 0 and F[F_STATE] ~= QUEUE_PAUSED then
     for _, lane in ipairs(lanes) do rouse(lane) end
   end
   for id, processes in pairs(watched) do

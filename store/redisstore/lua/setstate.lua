@@ -1,12 +1,13 @@
--- pause stops claims from a queue, or resumes them.
+-- setstate pauses, drains or resumes a queue.
 -- KEYS: figures of the queue.
--- ARGV: 1-4 as every script of a queue; 5 1 to stop, 0 to resume.
+-- ARGV: 1-4 as every script of a queue; 5 the state's number.
 -- Returns: {'ok'}; {'missing'}.
 -- uses: queue tell
 if not load() then return { 'missing' } end
-if F[F_PAUSED] ~= tonumber(ARGV[5]) then
+local state = tonumber(ARGV[5])
+if F[F_STATE] ~= state then
   unlock()
-  F[F_PAUSED] = tonumber(ARGV[5])
+  F[F_STATE] = state
   save()
   for _, process in ipairs(redis.call('ZRANGE', T .. 'processes', 0, -1)) do tell(process, 'look') end
 end
