@@ -30,6 +30,8 @@ type stream struct {
 	server atomic.Pointer[api]
 	ended  chan struct{}
 	all    sync.WaitGroup
+	// outages: the store may be away for a while, and a refusal that says when to try again is no fault.
+	outages bool
 
 	mu sync.Mutex
 	// ids are of the acknowledged jobs, by their number.
@@ -84,6 +86,9 @@ func (st *stream) send(t *testing.T, n int) bool {
 	}
 	r, err := a.try(t.Context(), http.MethodPost, "/v1/jobs", square(n), http.Header{"Idempotency-Key": {strconv.Itoa(n)}})
 	if err != nil {
+		return false
+	}
+	if st.outages && r.status == http.StatusServiceUnavailable && r.header.Get("Retry-After") != "" {
 		return false
 	}
 	if r.status != http.StatusAccepted && r.status != http.StatusOK {

@@ -51,6 +51,13 @@ func TestEndToEnd(t *testing.T) {
 		{"stop under load", testStopUnderLoad},
 		{"stop at once", testStopAtOnce},
 		{"stop when grace is over", testStopGraceOver},
+		{"a fleet judges", testFleetJudges},
+		{"a fleet is killed at", testFleetKilled},
+		{"a fleet is restarted in turn", testFleetRolls},
+		{"a fleet's queue and worker freeze", testFleetFreezes},
+		{"a fleet's line is bad", testFleetBadLine},
+		{"a fleet's queue has another clock", testFleetClock},
+		{"a fleet's queue fails over", testFleetFailsOver},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			l.freshStore(t)
