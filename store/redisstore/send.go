@@ -123,13 +123,26 @@ func (s *Store) gather(first *sent) []*sent {
 	for before := 0; before < len(batch) && len(batch) < maxBatch; {
 		before = len(batch)
 		runtime.Gosched()
-		for len(batch) < maxBatch && len(s.calls) > 0 {
-			if try, ok := <-s.calls; ok {
-				batch = append(batch, try)
+		for len(batch) < maxBatch {
+			try := s.waitingCall()
+			if try == nil {
+				break
 			}
+			batch = append(batch, try)
 		}
 	}
 	return batch
+}
+
+// waitingCall takes a call, nil where none waits: to wait for one here, which another pipe has taken, would
+// keep those waiting that were gathered already.
+func (s *Store) waitingCall() *sent {
+	select {
+	case try := <-s.calls:
+		return try
+	default:
+		return nil
+	}
 }
 
 // exchange sends calls, one pipeline for each node, and answers each.
