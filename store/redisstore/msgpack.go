@@ -10,7 +10,7 @@ import (
 // What the scripts keep as one value is MessagePack, as Redis's cmsgpack writes it: whole numbers,
 // texts, arrays, and maps from texts. Go only reads it.
 
-var errMsgpack = errors.New("not MessagePack as the scripts write it") //nolint:gochecknoglobals // an error
+var errMsgpack = errors.New("not MessagePack as the scripts write it")
 
 // maxNesting bounds arrays within arrays; the scripts need three.
 const maxNesting = 8

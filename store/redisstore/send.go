@@ -206,7 +206,7 @@ func (s *Store) replicated(wait *redis.Cmd) error {
 	if err == nil && n < s.ro.Replicas {
 		err = fmt.Errorf("%w: %d of %d", errNotReplicated, n, s.ro.Replicas)
 	}
-	return err //nolint:wrapcheck // foreign does
+	return err
 }
 
 // load brings the scripts of calls to a server that does not know them.
