@@ -139,6 +139,7 @@ func lively(t *testing.T, prefix string) *Store {
 	claim(3, 9)
 	_, err := s.Cancel(ctx, all[0])
 	must(t, err)
+	submitTest(t, s, store.NewJob{Tenant: "z"})
 	must(t, s.Heartbeat(ctx, store.Worker{Name: "w"}, time.Hour))
 	must(t, s.Ping(ctx))
 	_, err = s.Wake(ctx, []store.Lane{lane})

@@ -181,9 +181,11 @@ func (s *Store) pipeline(ctx context.Context, node *redis.Client, tries []*sent)
 			break
 		}
 	}
-	_, _ = p.Exec(ctx) // each command has its own error
+	_, failed := p.Exec(ctx) // each command has its own error, unless there was no connection
 	for i, try := range tries {
-		try.value, try.err = cmds[i].Result()
+		if try.value, try.err = cmds[i].Result(); try.err == nil && try.value == nil {
+			try.err = failed
+		}
 		if errors.Is(try.err, redis.Nil) {
 			try.err = nil
 		}
