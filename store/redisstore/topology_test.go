@@ -103,6 +103,7 @@ func TestCluster(t *testing.T) {
 	t.Parallel()
 	_, addrs := startCluster(t)
 	storetest.Harness{
+		Core: true,
 		Open: func(t *testing.T, o store.Options) store.Store {
 			t.Helper()
 			return openSuite(t, Options{Addrs: addrs[:2], Cluster: true, Prefix: newPrefix()}, o)
@@ -154,10 +155,13 @@ func startSentinel(t *testing.T) (servers []*server, sentinels []string) {
 func TestSentinel(t *testing.T) {
 	t.Parallel()
 	_, sentinels := startSentinel(t)
-	storetest.Run(t, func(t *testing.T, o store.Options) store.Store {
-		t.Helper()
-		return openSuite(t, Options{Addrs: sentinels, Master: "jobs", Prefix: newPrefix()}, o)
-	})
+	storetest.Harness{
+		Core: true,
+		Open: func(t *testing.T, o store.Options) store.Store {
+			t.Helper()
+			return openSuite(t, Options{Addrs: sentinels, Master: "jobs", Prefix: newPrefix()}, o)
+		},
+	}.Run(t)
 }
 
 // TestSentinelFailover has Sentinels replace a master that was killed in the middle of a stream:
