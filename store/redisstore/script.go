@@ -62,7 +62,7 @@ func assemble(text string, constants map[string]string) (string, error) {
 		if !uses {
 			continue
 		}
-		for _, name := range strings.Fields(names) {
+		for name := range strings.FieldsSeq(names) {
 			lib, err := luaFiles.ReadFile("lua/lib/" + name + ".lua")
 			if err != nil {
 				return "", fmt.Errorf("library: %w", err)
@@ -104,10 +104,10 @@ func libraryParts(lib string) (parts []string) {
 // takes the server time in every call.
 func needed(parts []string, code string) string {
 	declares := regexp.MustCompile(`^local (?:function )?(\w+)`)
-	for i := len(parts) - 1; i >= 0; i-- {
-		name := declares.FindStringSubmatch(parts[i])
+	for _, part := range slices.Backward(parts) {
+		name := declares.FindStringSubmatch(part)
 		if name == nil || regexp.MustCompile(`\b`+name[1]+`\b`).MatchString(code) {
-			code = parts[i] + code
+			code = part + code
 		}
 	}
 	return code

@@ -194,9 +194,11 @@ func (s *Store) pipeline(ctx context.Context, node *redis.Client, tries []*sent)
 			break
 		}
 	}
-	_, _ = p.Exec(ctx) // each command has its own error
+	_, failed := p.Exec(ctx) // each command has its own error, unless there was no connection
 	for i, try := range tries {
-		try.value, try.err = cmds[i].Result()
+		if try.value, try.err = cmds[i].Result(); try.err == nil && try.value == nil {
+			try.err = failed
+		}
 		if errors.Is(try.err, redis.Nil) {
 			try.err = nil
 		}
@@ -219,7 +221,7 @@ func (s *Store) replicated(wait *redis.Cmd) error {
 	if err == nil && n < s.ro.Replicas {
 		err = fmt.Errorf("%w: %d of %d", errNotReplicated, n, s.ro.Replicas)
 	}
-	return err //nolint:wrapcheck // foreign does
+	return err
 }
 
 // load brings the scripts of calls to a server that does not know them.

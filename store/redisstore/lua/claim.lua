@@ -2,8 +2,8 @@
 -- KEYS: figures of the queue.
 -- ARGV: 1-4 as every script of a queue; 5 worker, 6 process, 7 most jobs (0: only look), 8 lease in µs,
 -- 9 token of the first job, from which the others count on, 10 least priority, 11 longest delay of a
--- retry in µs, 12 1 where the same claim was sent before, 13… lanes.
--- Returns: {'ok', priority of the best job that is left or false, then for each job its id, record,
+-- retry in µs, 12 1 where the same claim was sent before, 13 1 where it matters what is left, 14… lanes.
+-- Returns: {'ok', priority of the best job that is left, false where there is none or it does not matter, then for each job its id, record,
 -- payload and for how many µs it waited}; {'missing'}.
 -- uses: queue tell order job lease due
 if not load() then return { 'missing' } end
@@ -55,16 +55,17 @@ local function best()
   end
 end
 
-for i = 13, #ARGV do look(ARGV[i]) end
+for i = 14, #ARGV do look(ARGV[i]) end
 local lane, head, g, priority, at = best()
 local n = 0
 while lane and n < most and priority >= tonumber(ARGV[10]) do
-  local id = redis.call('ZRANGE', T .. 'group:' .. g, 0, 0)[1]
+  local two = redis.call('ZRANGE', T .. 'group:' .. g, 0, 1, 'WITHSCORES')
+  local id = two[1]
   local r = cmsgpack.unpack(redis.call('HGET', T .. 'unfinished', id))
   redis.call('ZREM', T .. 'lane:' .. lane, head)
   redis.call('ZREM', T .. 'group:' .. g, id)
   serve(r, at)
-  promote(g, r[R_TENANT], priority, lane)
+  if two[4] then head_of(g, r[R_TENANT], priority, lane, two[4]) end
   F[F_COUNTS + C_READY], F[F_COUNTS + C_RUNNING] = F[F_COUNTS + C_READY] - 1, F[F_COUNTS + C_RUNNING] + 1
   local attempts = r[R_ATTEMPTS]
   attempts[#attempts + 1] = { ARGV[5], now, 0, '', 0 }
@@ -80,10 +81,11 @@ while lane and n < most and priority >= tonumber(ARGV[10]) do
   answer[3 + n * 4], answer[4 + n * 4] = id, raw
   answer[5 + n * 4], answer[6 + n * 4] = redis.call('GET', T .. 'payload:' .. id), math.max(now - r[R_SINCE], 0)
   n = n + 1
+  if n == most and ARGV[13] ~= '1' then break end
   look(lane)
   lane, head, g, priority, at = best()
 end
-if lane then answer[2] = tostring(priority) end
+if lane and ARGV[13] == '1' then answer[2] = tostring(priority) end
 if n > 0 or promoted > 0 or step > 1000000 then
   if n == 0 then unlock() end
   saveshares()

@@ -12,9 +12,10 @@
 -- uses: queue tell order job
 local id, payload = ARGV[5], ARGV[6]
 local found = load()
-if redis.call('HEXISTS', T .. 'unfinished', id) == 1 then return { 'exists' } end
 if ARGV[15] == '1' then
-  if redis.call('HEXISTS', T .. 'ended', id) == 1 then return { 'exists' } end
+  for _, where in ipairs({ 'unfinished', 'ended' }) do
+    if redis.call('HEXISTS', T .. where, id) == 1 then return { 'exists' } end
+  end
   if redis.call('EXISTS', T .. 'revoked:' .. id) == 1 then return { 'revoked' } end
   if idparts(id) * 1000 < now - tonumber(ARGV[16]) then return { 'stale' } end
 end
