@@ -61,11 +61,11 @@ func figureFields() []string {
 		"GAP",       // when the last gap between operations began, -1 where that is settled
 		"GAP_CLOCK", // the clock at its end
 		"PLACE",     // of the latest job
-		"STATE",  // see queueStates
-		"LIMIT",  // of a tenant's running jobs
-		"BYTES",  // of the unfinished jobs' payloads
-		"MINUTE", // since 1970, that CURRENT counts
-		// The latest id that imports have brought: its time in ms, its last 46 bits.
+		"STATE",     // see queueStates
+		"LIMIT",     // of a tenant's running jobs
+		"BYTES",     // of the unfinished jobs' payloads
+		"MINUTE",    // since 1970, that CURRENT counts
+		// The latest id that imports have brought or that is gone: its time in ms, its last 46 bits.
 		"LAST_TIME", "LAST_REST",
 	}
 }
@@ -210,13 +210,13 @@ func (r *record) whole(payload, report string) (store.Job, error) {
 
 // figures are a queue's.
 type figures struct {
-	state           store.QueueState
-	bytes           int64
-	minute          int64
-	// lastTime and lastRest are of the latest id that imports have brought; 0 for none.
+	state  store.QueueState
+	bytes  int64
+	minute int64
+	// lastTime and lastRest are of the latest id that imports have brought or that is gone; 0 for none.
 	lastTime, lastRest int64
-	counts          []int64
-	totals, current store.Counters
+	counts             []int64
+	totals, current    store.Counters
 }
 
 func decodeFigures(raw string) (g figures, err error) {

@@ -6,7 +6,7 @@
 -- 16 how long, in µs, such an id is good for,
 -- 17 most unfinished jobs of the tenant (0: any number).
 -- Returns: {'ok'}; {'exists'} and nothing is done; {'revoked'} or {'stale'} where the id must not be
--- used any more, nor where it sorts before what an import has brought: {'early', time in ms and last 46
+-- used any more, nor where it sorts before what an import has brought or was deleted: {'early', time in ms and last 46
 -- bits of the id behind which it must be}; {'drained'}; {'full', 1 for the bytes, 2 for the tenant's share,
 -- jobs that ended lately, minutes in which they did}.
 -- uses: queue tell order job

@@ -48,9 +48,18 @@ local function idparts(id)
   return tonumber(string.sub(id, 1, 8) .. string.sub(id, 10, 13), 16), tonumber(string.sub(id, 25), 16) % 2^46
 end
 
--- follows tells whether an id sorts after all those that imports have brought.
+-- follows tells whether an id sorts after all those that imports have brought, and those of jobs that are
+-- gone.
 local function follows(at, rest)
   return at > F[F_LAST_TIME] or at == F[F_LAST_TIME] and rest > F[F_LAST_REST]
+end
+
+-- outdate has later ids sort after this one, and tells whether they would not have.
+local function outdate(id)
+  local at, rest = idparts(id)
+  if not follows(at, rest) then return false end
+  F[F_LAST_TIME], F[F_LAST_REST] = at, rest
+  return true
 end
 
 -- count adds to a counter of the queue, in its totals and in the current minute.
