@@ -35,10 +35,11 @@ type Language struct {
 	Build *Build `json:"build,omitempty"`
 	// SourceFile is the name of a main file that has none, such as "main.py".
 	SourceFile string `json:"source_file" is:"source-file" required:"true"`
-	// Compile and Run are argument lists. {source} is the main file's name, {sources} every
-	// file's, {main} the main file's without its extension, {args} the submission's arguments,
-	// {memory_mb} the memory limit less MemoryOverhead, {stack_mb} the stack limit. {sources}
-	// and {args} stand alone in their argument. Without Compile the language is interpreted.
+	// Compile and Run are argument lists. {source} is the main file's name, {sources} that of
+	// every file with its extension, {main} the main file's without its extension, {args} the
+	// submission's arguments, {memory_mb} the memory limit less MemoryOverhead, {stack_mb} the
+	// stack limit. {sources} and {args} stand alone in their argument. Without Compile the
+	// language is interpreted.
 	Compile []string `json:"compile,omitempty" repeats:"yes"`
 	Run     []string `json:"run" required:"true" repeats:"yes"`
 	// Env is added to the image's environment.

@@ -37,7 +37,7 @@ func (l *lab) adminFails(t *testing.T, args ...string) string {
 }
 
 func testRefusedStarts(t *testing.T, l *lab) {
-	contains(t, "a start with Redis", l.fails(t, "--redis-url", "redis://127.0.0.1:1"), "store.redis_url", "--redis-url", "leave the setting out")
+	contains(t, "a start with Redis", l.fails(t, "--redis-url", "redis://127.0.0.1:1"), "redis.url", "--redis-url", "127.0.0.1:1")
 	s := l.serve(t)
 	contains(t, "a second start", l.fails(t), l.storePath(), "process "+strconv.Itoa(s.pid)+" (optimus)")
 	if job := s.ended(t, s.submit(t, square(5))); job.Verdict != "accepted" {

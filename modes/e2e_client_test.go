@@ -159,6 +159,12 @@ func (l *lab) kept(t *testing.T) map[string]store.Job {
 		t.Fatal(err)
 	}
 	defer st.Close()
+	return keptIn(t, st)
+}
+
+// keptIn reads a store that nobody uses.
+func keptIn(t *testing.T, st store.Store) map[string]store.Job {
+	t.Helper()
 	jobs := map[string]store.Job{}
 	var ended store.Counters
 	for f := (store.Filter{Limit: 1000}); ; {

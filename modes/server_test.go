@@ -237,8 +237,8 @@ func TestTwoServersOnOneFolder(t *testing.T) {
 func TestRefusedSettings(t *testing.T) {
 	t.Parallel()
 	cfg := testConfig(t)
-	cfg.Store.RedisURL = config.NewSecret("redis://127.0.0.1")
-	cases := map[string]config.Config{"store.redis_url": cfg}
+	cfg.Redis.URL = config.NewSecret("redis://127.0.0.1:1")
+	cases := map[string]config.Config{"redis.url": cfg}
 	cfg = testConfig(t)
 	cfg.Server.Listen = "0.0.0.0:0"
 	cases["API key"] = cfg

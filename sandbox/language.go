@@ -22,9 +22,10 @@ const (
 // so that a job means the same to every worker, whatever catalogue that has.
 //
 // Compile and Run are argument lists in which these placeholders stand for values:
-// {source} the main file's name, {sources} (alone in its argument) the names of all files with its
-// extension, so neither headers nor data, {main} the main file's name without its extension, {args} (alone) the submission's
-// arguments, {memory_mb} the memory limit less MemoryOverhead, {stack_mb} the stack limit.
+// {source} the main file's name, {sources} (alone in its argument) the name of every file with the
+// main file's extension (headers and data are no sources), {main} the main file's name without its
+// extension, {args} (alone) the submission's arguments, {memory_mb} the memory limit less
+// MemoryOverhead, {stack_mb} the stack limit.
 type Language struct {
 	// Name is the canonical name, such as "python".
 	Name string `json:"name"`

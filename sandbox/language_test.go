@@ -10,7 +10,7 @@ import (
 func TestCommands(t *testing.T) {
 	t.Parallel()
 	const mib = 1 << 20
-	src := sandbox.Source{Files: []sandbox.File{{Name: "src/Main.java"}, {Name: "Util.java"}, {Name: "notes.txt"}}}
+	src := sandbox.Source{Files: []sandbox.File{{Name: "src/Main.java"}, {Name: "Util.java"}, {Name: "notes.txt"}, {Name: "java"}}}
 	args := []string{"a b", "{source}"}
 	tests := []struct {
 		name    string

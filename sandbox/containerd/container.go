@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/core/leases"
 	"github.com/rs/zerolog"
 
 	"optimus/sandbox/wire"
@@ -125,6 +126,12 @@ func (c *container) create(ctx context.Context, r *Runner, image client.Image, r
 		return nil, err
 	}
 	spec := containerSpec(r.agent, filepath.Join(r.cgroupParent, c.id, "agent"))
+	// In place of the client's own, which holds for a day what is half made when containerd dies.
+	ctx, done, err := r.client.WithLease(ctx, leases.WithRandomID(), leases.WithExpiration(launchTimeout))
+	if err != nil {
+		return nil, wrap("lease the files of container "+c.id, err)
+	}
+	defer func() { _ = done(ctx) }() // else it runs out
 	c.handle, err = r.client.NewContainer(ctx, c.id, client.WithImage(image),
 		client.WithSnapshotter(r.daemon.Snapshotter()),
 		client.WithNewSnapshot(c.id, image),

@@ -33,9 +33,20 @@ func (p *privateDaemon) endContainers(ctx context.Context, c *client.Client) err
 				errs = append(errs, fmt.Errorf("namespace %s: %w", space, err))
 			}
 		}
-		if len(containers) > 0 {
-			errs = append(errs, collect(ctx, c))
-		}
+		errs = append(errs, endLeases(ctx, c), collect(ctx, c))
+	}
+	return errors.Join(errs...)
+}
+
+// endLeases lets go of what dead processes had begun to make.
+func endLeases(ctx context.Context, c *client.Client) error {
+	all, err := c.LeasesService().List(ctx)
+	if err != nil {
+		return fmt.Errorf("list leases: %w", err)
+	}
+	var errs []error
+	for _, lease := range all {
+		errs = append(errs, c.LeasesService().Delete(ctx, lease))
 	}
 	return errors.Join(errs...)
 }

@@ -255,6 +255,7 @@ func (r *Runner) Close(ctx context.Context) error {
 		return nil
 	}
 	r.closed = true
+	made := r.serial > 0 // any container
 	shelves := slices.Collect(maps.Values(r.warm))
 	for _, s := range shelves {
 		s.stay()
@@ -267,8 +268,10 @@ func (r *Runner) Close(ctx context.Context) error {
 	}
 	wg.Wait()
 	r.work.Wait()
-	if err := collect(ctx, r.client); err != nil {
-		r.log.Debug().Err(err).Msg("snapshots that are gone are left to containerd")
+	if made {
+		if err := collect(ctx, r.client); err != nil {
+			r.log.Debug().Err(err).Msg("snapshots that are gone are left to containerd")
+		}
 	}
 	r.cgroups.end()
 	r.instance.close()

@@ -1,0 +1,79 @@
+package redistest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Cluster starts three masters, each with a replica, which is what their writes wait for.
+func Cluster(t *testing.T) []*Server {
+	t.Helper()
+	const masters, slots = 3, 16384
+	var nodes []*Server
+	for range 2 * masters {
+		nodes = append(nodes, OnPort(t, "--cluster-enabled", "yes", "--cluster-port", fmt.Sprint(FreePort(t)),
+			"--cluster-node-timeout", "1500", "--cluster-replica-validity-factor", "0", "--min-replicas-to-write", "1"))
+	}
+	ctx := t.Context()
+	_, port, _ := strings.Cut(nodes[0].Addr, ":")
+	bus := nodes[0].args[slices.Index(nodes[0].args, "--cluster-port")+1]
+	for i, s := range nodes {
+		c := s.Client(t)
+		if i < masters {
+			must(t, c.ClusterAddSlotsRange(ctx, i*slots/masters, (i+1)*slots/masters-1).Err())
+		}
+		must(t, c.Do(ctx, "CLUSTER", "MEET", "127.0.0.1", port, bus).Err())
+	}
+	for i, s := range nodes[masters:] {
+		id, err := nodes[i].Client(t).ClusterMyID(ctx).Result()
+		must(t, err)
+		c := s.Client(t)
+		until(t, "a replica", func() bool { return c.ClusterReplicate(ctx, id).Err() == nil })
+	}
+	for i, s := range nodes {
+		c := s.Client(t)
+		until(t, "the Cluster", func() bool {
+			info, err := c.ClusterInfo(ctx).Result()
+			return err == nil && strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_known_nodes:6")
+		})
+		if i < masters {
+			until(t, "its replica", func() bool { return s.Says(t, "connected_slaves:1") })
+		}
+	}
+	return nodes
+}
+
+// MasterName is the name by which [Sentinels] know their master.
+const MasterName = "jobs"
+
+// Sentinels starts a master with a replica, which is what its writes wait for, and three Sentinels that
+// watch over them, of which it gives the addresses.
+func Sentinels(t *testing.T) (master, replica *Server, sentinels []string) {
+	t.Helper()
+	master = OnPort(t, "--min-replicas-to-write", "1")
+	at := strings.ReplaceAll(master.Addr, ":", " ")
+	replica = OnPort(t, "--min-replicas-to-write", "1", "--replicaof", at)
+	until(t, "the replica", func() bool { return master.Says(t, "connected_slaves:1") })
+	for range 3 {
+		dir, addr := t.TempDir(), fmt.Sprintf("127.0.0.1:%d", FreePort(t))
+		_, port, _ := strings.Cut(addr, ":")
+		config := filepath.Join(dir, "sentinel.conf")
+		must(t, os.WriteFile(config, []byte(strings.Join([]string{
+			"port " + port, "bind 127.0.0.1", "dir " + dir, "logfile " + filepath.Join(dir, "log"),
+			"sentinel monitor " + MasterName + " " + at + " 2",
+			"sentinel down-after-milliseconds " + MasterName + " 1000", "sentinel failover-timeout " + MasterName + " 5000",
+		}, "\n")+"\n"), 0o600))
+		s := &Server{URL: "redis://" + addr, Addr: addr, args: []string{config, "--sentinel"}}
+		t.Cleanup(s.Kill)
+		must(t, s.Start())
+		sentinels = append(sentinels, addr)
+		until(t, "a Sentinel", func() bool { return s.Says(t, "status=ok,address="+master.Addr+",slaves=1") })
+	}
+	last := &Server{URL: "redis://" + sentinels[2]}
+	until(t, "all Sentinels", func() bool { return last.Says(t, "sentinels=3") })
+	return master, replica, sentinels
+}
