@@ -385,3 +385,24 @@ func TestUpgrade(t *testing.T) {
 		t.Errorf("an older binary has left %v", values)
 	}
 }
+
+// TestSharesAreForgotten: what a queue knows of a tenant that does not come back goes.
+func TestSharesAreForgotten(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, Options{URL: commonServer(t).url, Prefix: newPrefix()}, store.Options{})
+	for i := range 50 {
+		submitTest(t, s, store.NewJob{Tenant: fmt.Sprint(i)})
+	}
+	claimTest(t, s, 50, time.Hour)
+	for range 5 { // one who stays moves the virtual time
+		submitTest(t, s, store.NewJob{Tenant: "stays"})
+		claimTest(t, s, 1, time.Hour)
+	}
+	eventually(t, "the end of the shares", func() bool {
+		_, err := s.Sweep(t.Context())
+		must(t, err)
+		n, err := s.client.HLen(t.Context(), s.keys.queue(1)+"shares").Result()
+		must(t, err)
+		return n <= 1
+	})
+}
