@@ -1,8 +1,10 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -193,6 +195,9 @@ func (s *Store) Events(ctx context.Context, id store.ID, after uint64) ([]store.
 		events = append(events, store.Event{Seq: 1, Time: r.first, Type: store.EventState, Data: []byte(firstEvent)})
 	}
 	kept, _ := list[1].([]any)
+	for line := range strings.Lines(r.states) {
+		kept = append(kept, strings.TrimSuffix(line, "\n"))
+	}
 	for i := range kept {
 		e, ok := decodeEvent(textAt(kept, i))
 		if !ok {
@@ -202,6 +207,7 @@ func (s *Store) Events(ctx context.Context, id store.ID, after uint64) ([]store.
 			events = append(events, e)
 		}
 	}
+	slices.SortFunc(events, func(a, b store.Event) int { return cmp.Compare(a.Seq, b.Seq) })
 	return events, nil
 }
 

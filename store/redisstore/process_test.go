@@ -358,7 +358,7 @@ func TestUpgrade(t *testing.T) {
 	older := openTest(t, ro, store.Options{})
 	id := submitTest(t, older, store.NewJob{Labels: map[string]string{"a": "b"}}).ID
 	add := func(ctx context.Context, s *Store) error {
-		return s.client.Eval(ctx, `local r = cmsgpack.unpack(redis.call('HGET', KEYS[1], ARGV[1])) r[28] = 'new'
+		return s.client.Eval(ctx, `local r = cmsgpack.unpack(redis.call('HGET', KEYS[1], ARGV[1])) r[29] = 'new'
 			local d = cjson.decode(r[27]) d.colour = 'red' r[27] = cjson.encode(d)
 			redis.call('HSET', KEYS[1], ARGV[1], cmsgpack.pack(r)) return 1`, []string{s.keys.queue(1) + "unfinished"}, id.String()).Err()
 	}
@@ -381,7 +381,7 @@ func TestUpgrade(t *testing.T) {
 	must(t, err)
 	values, err := unpackArray([]byte(raw))
 	must(t, err)
-	if len(values) != 28 || values[27] != "new" || !strings.Contains(values[26].(string), `"colour":"red"`) {
+	if len(values) != 29 || values[28] != "new" || !strings.Contains(values[26].(string), `"colour":"red"`) {
 		t.Errorf("an older binary has left %v", values)
 	}
 }
