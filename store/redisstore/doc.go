@@ -23,7 +23,7 @@
 //	{P:N}:ended                  hash    id → record, of all other jobs
 //	{P:N}:payload:id             string  JSON: the submission, written once
 //	{P:N}:report:id              string  JSON: the report, written once
-//	{P:N}:events:id              list    seq, time, kind, data of events
+//	{P:N}:events:id              list    seq, time, kind, data of events; see also below
 //	{P:N}:open                   zset    ids of unfinished jobs
 //	{P:N}:open:tenant            zset    likewise
 //	{P:N}:completed              zset    ids
@@ -124,6 +124,6 @@
 // it, and writes that form, until it is told to upgrade. Records keep the fields that this version does
 // not know.
 //
-// A job's first event, that it is queued, is not kept but told from its record, so that a job that waits
-// needs no stream.
+// A job's first event, that it is queued, is not kept but told from its record, which also holds the latest
+// events of its state: the stream is for what its worker tells, and a job that waits needs none.
 package redisstore

@@ -187,7 +187,7 @@ func importedRecord(j *store.JobRecord) (raw []byte, stream []any, err error) {
 		"COUNTED": j.Counted, "MAX_ATTEMPTS": j.MaxAttempts, "FORGIVEN": j.Forgiven, "FINISHED": microsOf(j.Finished),
 		"NOT_BEFORE": microsOf(j.NotBefore), "VERDICT": j.Verdict, "SIZE": len(j.Submission), "SEQ": j.Seq,
 		"EVENTS": len(j.Events), "EVENT_BYTES": size, "FIRST": first, "DONE": "", "PROCESS": "", "ATTEMPTS": attempts,
-		"WATCHERS": []any{}, "DETAILS": string(more), "CANCEL": 0,
+		"WATCHERS": []any{}, "DETAILS": string(more), "STATES": "", "CANCEL": 0,
 	}
 	if j.CancelRequested {
 		values["CANCEL"] = 1

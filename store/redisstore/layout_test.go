@@ -133,6 +133,7 @@ func lively(t *testing.T, prefix string) *Store {
 	}
 	claim(2, 2)
 	cs := claim(8, 8)
+	must(t, s.Progress(ctx, cs[0].Lease, store.Event{Type: store.EventTest, Data: []byte(`{}`)}))
 	must(t, s.Finish(ctx, cs[0].Lease, sandbox.Report{Verdict: sandbox.Accepted}))
 	must(t, s.GiveBack(ctx, cs[1].Lease, store.GiveBack{Counted: true}))
 	must(t, s.GiveBack(ctx, cs[5].Lease, store.GiveBack{Counted: true}))

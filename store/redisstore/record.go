@@ -46,6 +46,7 @@ func recordFields() []string {
 		"ATTEMPTS",    // arrays
 		"WATCHERS",    // processes that are told of its events
 		"DETAILS",     // JSON, written once
+		"STATES",      // the latest events of its state, a line each; older ones stand in the stream
 	}
 }
 
@@ -110,6 +111,8 @@ type record struct {
 	token uint64
 	first time.Time
 	key   string
+	// states are the events that the record itself holds.
+	states string
 	// What only an export tells.
 	forgiven int
 	seq      uint64
@@ -124,7 +127,7 @@ func (s *Store) decodeRecord(id store.ID, raw string) (*record, error) {
 		ID: id, Tenant: f.text(1), Queue: s.queues.name(id.Queue()), Priority: int(f.number(3)), State: stateOf(f.text(0)),
 		CancelRequested: f.number(13) == 1, Counted: int(f.number(10)), MaxAttempts: int(f.number(11)),
 		Created: id.Time(), Finished: f.time(14), NotBefore: f.time(15), Verdict: sandbox.Verdict(f.text(16)),
-	}, token: uint64(f.number(6)), first: f.time(21), forgiven: int(f.number(12)), seq: uint64(f.number(18))} //nolint:gosec // the scripts' numbers are not negative
+	}, token: uint64(f.number(6)), first: f.time(21), states: f.text(27), forgiven: int(f.number(12)), seq: uint64(f.number(18))} //nolint:gosec // the scripts' numbers are not negative
 	for _, a := range f.list(24) {
 		list, _ := a.([]any)
 		x := fields{list, f.err}

@@ -118,6 +118,8 @@ const (
 	startBits = 1 << 44
 	// maxWatchers bounds the processes that are told of one job's events; the oldest go first.
 	maxWatchers = 100
+	// maxStatesBytes bounds the events that a job's record holds; more go to its stream.
+	maxStatesBytes = 1000
 	// firstEvent is the data of a job's first event, which is told but not kept: see the package doc.
 	firstEvent = `{"state":"queued"}`
 )
@@ -129,6 +131,7 @@ func luaConstants() map[string]string {
 		"MAX_CLOCK_STEP":      strconv.FormatInt(store.MaxClockStep.Microseconds(), 10),
 		"MAX_ATTEMPT_RECORDS": strconv.Itoa(store.MaxAttemptRecords),
 		"MAX_WATCHERS":        strconv.Itoa(maxWatchers),
+		"MAX_STATES_BYTES":    strconv.Itoa(maxStatesBytes),
 		"START_BITS":          strconv.Itoa(startBits),
 		"FIRST_EVENT":         strconv.Itoa(len(firstEvent)),
 		"FIGURES":             strconv.Itoa(all),

@@ -84,6 +84,19 @@ func (s *Store) patiently(ctx context.Context, doing string, do func() error) er
 	}
 }
 
+// read sends commands that only read, in one pipeline for each node. ask may be called again.
+func (s *Store) read(ctx context.Context, doing string, ask func(redis.Pipeliner)) error {
+	return s.patiently(ctx, doing, func() error {
+		p := s.client.Pipeline()
+		ask(p)
+		_, err := p.Exec(ctx)
+		if errors.Is(err, redis.Nil) {
+			return nil // a key that is not there
+		}
+		return err //nolint:wrapcheck // patiently does
+	})
+}
+
 // send hands a call to the pipes, and waits for its answer.
 func (s *Store) send(ctx context.Context, c *call, before bool) (any, error) {
 	if err := ctx.Err(); err != nil {

@@ -55,7 +55,7 @@ F[F_BYTES] = F[F_BYTES] + #payload
 local tenant = ARGV[7]
 local r = {
   'q', tenant, ARGV[8], tonumber(ARGV[9]), F[F_PLACE], now, 0, 0, 0, 0, 0, tonumber(ARGV[10]), 0, 0, 0, 0, '',
-  #payload, 1, 1, FIRST_EVENT, now, '', '', {}, {}, ARGV[11],
+  #payload, 1, 1, FIRST_EVENT, now, '', '', {}, {}, ARGV[11], '',
 }
 ready(id, r, true)
 redis.call('ZADD', T .. 'open', 0, id)
