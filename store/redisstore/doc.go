@@ -85,6 +85,10 @@
 // The limit is the one with which a store was last opened. Between queues priority decides, then whose
 // turn it is.
 //
+// A job's place is when it came, in µs, and behind the one before. One that an import brings has the place
+// of its id's time: those of other stores stand in the order of their ids. An id that does not sort after
+// all that were imported or have been forgotten is refused to a submission, which makes another.
+//
 // # Time, leases
 //
 // The time is the server's: the clock of no other machine matters. Ids carry it too, as far as
@@ -110,6 +114,14 @@
 // holds their lease, which is told of a cancellation, and those that watch them. Messages say only
 // "look", and may be lost, so callers also look unasked now and then; after its connection was lost a
 // process has everybody look.
+//
+// # Export and import
+//
+// An export reads a queue's jobs by their ids, a hundred in one script, from the four indexes in one of which
+// each job stands: so that one is read whole, and once, whatever becomes of it meanwhile. The first script
+// also gives the queue's figures and its latest id, at which the export ends. Idempotency keys are read behind
+// their jobs. An import registers new queues, all or none; then one script a queue adds its jobs, all or none;
+// then the keys are bound. Each step leaves alone what is there, so an import may be repeated.
 //
 // # What may be lost
 //

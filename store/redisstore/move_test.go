@@ -23,7 +23,8 @@ func TestThereAndBack(t *testing.T) {
 	for seed := range uint64(12) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			w := &wanderer{t: t, rand: rand.New(rand.NewPCG(seed, 7)), clock: storetest.NewClock()}
+			luck := rand.New(rand.NewPCG(seed, 7)) //nolint:gosec // a walk guards no secret
+			w := &wanderer{t: t, rand: luck, clock: storetest.NewClock()}
 			w.s = w.file()
 			w.wander(120)
 			start := w.exported(w.s, w.newer)
@@ -118,7 +119,7 @@ func (w *wanderer) submit() {
 		Tenant: []string{"", "x", "größer: {\x00}"}[w.rand.IntN(3)], Queue: fmt.Sprint("queue ", w.rand.IntN(3)),
 		Priority: w.rand.IntN(3) - 1, MaxAttempts: w.rand.IntN(3), Labels: map[string]string{"</l>": "\u2028"},
 		Submission: sandbox.Submission{Language: sandbox.Language{Name: []string{"a", "b/c"}[w.rand.IntN(2)]}},
-		Key:        []string{"", "k", "l}"}[w.rand.IntN(3)], PayloadHash: [32]byte{byte(w.rand.IntN(2))},
+		Key:        []string{"", "k", "l}"}[w.rand.IntN(3)], PayloadHash: [][32]byte{{1}, {2}}[w.rand.IntN(2)],
 	}
 	j, _, err := w.s.Submit(w.t.Context(), n)
 	w.may(err, store.ErrKeyConflict)
@@ -235,4 +236,114 @@ func at(lines [][]byte, i int) []byte {
 		return lines[i]
 	}
 	return nil
+}
+
+// aJob is what an export has of a job that is queued.
+func aJob(id store.ID) *store.JobRecord {
+	return &store.JobRecord{
+		Job: store.Job{
+			ID: id, Queue: "q", Lane: store.LaneOf(sandbox.Language{}), State: store.Queued, MaxAttempts: 3, Created: id.Time(),
+		},
+		Submission: []byte(`{}`),
+	}
+}
+
+func aQueue(name string, number uint16) store.Record {
+	return store.Record{Queue: &store.QueueRecord{Name: name, Number: number, State: store.QueueRunning}}
+}
+
+// TestLaterIDsFollowAnImport: another process, which knows nothing of it, too, and by way of a key.
+func TestLaterIDsFollowAnImport(t *testing.T) {
+	t.Parallel()
+	a, b := two(t, store.Options{})
+	early := submitTest(t, b, store.NewJob{Queue: "q"})
+	q := aQueue("q", early.ID.Queue())
+	q.Queue.LastID = store.NewID(time.Now().Add(time.Hour), early.ID.Queue(), 0)
+	_, err := a.Import(t.Context(), []store.Record{q})
+	must(t, err)
+	last := q.Queue.LastID
+	for i, key := range []string{"k", "", "k"} {
+		j, replayed, err := b.Submit(t.Context(), store.NewJob{Queue: "q", Key: key})
+		must(t, err)
+		if again := i == 2; replayed != again || !again && bytes.Compare(j.ID[:], last[:]) <= 0 {
+			t.Errorf("job %s, replayed %v, follows %s", j.ID, replayed, last)
+		}
+		last = j.ID
+	}
+	var latest store.ID
+	must(t, a.Export(t.Context(), func(r store.Record) error {
+		if r.Queue != nil {
+			latest = r.Queue.LastID
+		}
+		return nil
+	}))
+	if bytes.Compare(latest[:], q.Queue.LastID[:]) <= 0 {
+		t.Errorf("the queue's latest id is %s, %s was imported", latest, q.Queue.LastID)
+	}
+}
+
+// TestNumbersAfterAnImport: a new queue takes none of those that imported ones have.
+func TestNumbersAfterAnImport(t *testing.T) {
+	t.Parallel()
+	a, b := two(t, store.Options{})
+	_, err := a.Import(t.Context(), []store.Record{aQueue("x", 3), aQueue("y", store.MaxQueueNumber), aQueue("z", 4)})
+	must(t, err)
+	numbers := map[uint16]bool{3: true, 4: true, store.MaxQueueNumber: true}
+	for _, name := range []string{"m", "n", "o"} {
+		n := submitTest(t, b, store.NewJob{Queue: name}).ID.Queue()
+		if numbers[n] {
+			t.Errorf("queue %s has number %d, which is another's", name, n)
+		}
+		numbers[n] = true
+	}
+	if qs, err := b.Queues(t.Context()); err != nil || len(qs) != 6 {
+		t.Errorf("queues %+v, %v", qs, err)
+	}
+}
+
+// TestAnImportSentTwice answers as it did, though all is there already.
+func TestAnImportSentTwice(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, Options{URL: commonServer(t).url, Prefix: newPrefix()}, store.Options{})
+	now := s.now()
+	ran := aJob(store.NewID(now, 1, 0))
+	ran.State, ran.Counted, ran.CancelRequested = store.Running, 1, true
+	ran.Attempts = []store.Attempt{{Worker: "w", Started: now}}
+	records := []store.Record{aQueue("q", 1), {Job: aJob(store.NewID(now, 1, 0))}, {Job: ran}}
+	must(t, s.adoptQueues(t.Context(), records))
+	c, err := s.importCall(partsOf(records)[0])
+	must(t, err)
+	first, err := s.runQueue(t.Context(), "import", 1, c, false)
+	must(t, err)
+	again, err := s.runQueue(t.Context(), "import", 1, c, true)
+	must(t, err)
+	if len(first) != 4 || numberAt(first, 1) != 2 || fmt.Sprint(first[1:]) != fmt.Sprint(again[1:]) {
+		t.Errorf("it answered %q, then %q", first, again)
+	}
+	checkIndexes(t, s)
+	if done, err := s.Import(t.Context(), records); err != nil || done != (store.Imported{Skipped: 3}) {
+		t.Errorf("a second import did %+v, %v", done, err)
+	}
+}
+
+// TestAnImportIntoAFullServer adds nothing.
+func TestAnImportIntoAFullServer(t *testing.T) {
+	t.Parallel()
+	srv := startSingle(t)
+	s := openTest(t, Options{URL: srv.url}, store.Options{})
+	submitTest(t, s, store.NewJob{Queue: "q"})
+	must(t, s.client.ConfigSet(t.Context(), "maxmemory", "1").Err())
+	records := []store.Record{aQueue("q", 1)}
+	for range 3 {
+		records = append(records, store.Record{Job: aJob(store.NewID(s.now(), 1, 0))})
+	}
+	if _, err := s.Import(t.Context(), records); !errors.Is(err, store.ErrNoRoom) {
+		t.Errorf("it gave %v", err)
+	}
+	must(t, s.client.ConfigSet(t.Context(), "maxmemory", "0").Err())
+	checkIndexes(t, s)
+	if done, err := s.Import(t.Context(), records); err != nil || done != (store.Imported{Jobs: 3, Skipped: 1}) {
+		t.Errorf("with room it did %+v, %v", done, err)
+	}
+	checkIndexes(t, s)
 }
