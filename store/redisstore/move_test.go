@@ -255,7 +255,7 @@ func aQueue(name string, number uint16) store.Record {
 // TestLaterIDsFollowAnImport: another process, which knows nothing of it, too, and by way of a key.
 func TestLaterIDsFollowAnImport(t *testing.T) {
 	t.Parallel()
-	a, b := two(t, store.Options{})
+	a, b := two(t, store.Options{KeyTTL: time.Hour})
 	early := submitTest(t, b, store.NewJob{Queue: "q"})
 	q := aQueue("q", early.ID.Queue())
 	q.Queue.LastID = store.NewID(time.Now().Add(time.Hour), early.ID.Queue(), 0)
