@@ -7,7 +7,7 @@ if not load() then return { 'missing' } end
 if F[F_PAUSED] ~= tonumber(ARGV[5]) then
   unlock()
   F[F_PAUSED] = tonumber(ARGV[5])
-  save()
+  write()
   for _, process in ipairs(redis.call('ZRANGE', T .. 'processes', 0, -1)) do tell(process, 'look') end
 end
 return { 'ok' }

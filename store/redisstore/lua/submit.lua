@@ -6,57 +6,59 @@
 -- 16 how long, in µs, such an id is good for.
 -- Returns: {'ok'}; {'exists'} and nothing is done; {'revoked'} or {'stale'} where the id must not be
 -- used any more; {'full', 1 for the bytes, jobs that ended lately, minutes in which they did}.
--- uses: queue tell order job
-local id, payload = ARGV[5], ARGV[6]
-local found = load()
-if ARGV[15] == '1' then
-  for _, where in ipairs({ 'unfinished', 'ended' }) do
-    if redis.call('HEXISTS', T .. where, id) == 1 then return { 'exists' } end
-  end
-  if redis.call('EXISTS', T .. 'revoked:' .. id) == 1 then return { 'revoked' } end
-  local made = tonumber(string.sub(id, 1, 8) .. string.sub(id, 10, 13), 16) * 1000
-  if made < now - tonumber(ARGV[16]) then return { 'stale' } end
-end
-if not found then
-  F = {}
-  for i = 1, FIGURES do F[i] = 0 end
-  F[F_SEEN], F[F_GAP], F[F_LIMIT], F[F_MINUTE], F[FIGURES + 1] = now, -1, tonumber(ARGV[14]), math.floor(now / 60000000), ''
-end
-
-local most, bytes = tonumber(ARGV[12]), tonumber(ARGV[13])
-local unfinished = F[F_COUNTS + C_READY] + F[F_COUNTS + C_DELAYED] + F[F_COUNTS + C_RUNNING]
-local deep = most > 0 and unfinished >= most
-if deep or bytes > 0 and F[F_BYTES] + #payload > bytes then
-  count(N_REJECTED)
-  save()
-  local ended, minutes = 0, 0
-  for back = 0, 4 do
-    local n = 0
-    if back == 0 then
-      n = F[F_CURRENT + N_COMPLETED] + F[F_CURRENT + N_FAILED] + F[F_CURRENT + N_CANCELLED]
-    else
-      local raw = redis.call('HGET', T .. 'minutes', F[F_MINUTE] - back)
-      local c = raw and cmsgpack.unpack(raw)
-      if c then n = c[N_COMPLETED] + c[N_FAILED] + c[N_CANCELLED] end
+-- Several calls may share a run, see lib/many.lua.
+-- uses: queue tell order job many
+return many(function(ARGV)
+  local id, payload = ARGV[5], ARGV[6]
+  local found = load()
+  if ARGV[15] == '1' then
+    for _, where in ipairs({ 'unfinished', 'ended' }) do
+      if redis.call('HEXISTS', T .. where, id) == 1 then return { 'exists' } end
     end
-    if n > 0 then ended, minutes = ended + n, minutes + 1 end
+    if redis.call('EXISTS', T .. 'revoked:' .. id) == 1 then return { 'revoked' } end
+    local made = tonumber(string.sub(id, 1, 8) .. string.sub(id, 10, 13), 16) * 1000
+    if made < now - tonumber(ARGV[16]) then return { 'stale' } end
   end
-  return { 'full', deep and 0 or 1, ended, minutes }
-end
+  if not found then
+    F = {}
+    for i = 1, FIGURES do F[i] = 0 end
+    F[F_SEEN], F[F_GAP], F[F_LIMIT], F[F_MINUTE], F[FIGURES + 1] = now, -1, tonumber(ARGV[14]), math.floor(now / 60000000), ''
+  end
 
-redis.call('SET', T .. 'payload:' .. id, payload)
-F[F_PLACE] = F[F_PLACE] + 1
-F[F_BYTES] = F[F_BYTES] + #payload
-local tenant = ARGV[7]
-local r = {
-  'q', tenant, ARGV[8], tonumber(ARGV[9]), F[F_PLACE], now, 0, 0, 0, 0, 0, tonumber(ARGV[10]), 0, 0, 0, 0, '',
-  #payload, 1, 1, FIRST_EVENT, now, '', '', {}, {}, ARGV[11], '',
-}
-ready(id, r, true)
-redis.call('ZADD', T .. 'open', 0, id)
-redis.call('ZADD', T .. 'open:' .. tenant, 0, id)
-put(id, r)
-count(N_SUBMITTED)
-save()
-flush()
-return { 'ok' }
+  local most, bytes = tonumber(ARGV[12]), tonumber(ARGV[13])
+  local unfinished = F[F_COUNTS + C_READY] + F[F_COUNTS + C_DELAYED] + F[F_COUNTS + C_RUNNING]
+  local deep = most > 0 and unfinished >= most
+  if deep or bytes > 0 and F[F_BYTES] + #payload > bytes then
+    count(N_REJECTED)
+    save()
+    local ended, minutes = 0, 0
+    for back = 0, 4 do
+      local n = 0
+      if back == 0 then
+        n = F[F_CURRENT + N_COMPLETED] + F[F_CURRENT + N_FAILED] + F[F_CURRENT + N_CANCELLED]
+      else
+        local raw = redis.call('HGET', T .. 'minutes', F[F_MINUTE] - back)
+        local c = raw and cmsgpack.unpack(raw)
+        if c then n = c[N_COMPLETED] + c[N_FAILED] + c[N_CANCELLED] end
+      end
+      if n > 0 then ended, minutes = ended + n, minutes + 1 end
+    end
+    return { 'full', deep and 0 or 1, ended, minutes }
+  end
+
+  redis.call('SET', T .. 'payload:' .. id, payload)
+  F[F_PLACE] = F[F_PLACE] + 1
+  F[F_BYTES] = F[F_BYTES] + #payload
+  local tenant = ARGV[7]
+  local r = {
+    'q', tenant, ARGV[8], tonumber(ARGV[9]), F[F_PLACE], now, 0, 0, 0, 0, 0, tonumber(ARGV[10]), 0, 0, 0, 0, '',
+    #payload, 1, 1, FIRST_EVENT, now, '', '', {}, {}, ARGV[11], '',
+  }
+  ready(id, r, true)
+  redis.call('ZADD', T .. 'open', 0, id)
+  redis.call('ZADD', T .. 'open:' .. tenant, 0, id)
+  put(id, r)
+  count(N_SUBMITTED)
+  save()
+  return { 'ok' }
+end)
