@@ -22,6 +22,8 @@ var luaFiles embed.FS
 // script is one transition, which the server runs as a whole or not at all.
 type script struct {
 	name, text, sha string
+	// merges: it takes several calls at once, see lua/lib/many.lua.
+	merges bool
 }
 
 // scripts are all that there are, by the name of their file.
@@ -49,7 +51,7 @@ func loadScripts() (scripts, error) {
 			return nil, fmt.Errorf("script %s: %w", name, err)
 		}
 		sum := sha1.Sum([]byte(whole)) //nolint:gosec // see above
-		all[name] = &script{name: name, text: whole, sha: hex.EncodeToString(sum[:])}
+		all[name] = &script{name: name, text: whole, sha: hex.EncodeToString(sum[:]), merges: strings.Contains(whole, "return many(")}
 	}
 	return all, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,6 +32,8 @@ type call struct {
 	args   []any
 	// again, where not 0, is the place in args of what tells the script that it was sent before.
 	again int
+	// merges: calls of the script for one queue may share a run of it, see lua/lib/many.lua.
+	merges bool
 	// acknowledged: the answer is a promise to a client, so it must be as durable as the store is.
 	acknowledged bool
 }
@@ -193,31 +196,110 @@ func (s *Store) node(ctx context.Context, key string) (*redis.Client, error) {
 	return nil, fmt.Errorf("no client for %T", s.client)
 }
 
+// maxMerged bounds the calls that share a run of a script, and with maxMergedBytes what they carry.
+const (
+	maxMerged      = 32
+	maxMergedBytes = 256 << 10
+)
+
+// commonArgs is how many arguments all scripts of a queue have.
+const commonArgs = 4
+
+// run is one run of a script on a server, for one call or for several.
+type run struct {
+	tries []*sent
+	bytes int
+	cmd   *redis.Cmd
+}
+
+// runsOf says which calls share a run.
+func runsOf(tries []*sent) (runs []*run) {
+	open := map[string]*run{}
+	for _, try := range tries {
+		size := 0
+		for _, a := range try.args {
+			if b, ok := a.([]byte); ok {
+				size += len(b)
+			}
+		}
+		name := try.script.name + " " + try.keys[0]
+		r := open[name]
+		if r == nil || !try.merges || len(r.tries) == maxMerged || r.bytes+size > maxMergedBytes {
+			r = &run{}
+			open[name] = r
+			runs = append(runs, r)
+		}
+		r.tries, r.bytes = append(r.tries, try), r.bytes+size
+	}
+	return runs
+}
+
+// args are what the script is given.
+func (r *run) args() []any {
+	first := r.tries[0]
+	if !first.merges {
+		return first.args
+	}
+	all := append(make([]any, 0, 1+(len(first.args)+1)*len(r.tries)), first.args[:commonArgs]...)
+	all = append(all, len(r.tries))
+	for _, try := range r.tries {
+		all = append(append(all, len(try.args)-commonArgs), try.args[commonArgs:]...)
+	}
+	return all
+}
+
+// answer gives each call its part of what the script has answered.
+func (r *run) answer(failed error) {
+	value, err := r.cmd.Result()
+	if err == nil && value == nil {
+		err = failed
+	}
+	if errors.Is(err, redis.Nil) {
+		err = nil
+	}
+	list, _ := value.([]any)
+	for i, try := range r.tries {
+		try.value, try.err = value, err
+		if !try.merges || err != nil {
+			continue
+		}
+		try.value = nil
+		if i < len(list) {
+			try.value = list[i]
+		}
+		if own, ok := try.value.([]any); ok && textAt(own, 0) == "error" {
+			try.err = replyError(textAt(own, 1))
+		}
+	}
+}
+
+// replyError is what a server has said of one of several calls.
+type replyError string
+
+func (e replyError) Error() string { return string(e) }
+
+// RedisError makes it a redis.Error.
+func (e replyError) RedisError() {}
+
 // pipeline runs calls on one connection, and gives those whose script the server does not know.
 func (s *Store) pipeline(ctx context.Context, node *redis.Client, tries []*sent) (missing []*sent) {
 	p := node.Pipeline()
-	cmds := make([]*redis.Cmd, len(tries))
-	var wait *redis.Cmd
-	for i, try := range tries {
-		cmds[i] = p.EvalSha(ctx, try.script.sha, try.keys, try.args...)
+	runs := runsOf(tries)
+	for _, r := range runs {
+		r.cmd = p.EvalSha(ctx, r.tries[0].script.sha, r.tries[0].keys, r.args()...)
 	}
-	for _, try := range tries {
-		if try.acknowledged && s.ro.Durability == Replicated {
-			wait = p.Do(ctx, "WAIT", s.ro.Replicas, replicaTimeout.Milliseconds())
-			break
-		}
+	var wait *redis.Cmd
+	if s.ro.Durability == Replicated && slices.ContainsFunc(tries, func(try *sent) bool { return try.acknowledged }) {
+		wait = p.Do(ctx, "WAIT", s.ro.Replicas, replicaTimeout.Milliseconds())
 	}
 	_, failed := p.Exec(ctx) // each command has its own error, unless there was no connection
-	for i, try := range tries {
-		if try.value, try.err = cmds[i].Result(); try.err == nil && try.value == nil {
-			try.err = failed
+	for _, r := range runs {
+		r.answer(failed)
+		if err := r.tries[0].err; err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT ") {
+			missing = append(missing, r.tries...)
 		}
-		if errors.Is(try.err, redis.Nil) {
-			try.err = nil
-		}
-		if try.err != nil && strings.HasPrefix(try.err.Error(), "NOSCRIPT ") {
-			missing = append(missing, try)
-		}
+	}
+	for _, try := range tries {
 		if try.err == nil && try.acknowledged && wait != nil {
 			try.err = s.replicated(wait)
 		}
@@ -269,7 +351,7 @@ func (s *Store) queueCall(name string, queue uint16, again int, args ...any) *ca
 	all := make([]any, 0, 4+len(args))
 	now, last := s.clockArgs(queue)
 	all = append(append(all, now, last, s.o.MaxEvents, s.o.MaxEventBytes), args...)
-	c := &call{script: s.scripts[name], keys: []string{s.keys.queue(queue) + "figures"}, args: all}
+	c := &call{script: s.scripts[name], merges: s.scripts[name].merges, keys: []string{s.keys.queue(queue) + "figures"}, args: all}
 	if again >= 0 {
 		c.again = 4 + again
 	}

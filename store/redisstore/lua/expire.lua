@@ -45,6 +45,6 @@ for i, id in ipairs(redis.call('ZRANGEBYSCORE', T .. 'leases', '-inf', F[F_CLOCK
 end
 unlock()
 saveshares()
-save()
+write()
 flush()
 return answer

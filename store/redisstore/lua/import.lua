@@ -67,7 +67,7 @@ end
 local later = outdate(ARGV[9])
 if new or later or answer[2] > 0 then
   saveshares()
-  save()
+  write()
   flush()
 end
 return answer

@@ -21,7 +21,7 @@ if F[F_LIMIT] ~= limit then
   F[F_LIMIT] = limit
   unpark(redis.call('ZRANGE', T .. 'parked', 0, -1))
   saveshares()
-  save()
+  write()
   flush()
 end
 return { 'ok' }

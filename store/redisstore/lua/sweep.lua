@@ -30,7 +30,7 @@ local changed = stale or answer[2] > 0 or answer[3]
 if changed or F[F_COUNTS + C_RUNNING] > 0 or step > MAX_CLOCK_STEP / 2 then
   unlock()
   saveshares()
-  save()
+  write()
   flush()
 end
 return answer

@@ -26,8 +26,9 @@ local function tick()
   end
 end
 
--- load reads the figures; false where the queue holds nothing yet.
+-- load reads the figures, once; false where the queue holds nothing yet.
 local function load()
+  if F then return true end
   local raw = redis.call('GET', KEYS[1])
   if not raw then return false end
   F = { struct.unpack(FIGURES_FORMAT, raw) }
@@ -88,7 +89,8 @@ end
 -- unlock has a full server take what follows: it refuses only a script's first write.
 local function unlock() redis.call('HDEL', T .. 'minutes', '-') end
 
-local function save()
+-- write keeps the figures.
+local function write()
   local m = math.floor(now / 60000000)
   if m ~= F[F_MINUTE] then turn(m) end
   for which, n in pairs(counted) do
