@@ -12,12 +12,27 @@ needed=(
   "/etc/ssl/certs/ca-certificates.crt=ca-certificates=fetches over HTTPS"
   "setfattr=attr=marks cgroups as delegated, in tests"
   "gcc=gcc=links tests under the race detector"
+  "redis-server=redis-server=keeps queues, in tests, which start their own"
   "/usr/include/stdlib.h=libc6-dev=links tests under the race detector"
 )
 
 die() {
   echo "setup: $*" >&2
   exit 1
+}
+
+# Debian starts what it installs. redis-server, which is for tests alone, is kept from that, unless the
+# machine has a policy of its own.
+policy=
+without_redis() {
+  if [[ " ${missing[*]} " == *" redis-server "* ]] && [ ! -e /usr/sbin/policy-rc.d ]; then
+    policy=/usr/sbin/policy-rc.d
+    # shellcheck disable=SC2016 # the policy's own arguments
+    printf '#!/bin/sh\ncase "$*" in *redis*) exit 101 ;; esac\n' >"$policy"
+    chmod 755 "$policy"
+  fi
+  "$@"
+  [ -z "$policy" ] || systemctl --quiet disable redis-server 2>/dev/null || true
 }
 
 missing=()
@@ -36,7 +51,7 @@ if [ ${#missing[@]} -gt 0 ]; then
   command -v apt-get >/dev/null || die "this is not Debian: install the above with your own package manager, then run this again"
   [ "$(id -u)" = 0 ] || die "not root: run 'sudo apt-get install ${missing[*]}', or this again as root"
   log=$(mktemp)
-  trap 'rm -f "$log"' EXIT
+  trap 'rm -f "$log" ${policy:+"$policy"}' EXIT
   apt() {
     echo "setup: apt-get $*" >&2
     DEBIAN_FRONTEND=noninteractive apt-get -qq "$@" >"$log" 2>&1 || {
@@ -45,6 +60,6 @@ if [ ${#missing[@]} -gt 0 ]; then
     }
   }
   apt update
-  apt install -y --no-install-recommends "${missing[@]}"
+  without_redis apt install -y --no-install-recommends "${missing[@]}"
 fi
 [ "$(id -u)" = 0 ] || die "not root: containers, mounts and cgroups need it. Run make as root"

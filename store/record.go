@@ -14,15 +14,23 @@ import (
 // Mover is what moves all that a store keeps into another one, of whichever kind: a backup, and its
 // way back. See [RecordWriter] for the form in which it lies in a file.
 type Mover interface {
-	// Export gives every queue, by number, and behind each its jobs, oldest first: what the store
-	// holds at one moment, however long do takes and whatever becomes of the store meanwhile. It
-	// ends with the first error of do, and gives that. Workers, leases and the counters of single
+	// Export gives every queue, by number, and behind each its jobs, oldest first. Where one process
+	// alone can have the store open that is what the store holds at one moment, however long do takes
+	// and whatever becomes of the store meanwhile. A server that many share is not held still: there
+	// each job, with all that is kept of it, is as it was at one moment of the export. Whichever is
+	// there from its beginning to its end comes once; one that is made meanwhile may be missing, one
+	// that is deleted may come; and a queue's state and totals are those of a moment before its jobs'.
+	// It ends with the first error of do, and gives that. Workers, leases and the counters of single
 	// minutes are no part of it.
 	Export(ctx context.Context, do func(Record) error) error
-	// Import adds what is not there yet, all of the records or, with an error, none: who repeats an
-	// import that broke off completes it. [ErrInvalid] is a record that no store has written,
-	// [ErrConflict] a queue whose name or number means another queue here; both name the line.
+	// Import adds what is not there yet, all of the records or, with an error, none; on a server that
+	// many share an [ErrUnavailable] may have left whole queues' parts of them there, and jobs without
+	// their idempotency keys. Who repeats an import that broke off completes it. [ErrInvalid] is a
+	// record that no store has written, [ErrConflict] a queue whose name or number means another queue
+	// here; both name the line.
 	//
+	//   - Times are kept as finely as the store counts: to the nanosecond, or on a server to the
+	//     microsecond.
 	//   - A job keeps its id, state, attempts, events, report and fields that this version does not
 	//     know, its place in the order, and the time before which it is not tried again. The bounds
 	//     of a submission (depth, bytes, a tenant's share) are not asked.

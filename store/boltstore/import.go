@@ -26,7 +26,7 @@ func (s *Store) Import(ctx context.Context, records []store.Record) (store.Impor
 			names[q.number] = q.Name
 		}
 		if err := store.CheckQueues(records, names); err != nil {
-			return err //nolint:wrapcheck // it says all
+			return err
 		}
 		for _, r := range records {
 			added := &done.Skipped

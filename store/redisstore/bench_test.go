@@ -16,12 +16,12 @@ import (
 	"optimus/store"
 )
 
-func benchStore(b *testing.B) (*Store, *server) {
+func benchStore(b *testing.B) *Store {
 	b.Helper()
 	srv := single(b.TempDir())
 	must(b, srv.start())
 	b.Cleanup(srv.kill)
-	return openTest(b, Options{URL: srv.url}, store.Options{}), srv
+	return openTest(b, Options{URL: srv.url}, store.Options{})
 }
 
 // benchJob is a submission of about the usual size: a small program, three tests.
@@ -68,7 +68,7 @@ func infoOf(b *testing.B, s *Store, name string) float64 {
 
 // BenchmarkSubmit is one client that waits for each submission.
 func BenchmarkSubmit(b *testing.B) {
-	s, _ := benchStore(b)
+	s := benchStore(b)
 	n := benchJob("a")
 	var took []time.Duration
 	for b.Loop() {
@@ -86,7 +86,7 @@ func BenchmarkSubmit(b *testing.B) {
 // BenchmarkCycle is 64 clients, each of which submits, claims and finishes.
 func BenchmarkCycle(b *testing.B) {
 	const clients = 64
-	s, _ := benchStore(b)
+	s := benchStore(b)
 	work := make(chan struct{})
 	var wg sync.WaitGroup
 	for i := range clients {
@@ -114,7 +114,7 @@ func BenchmarkCycle(b *testing.B) {
 func BenchmarkCrowdedCycle(b *testing.B) {
 	for _, jobs := range []int{0, 10_000, 100_000} {
 		b.Run(fmt.Sprint(jobs), func(b *testing.B) {
-			s, _ := benchStore(b)
+			s := benchStore(b)
 			before := infoOf(b, s, "used_memory")
 			crowd(b, s, jobs)
 			memory := infoOf(b, s, "used_memory") - before

@@ -36,7 +36,7 @@ func (s *Store) Check(ctx context.Context) ([]string, error) {
 	err := s.patiently(ctx, "check the server", func() error {
 		switch c := s.client.(type) {
 		case *redis.ClusterClient:
-			return c.ForEachMaster(ctx, look) //nolint:wrapcheck // patiently does
+			return c.ForEachMaster(ctx, look)
 		case *redis.Client:
 			return look(ctx, c)
 		}
@@ -132,7 +132,7 @@ func (s *Store) refuseOld(ctx context.Context) error {
 	}
 	text, err := node.Info(ctx, "server").Result()
 	if err != nil {
-		return nil //nolint:nilerr // not everybody may ask; whether the server can be reached the next command says
+		return nil // not everybody may ask; whether the server can be reached the next command says
 	}
 	for line := range strings.Lines(text) {
 		if v, ok := strings.CutPrefix(strings.TrimSpace(line), "redis_version:"); ok && tooOld(v) {

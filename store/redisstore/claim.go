@@ -55,7 +55,7 @@ func (s *Store) Claim(ctx context.Context, r store.ClaimRequest) ([]store.Claim,
 		return nil, nil
 	}
 	if len(queues) == 1 {
-		claims, _, err := s.claimFrom(ctx, queues[0], r, r.Max, store.MinPriority)
+		claims, _, err := s.claimFrom(ctx, queues[0], r, r.Max, store.MinPriority, false)
 		return claims, err
 	}
 	heads, err := s.heads(ctx, queues, r)
@@ -65,7 +65,7 @@ func (s *Store) Claim(ctx context.Context, r store.ClaimRequest) ([]store.Claim,
 	var claims []store.Claim
 	for len(claims) < r.Max && len(heads) > 0 {
 		queue, most, least := s.nextQueue(heads, r.Max-len(claims))
-		more, next, err := s.claimFrom(ctx, queue, r, most, least)
+		more, next, err := s.claimFrom(ctx, queue, r, most, least, true)
 		if err != nil {
 			if len(claims) > 0 {
 				return claims, nil // what is claimed must not be forgotten
@@ -93,7 +93,7 @@ func (s *Store) heads(ctx context.Context, queues []uint16, r store.ClaimRequest
 	var failed error
 	for _, q := range queues {
 		wg.Go(func() {
-			_, next, err := s.claimFrom(ctx, q, r, 0, store.MinPriority)
+			_, next, err := s.claimFrom(ctx, q, r, 0, store.MinPriority, true)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -131,11 +131,12 @@ func (s *Store) nextQueue(heads map[uint16]int, most int) (queue uint16, n, leas
 	return queue, most, second + 1
 }
 
-// claimFrom leases jobs of one queue, and says of which priority the best one is that is left.
-func (s *Store) claimFrom(ctx context.Context, queue uint16, r store.ClaimRequest, most, least int) ([]store.Claim, int, error) {
+// claimFrom leases jobs of one queue, and says, where that matters, of which priority the best one is that
+// is left.
+func (s *Store) claimFrom(ctx context.Context, queue uint16, r store.ClaimRequest, most, least int, matters bool) ([]store.Claim, int, error) {
 	first := 1 + rand.Uint64N(1<<53-1<<20) //nolint:gosec // distinct, not secret
 	args := []any{
-		r.Worker, s.process, most, r.Lease.Microseconds(), strconv.FormatUint(first, 10), least, s.o.BackoffMax.Microseconds(), "",
+		r.Worker, s.process, most, r.Lease.Microseconds(), strconv.FormatUint(first, 10), least, s.o.BackoffMax.Microseconds(), "", flag(matters),
 	}
 	named := map[store.Lane]bool{}
 	for _, l := range r.Lanes {

@@ -23,7 +23,7 @@
 //	{P:N}:ended                  hash    id → record, of all other jobs
 //	{P:N}:payload:id             string  JSON: the submission, written once
 //	{P:N}:report:id              string  JSON: the report, written once
-//	{P:N}:events:id              list    seq, time, kind, data of events
+//	{P:N}:events:id              list    seq, time, kind, data of events; see also below
 //	{P:N}:open                   zset    ids of unfinished jobs
 //	{P:N}:open:tenant            zset    likewise
 //	{P:N}:completed              zset    ids
@@ -57,7 +57,8 @@
 // refuses that is full, if it is a submission or progress, and one that it never refuses otherwise: what has
 // been accepted can be worked off.
 //
-// Concurrent calls share pipelines. A call whose connection breaks is sent again, within
+// Concurrent calls share pipelines, and those of the common scripts for one queue a run of the script, which
+// reads and writes the queue's figures once for all of them (lua/lib/many.lua). A call whose connection breaks is sent again, within
 // [Options].RetryFor, and says so; what the script does then is as if it had been sent once:
 //
 //   - Ids are made ahead: a submission whose job is there does nothing.
@@ -85,6 +86,10 @@
 // The limit is the one with which a store was last opened. Between queues priority decides, then whose
 // turn it is.
 //
+// A job's place is when it came, in µs, and behind the one before. One that an import brings has the place
+// of its id's time: those of other stores stand in the order of their ids. An id that does not sort after
+// all that were imported or have been forgotten is refused to a submission, which makes another.
+//
 // # Time, leases
 //
 // The time is the server's: the clock of no other machine matters. Ids carry it too, as far as
@@ -111,6 +116,14 @@
 // "look", and may be lost, so callers also look unasked now and then; after its connection was lost a
 // process has everybody look.
 //
+// # Export and import
+//
+// An export reads a queue's jobs by their ids, a hundred in one script, from the four indexes in one of which
+// each job stands: so that one is read whole, and once, whatever becomes of it meanwhile. The first script
+// also gives the queue's figures and its latest id, at which the export ends. Idempotency keys are read behind
+// their jobs. An import registers new queues, all or none; then one script a queue adds its jobs, all or none;
+// then the keys are bound. Each step leaves alone what is there, so an import may be repeated.
+//
 // # What may be lost
 //
 // An acknowledged submission or report outlives what [Durability] says, if the server is set up for it;
@@ -124,6 +137,6 @@
 // it, and writes that form, until it is told to upgrade. Records keep the fields that this version does
 // not know.
 //
-// A job's first event, that it is queued, is not kept but told from its record, so that a job that waits
-// needs no stream.
+// A job's first event, that it is queued, is not kept but told from its record, which also holds the latest
+// events of its state: the stream is for what its worker tells, and a job that waits needs none.
 package redisstore

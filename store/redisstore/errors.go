@@ -20,7 +20,7 @@ func laterReplies() []string {
 }
 
 // errNotReplicated: the master has it, but not enough replicas have said so in time.
-var errNotReplicated = errors.New("not enough replicas have confirmed it") //nolint:gochecknoglobals // an error
+var errNotReplicated = errors.New("not enough replicas have confirmed it")
 
 // later tells whether it may help to try an operation again that has failed.
 func later(err error) bool {

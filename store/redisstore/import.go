@@ -48,7 +48,7 @@ func (s *Store) adoptQueues(ctx context.Context, records []store.Record) error {
 			return err
 		}
 		if err := store.CheckQueues(records, s.queues.byNumber()); err != nil {
-			return err //nolint:wrapcheck // it says all
+			return err
 		}
 		args := []any{s.keys.newsChannel}
 		for _, r := range records {
@@ -114,25 +114,34 @@ func partsOf(records []store.Record) []*part {
 	return slices.SortedFunc(maps.Values(parts), func(a, b *part) int { return int(a.number) - int(b.number) })
 }
 
-func (s *Store) importPart(ctx context.Context, p *part) (store.Imported, error) {
+// importCall is the call that imports a part.
+func (s *Store) importCall(p *part) (*call, error) {
 	t := p.queue.Totals
 	figures, err := json.Marshal([]any{
 		slices.Index(queueStates(), p.queue.State), t.Submitted, t.Claimed, t.Completed, t.Failed, t.Cancelled, t.Retried,
 		t.LeasesLost, t.RejectedFull,
 	})
 	if err != nil {
-		return store.Imported{}, fmt.Errorf("import: %w: %w", store.ErrInvalid, err)
+		return nil, fmt.Errorf("import: %w: %w", store.ErrInvalid, err)
 	}
 	args := []any{s.newMark(), "", s.o.TenantRunning, store.MovedReason, p.latest.String(), figures}
 	for _, j := range p.jobs {
 		raw, stream, err := importedRecord(j)
 		if err != nil {
-			return store.Imported{}, err
+			return nil, err
 		}
 		args = append(append(args, j.ID.String(), raw, []byte(j.Submission), []byte(j.Report), len(stream)), stream...)
 	}
 	c := s.queueCall("import", p.number, 1, args...)
 	c.acknowledged = true
+	return c, nil
+}
+
+func (s *Store) importPart(ctx context.Context, p *part) (store.Imported, error) {
+	c, err := s.importCall(p)
+	if err != nil {
+		return store.Imported{}, err
+	}
 	list, err := s.runQueue(ctx, "import", p.number, c, false)
 	if err != nil {
 		return store.Imported{}, err
@@ -154,6 +163,20 @@ func (s *Store) importPart(ctx context.Context, p *part) (store.Imported, error)
 	return done, nil
 }
 
+// importedEvents gives a job's stream of events, the bytes of their data, and when the first was, which is
+// not kept in the stream.
+func importedEvents(j *store.JobRecord) (stream []any, size int, first int64) {
+	for i, e := range j.Events {
+		size += len(e.Data)
+		if i == 0 && e.Seq == 1 && e.Type == store.EventState && string(e.Data) == firstEvent && microsOf(e.Time) > 0 {
+			first = microsOf(e.Time)
+			continue
+		}
+		stream = append(stream, fmt.Sprintf("%d %d %s %s", e.Seq, microsOf(e.Time), eventLetter(e.Type), e.Data))
+	}
+	return stream, size, first
+}
+
 // importedRecord gives a job's record as JSON, and its stream of events.
 func importedRecord(j *store.JobRecord) (raw []byte, stream []any, err error) {
 	d := details{Language: j.Lane.Language, Tier: j.Lane.Tier, Labels: j.Labels, Unknown: maps.Clone(j.Unknown)}
@@ -165,32 +188,17 @@ func importedRecord(j *store.JobRecord) (raw []byte, stream []any, err error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("import job %s: %w: %w", j.ID, store.ErrInvalid, err)
 	}
-	first, size := int64(0), 0
-	for i, e := range j.Events {
-		size += len(e.Data)
-		if i == 0 && e.Seq == 1 && e.Type == store.EventState && string(e.Data) == firstEvent && microsOf(e.Time) > 0 {
-			first = microsOf(e.Time)
-			continue
-		}
-		stream = append(stream, fmt.Sprintf("%d %d %s %s", e.Seq, microsOf(e.Time), eventLetter(e.Type), e.Data))
-	}
+	stream, size, first := importedEvents(j)
 	attempts := [][]any{}
 	for _, a := range j.Attempts {
-		uncounted := 0
-		if a.Uncounted {
-			uncounted = 1
-		}
-		attempts = append(attempts, []any{a.Worker, microsOf(a.Started), microsOf(a.Ended), a.Reason, uncounted})
+		attempts = append(attempts, []any{a.Worker, microsOf(a.Started), microsOf(a.Ended), a.Reason, oneFor(a.Uncounted)})
 	}
 	values := map[string]any{
 		"STATE": stateLetter(j), "TENANT": j.Tenant, "LANE": laneText(j.Lane), "PRIORITY": j.Priority, "PLACE": placeOf(j.ID),
 		"COUNTED": j.Counted, "MAX_ATTEMPTS": j.MaxAttempts, "FORGIVEN": j.Forgiven, "FINISHED": microsOf(j.Finished),
 		"NOT_BEFORE": microsOf(j.NotBefore), "VERDICT": j.Verdict, "SIZE": len(j.Submission), "SEQ": j.Seq,
 		"EVENTS": len(j.Events), "EVENT_BYTES": size, "FIRST": first, "DONE": "", "PROCESS": "", "ATTEMPTS": attempts,
-		"WATCHERS": []any{}, "DETAILS": string(more), "CANCEL": 0,
-	}
-	if j.CancelRequested {
-		values["CANCEL"] = 1
+		"WATCHERS": []any{}, "DETAILS": string(more), "STATES": "", "CANCEL": oneFor(j.CancelRequested),
 	}
 	var list []any
 	for _, name := range recordFields() {
@@ -205,6 +213,13 @@ func importedRecord(j *store.JobRecord) (raw []byte, stream []any, err error) {
 		return nil, nil, fmt.Errorf("import job %s: %w: %w", j.ID, store.ErrInvalid, err)
 	}
 	return raw, stream, nil
+}
+
+func oneFor(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // microsOf is 0 for the zero time.
@@ -237,7 +252,7 @@ func stateLetter(j *store.JobRecord) string {
 // ms by the rest of the id. Where two have the same place their ids decide.
 func placeOf(id store.ID) int64 {
 	rest := binary.BigEndian.Uint64(id[8:]) & (1<<idBits - 1)
-	return id.Time().UnixMicro() + int64(rest*1000>>idBits) //nolint:gosec // below 1000
+	return id.Time().UnixMicro() + int64(rest*1000>>idBits)
 }
 
 // bindKeys has the jobs' idempotency keys follow them, all at once.

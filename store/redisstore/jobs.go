@@ -1,8 +1,10 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -198,6 +200,9 @@ func (r *record) events(kept []any, after uint64) ([]store.Event, error) {
 	if !r.first.IsZero() && after < 1 {
 		events = append(events, store.Event{Seq: 1, Time: r.first, Type: store.EventState, Data: []byte(firstEvent)})
 	}
+	for line := range strings.Lines(r.states) {
+		kept = append(kept, strings.TrimSuffix(line, "\n"))
+	}
 	for i := range kept {
 		e, ok := decodeEvent(textAt(kept, i))
 		if !ok {
@@ -207,6 +212,7 @@ func (r *record) events(kept []any, after uint64) ([]store.Event, error) {
 			events = append(events, e)
 		}
 	}
+	slices.SortFunc(events, func(a, b store.Event) int { return cmp.Compare(a.Seq, b.Seq) })
 	return events, nil
 }
 

@@ -120,8 +120,8 @@ func lively(t *testing.T, prefix string) *Store {
 			all = append(all, j.ID)
 		}
 	}
-	claim := func(n int) []store.Claim {
-		cs, err := s.Claim(ctx, store.ClaimRequest{Worker: "w", Lanes: []store.Lane{lane}, Max: n, Lease: time.Minute})
+	claim := func(n, most int) []store.Claim {
+		cs, err := s.Claim(ctx, store.ClaimRequest{Worker: "w", Lanes: []store.Lane{lane}, Max: most, Lease: time.Minute})
 		must(t, err)
 		if len(cs) != n {
 			t.Fatalf("claimed %d, want %d", len(cs), n)
@@ -131,14 +131,16 @@ func lively(t *testing.T, prefix string) *Store {
 	for range 2 { // the second of one tenant moves the virtual time
 		submitTest(t, s, store.NewJob{Tenant: "v", Priority: 9})
 	}
-	claim(2)
-	cs := claim(8)
+	claim(2, 2)
+	cs := claim(8, 8)
+	must(t, s.Progress(ctx, cs[0].Lease, store.Event{Type: store.EventTest, Data: []byte(`{}`)}))
 	must(t, s.Finish(ctx, cs[0].Lease, sandbox.Report{Verdict: sandbox.Accepted}))
 	must(t, s.GiveBack(ctx, cs[1].Lease, store.GiveBack{Counted: true}))
 	must(t, s.GiveBack(ctx, cs[5].Lease, store.GiveBack{Counted: true}))
-	claim(2)
+	claim(3, 9)
 	_, err := s.Cancel(ctx, all[0])
 	must(t, err)
+	submitTest(t, s, store.NewJob{Tenant: "z"})
 	must(t, s.Heartbeat(ctx, store.Worker{Name: "w"}, time.Hour))
 	must(t, s.Ping(ctx))
 	_, err = s.Wake(ctx, []store.Lane{lane})
@@ -231,7 +233,9 @@ func checkIndexes(t *testing.T, s *Store) {
 			}
 		}
 		checkHeads(t, s, base)
-		checkShares(t, s, base, running)
+		if s.o.TenantRunning > 0 {
+			checkShares(t, s, base, running)
+		}
 	}
 }
 

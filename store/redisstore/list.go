@@ -123,12 +123,13 @@ func indexes(f store.Filter) []string {
 
 // running reads all leases, which stand by their ends.
 func (m *merge) running(ctx context.Context, src *source) error {
-	texts, err := m.s.client.ZRange(ctx, src.key, 0, -1).Result()
+	var answer *redis.StringSliceCmd
+	err := m.s.read(ctx, "list", func(p redis.Pipeliner) { answer = p.ZRange(ctx, src.key, 0, -1) })
 	if err != nil {
-		return m.s.foreign("list", err)
+		return err
 	}
 	src.more = false
-	for _, text := range texts {
+	for _, text := range answer.Val() {
 		id, err := store.ParseID(text)
 		if err != nil {
 			return fmt.Errorf("list: %w: %w", store.ErrSchema, err)
@@ -144,20 +145,23 @@ func (m *merge) running(ctx context.Context, src *source) error {
 // fill reads on in the sources that have nothing left.
 func (m *merge) fill(ctx context.Context) error {
 	var empty []*source
-	p := m.s.client.Pipeline()
-	var answers []*redis.StringSliceCmd
 	for _, src := range m.sources {
 		if len(src.ids) == 0 && src.more {
 			empty = append(empty, src)
-			by := &redis.ZRangeBy{Max: "(" + src.below.String(), Min: "[" + m.least.String(), Count: m.chunk}
-			answers = append(answers, p.ZRevRangeByLex(ctx, src.key, by))
 		}
 	}
 	if len(empty) == 0 {
 		return nil
 	}
-	if _, err := p.Exec(ctx); err != nil {
-		return m.s.foreign("list", err)
+	answers := make([]*redis.StringSliceCmd, len(empty))
+	err := m.s.read(ctx, "list", func(p redis.Pipeliner) {
+		for i, src := range empty {
+			by := &redis.ZRangeBy{Max: "(" + src.below.String(), Min: "[" + m.least.String(), Count: m.chunk}
+			answers[i] = p.ZRevRangeByLex(ctx, src.key, by)
+		}
+	})
+	if err != nil {
+		return err
 	}
 	for i, src := range empty {
 		texts := answers[i].Val()
@@ -231,17 +235,19 @@ func (s *Store) records(ctx context.Context, ids []store.ID) ([]*record, error) 
 	for _, id := range ids {
 		byQueue[id.Queue()] = append(byQueue[id.Queue()], id.String())
 	}
-	p := s.client.Pipeline()
 	var answers []*redis.SliceCmd
 	var asked [][]string
-	for q, texts := range byQueue {
-		for _, where := range []string{"unfinished", "ended"} {
-			answers = append(answers, p.HMGet(ctx, s.keys.queue(q)+where, texts...))
-			asked = append(asked, texts)
+	err := s.read(ctx, "read jobs", func(p redis.Pipeliner) {
+		answers, asked = nil, nil
+		for q, texts := range byQueue {
+			for _, where := range []string{"unfinished", "ended"} {
+				answers = append(answers, p.HMGet(ctx, s.keys.queue(q)+where, texts...))
+				asked = append(asked, texts)
+			}
 		}
-	}
-	if _, err := p.Exec(ctx); err != nil {
-		return nil, s.foreign("read jobs", err)
+	})
+	if err != nil {
+		return nil, err
 	}
 	var found []*record
 	for i, texts := range asked {

@@ -38,7 +38,7 @@ type registered struct {
 // listen subscribes to what queues tell this process. It is the only subscription, whoever waits here.
 func (s *Store) listen(ctx context.Context) error {
 	channels := []string{s.keys.newsChannel, s.keys.processChannel(s.process)}
-	sub := s.client.Subscribe(s.after, channels...)
+	sub := s.client.Subscribe(s.after, channels...) //nolint:contextcheck // it lasts as long as the store
 	messages := sub.ChannelWithSubscriptions(redis.WithChannelSize(4096), redis.WithChannelHealthCheckInterval(pingEvery))
 	patience, cancel := context.WithTimeout(ctx, s.ro.Timeout)
 	defer cancel()

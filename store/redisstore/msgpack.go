@@ -10,7 +10,7 @@ import (
 // What the scripts keep as one value is MessagePack, as Redis's cmsgpack writes it: whole numbers,
 // texts, arrays, and maps from texts. Go only reads it.
 
-var errMsgpack = errors.New("not MessagePack as the scripts write it") //nolint:gochecknoglobals // an error
+var errMsgpack = errors.New("not MessagePack as the scripts write it")
 
 // maxNesting bounds arrays within arrays; the scripts need three.
 const maxNesting = 8
@@ -86,10 +86,7 @@ func (d *decoder) value(depth int) (any, error) {
 
 // wide reads a value whose size or number stands behind its first byte.
 func (d *decoder) wide(c byte, depth int) (any, error) {
-	width := map[byte]int{
-		0xca: 4, 0xcb: 8, 0xcc: 1, 0xcd: 2, 0xce: 4, 0xcf: 8, 0xd0: 1, 0xd1: 2, 0xd2: 4, 0xd3: 8,
-		0xd9: 1, 0xda: 2, 0xdb: 4, 0xdc: 2, 0xdd: 4, 0xde: 2, 0xdf: 4,
-	}[c]
+	width := widthOf(c)
 	if width == 0 {
 		return nil, fmt.Errorf("%w: kind %#x", errMsgpack, c)
 	}
@@ -118,6 +115,21 @@ func (d *decoder) wide(c byte, depth int) (any, error) {
 		return d.array(int(n), depth) //nolint:gosec // likewise
 	}
 	return d.mapOf(int(n), depth) //nolint:gosec // likewise
+}
+
+// widthOf says of how many bytes the number is that stands behind a first byte; 0 for none.
+func widthOf(c byte) int {
+	switch c {
+	case 0xcc, 0xd0, 0xd9:
+		return 1
+	case 0xcd, 0xd1, 0xda, 0xdc, 0xde:
+		return 2
+	case 0xca, 0xce, 0xd2, 0xdb, 0xdd, 0xdf:
+		return 4
+	case 0xcb, 0xcf, 0xd3:
+		return 8
+	}
+	return 0
 }
 
 func (d *decoder) text(n int) (any, error) {

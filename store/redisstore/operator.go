@@ -30,17 +30,11 @@ func (s *Store) Queues(ctx context.Context) ([]store.QueueInfo, error) {
 	}
 	numbers := s.queues.all()
 	figures, minutes := make([]*redis.StringCmd, len(numbers)), make([]*redis.MapStringStringCmd, len(numbers))
-	err := s.patiently(ctx, "read figures", func() error {
-		p := s.client.Pipeline()
+	err := s.read(ctx, "read figures", func(p redis.Pipeliner) {
 		for i, n := range numbers {
-			figures[i] = p.Get(ctx, s.keys.queue(n)+"figures")
+			figures[i] = p.Get(ctx, s.keys.queue(n)+"figures") // nil for a queue without a job yet
 			minutes[i] = p.HGetAll(ctx, s.keys.queue(n)+"minutes")
 		}
-		_, err := p.Exec(ctx)
-		if err == redis.Nil { //nolint:errorlint // as it is: a queue without a job yet
-			return nil
-		}
-		return err //nolint:wrapcheck // patiently does
 	})
 	if err != nil {
 		return nil, err
@@ -97,10 +91,14 @@ func (s *Store) info(ctx context.Context, number uint16, raw string, kept map[st
 func (s *Store) oldestReady(ctx context.Context, queue uint16) (time.Time, error) {
 	const chunk = 100
 	for after := "-"; ; {
-		texts, err := s.client.ZRangeByLex(ctx, s.keys.queue(queue)+"open", &redis.ZRangeBy{Min: after, Max: "+", Count: chunk}).Result()
+		var answer *redis.StringSliceCmd
+		err := s.read(ctx, "read queue", func(p redis.Pipeliner) {
+			answer = p.ZRangeByLex(ctx, s.keys.queue(queue)+"open", &redis.ZRangeBy{Min: after, Max: "+", Count: chunk})
+		})
 		if err != nil {
-			return time.Time{}, s.foreign("read queue", err)
+			return time.Time{}, err
 		}
+		texts := answer.Val()
 		var ids []store.ID
 		for _, text := range texts {
 			id, err := store.ParseID(text)

@@ -358,7 +358,7 @@ func TestUpgrade(t *testing.T) {
 	older := openTest(t, ro, store.Options{})
 	id := submitTest(t, older, store.NewJob{Labels: map[string]string{"a": "b"}}).ID
 	add := func(ctx context.Context, s *Store) error {
-		return s.client.Eval(ctx, `local r = cmsgpack.unpack(redis.call('HGET', KEYS[1], ARGV[1])) r[28] = 'new'
+		return s.client.Eval(ctx, `local r = cmsgpack.unpack(redis.call('HGET', KEYS[1], ARGV[1])) r[29] = 'new'
 			local d = cjson.decode(r[27]) d.colour = 'red' r[27] = cjson.encode(d)
 			redis.call('HSET', KEYS[1], ARGV[1], cmsgpack.pack(r)) return 1`, []string{s.keys.queue(1) + "unfinished"}, id.String()).Err()
 	}
@@ -381,7 +381,28 @@ func TestUpgrade(t *testing.T) {
 	must(t, err)
 	values, err := unpackArray([]byte(raw))
 	must(t, err)
-	if len(values) != 28 || values[27] != "new" || !strings.Contains(values[26].(string), `"colour":"red"`) {
+	if len(values) != 29 || values[28] != "new" || !strings.Contains(values[26].(string), `"colour":"red"`) {
 		t.Errorf("an older binary has left %v", values)
 	}
+}
+
+// TestSharesAreForgotten: what a queue knows of a tenant that does not come back goes.
+func TestSharesAreForgotten(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, Options{URL: commonServer(t).url, Prefix: newPrefix()}, store.Options{})
+	for i := range 50 {
+		submitTest(t, s, store.NewJob{Tenant: fmt.Sprint(i)})
+	}
+	claimTest(t, s, 50, time.Hour)
+	for range 5 { // one who stays moves the virtual time
+		submitTest(t, s, store.NewJob{Tenant: "stays"})
+		claimTest(t, s, 1, time.Hour)
+	}
+	eventually(t, "the end of the shares", func() bool {
+		_, err := s.Sweep(t.Context())
+		must(t, err)
+		n, err := s.client.HLen(t.Context(), s.keys.queue(1)+"shares").Result()
+		must(t, err)
+		return n <= 1
+	})
 }

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"context"
 	"net"
 	"os"
 	"strings"
@@ -23,7 +24,7 @@ func startProxy(t *testing.T, srv *server) *proxy {
 	dir, err := os.MkdirTemp("", "proxy") //nolint:usetesting // a socket's path must be short
 	must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	l, err := net.Listen("unix", dir+"/s")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "unix", dir+"/s")
 	must(t, err)
 	p := &proxy{url: "unix://" + dir + "/s", target: strings.TrimPrefix(srv.url, "unix://"), conns: map[net.Conn]bool{}}
 	t.Cleanup(func() {
@@ -36,14 +37,14 @@ func startProxy(t *testing.T, srv *server) *proxy {
 			if err != nil {
 				return
 			}
-			go p.serve(c)
+			go p.serve(t.Context(), c)
 		}
 	}()
 	return p
 }
 
-func (p *proxy) serve(client net.Conn) {
-	server, err := net.Dial("unix", p.target)
+func (p *proxy) serve(ctx context.Context, client net.Conn) {
+	server, err := (&net.Dialer{}).DialContext(ctx, "unix", p.target)
 	if err != nil || p.refusing.Load() {
 		_ = client.Close()
 		return

@@ -46,6 +46,7 @@ func recordFields() []string {
 		"ATTEMPTS",    // arrays
 		"WATCHERS",    // processes that are told of its events
 		"DETAILS",     // JSON, written once
+		"STATES",      // the latest events of its state, a line each; older ones stand in the stream
 	}
 }
 
@@ -61,11 +62,11 @@ func figureFields() []string {
 		"GAP",       // when the last gap between operations began, -1 where that is settled
 		"GAP_CLOCK", // the clock at its end
 		"PLACE",     // of the latest job
-		"STATE",  // see queueStates
-		"LIMIT",  // of a tenant's running jobs
-		"BYTES",  // of the unfinished jobs' payloads
-		"MINUTE", // since 1970, that CURRENT counts
-		// The latest id that imports have brought: its time in ms, its last 46 bits.
+		"STATE",     // see queueStates
+		"LIMIT",     // of a tenant's running jobs
+		"BYTES",     // of the unfinished jobs' payloads
+		"MINUTE",    // since 1970, that CURRENT counts
+		// The latest id that imports have brought or that is gone: its time in ms, its last 46 bits.
 		"LAST_TIME", "LAST_REST",
 	}
 }
@@ -110,6 +111,8 @@ type record struct {
 	token uint64
 	first time.Time
 	key   string
+	// states are the events that the record itself holds.
+	states string
 	// What only an export tells.
 	forgiven int
 	seq      uint64
@@ -124,7 +127,7 @@ func (s *Store) decodeRecord(id store.ID, raw string) (*record, error) {
 		ID: id, Tenant: f.text(1), Queue: s.queues.name(id.Queue()), Priority: int(f.number(3)), State: stateOf(f.text(0)),
 		CancelRequested: f.number(13) == 1, Counted: int(f.number(10)), MaxAttempts: int(f.number(11)),
 		Created: id.Time(), Finished: f.time(14), NotBefore: f.time(15), Verdict: sandbox.Verdict(f.text(16)),
-	}, token: uint64(f.number(6)), first: f.time(21), forgiven: int(f.number(12)), seq: uint64(f.number(18))} //nolint:gosec // the scripts' numbers are not negative
+	}, token: uint64(f.number(6)), first: f.time(21), states: f.text(27), forgiven: int(f.number(12)), seq: uint64(f.number(18))} //nolint:gosec // the scripts' numbers are not negative
 	for _, a := range f.list(24) {
 		list, _ := a.([]any)
 		x := fields{list, f.err}
@@ -210,13 +213,13 @@ func (r *record) whole(payload, report string) (store.Job, error) {
 
 // figures are a queue's.
 type figures struct {
-	state           store.QueueState
-	bytes           int64
-	minute          int64
-	// lastTime and lastRest are of the latest id that imports have brought; 0 for none.
+	state  store.QueueState
+	bytes  int64
+	minute int64
+	// lastTime and lastRest are of the latest id that imports have brought or that is gone; 0 for none.
 	lastTime, lastRest int64
-	counts          []int64
-	totals, current store.Counters
+	counts             []int64
+	totals, current    store.Counters
 }
 
 func decodeFigures(raw string) (g figures, err error) {

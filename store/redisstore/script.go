@@ -22,6 +22,8 @@ var luaFiles embed.FS
 // script is one transition, which the server runs as a whole or not at all.
 type script struct {
 	name, text, sha string
+	// merges: it takes several calls at once, see lua/lib/many.lua.
+	merges bool
 }
 
 // scripts are all that there are, by the name of their file.
@@ -49,7 +51,7 @@ func loadScripts() (scripts, error) {
 			return nil, fmt.Errorf("script %s: %w", name, err)
 		}
 		sum := sha1.Sum([]byte(whole)) //nolint:gosec // see above
-		all[name] = &script{name: name, text: whole, sha: hex.EncodeToString(sum[:])}
+		all[name] = &script{name: name, text: whole, sha: hex.EncodeToString(sum[:]), merges: strings.Contains(whole, "return many(")}
 	}
 	return all, nil
 }
@@ -62,7 +64,7 @@ func assemble(text string, constants map[string]string) (string, error) {
 		if !uses {
 			continue
 		}
-		for _, name := range strings.Fields(names) {
+		for name := range strings.FieldsSeq(names) {
 			lib, err := luaFiles.ReadFile("lua/lib/" + name + ".lua")
 			if err != nil {
 				return "", fmt.Errorf("library: %w", err)
@@ -104,10 +106,10 @@ func libraryParts(lib string) (parts []string) {
 // takes the server time in every call.
 func needed(parts []string, code string) string {
 	declares := regexp.MustCompile(`^local (?:function )?(\w+)`)
-	for i := len(parts) - 1; i >= 0; i-- {
-		name := declares.FindStringSubmatch(parts[i])
+	for _, part := range slices.Backward(parts) {
+		name := declares.FindStringSubmatch(part)
 		if name == nil || regexp.MustCompile(`\b`+name[1]+`\b`).MatchString(code) {
-			code = parts[i] + code
+			code = part + code
 		}
 	}
 	return code
@@ -118,6 +120,8 @@ const (
 	startBits = 1 << 44
 	// maxWatchers bounds the processes that are told of one job's events; the oldest go first.
 	maxWatchers = 100
+	// maxStatesBytes bounds the events that a job's record holds; more go to its stream.
+	maxStatesBytes = 1000
 	// firstEvent is the data of a job's first event, which is told but not kept: see the package doc.
 	firstEvent = `{"state":"queued"}`
 )
@@ -129,6 +133,7 @@ func luaConstants() map[string]string {
 		"MAX_CLOCK_STEP":      strconv.FormatInt(store.MaxClockStep.Microseconds(), 10),
 		"MAX_ATTEMPT_RECORDS": strconv.Itoa(store.MaxAttemptRecords),
 		"MAX_WATCHERS":        strconv.Itoa(maxWatchers),
+		"MAX_STATES_BYTES":    strconv.Itoa(maxStatesBytes),
 		"START_BITS":          strconv.Itoa(startBits),
 		"FIRST_EVENT":         strconv.Itoa(len(firstEvent)),
 		"FIGURES":             strconv.Itoa(all),

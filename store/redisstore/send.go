@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,6 +32,8 @@ type call struct {
 	args   []any
 	// again, where not 0, is the place in args of what tells the script that it was sent before.
 	again int
+	// merges: calls of the script for one queue may share a run of it, see lua/lib/many.lua.
+	merges bool
 	// acknowledged: the answer is a promise to a client, so it must be as durable as the store is.
 	acknowledged bool
 }
@@ -84,6 +87,19 @@ func (s *Store) patiently(ctx context.Context, doing string, do func() error) er
 	}
 }
 
+// read sends commands that only read, in one pipeline for each node. ask may be called again.
+func (s *Store) read(ctx context.Context, doing string, ask func(redis.Pipeliner)) error {
+	return s.patiently(ctx, doing, func() error {
+		p := s.client.Pipeline()
+		ask(p)
+		_, err := p.Exec(ctx)
+		if errors.Is(err, redis.Nil) {
+			return nil // a key that is not there
+		}
+		return err //nolint:wrapcheck // patiently does
+	})
+}
+
 // send hands a call to the pipes, and waits for its answer.
 func (s *Store) send(ctx context.Context, c *call, before bool) (any, error) {
 	if err := ctx.Err(); err != nil {
@@ -123,13 +139,26 @@ func (s *Store) gather(first *sent) []*sent {
 	for before := 0; before < len(batch) && len(batch) < maxBatch; {
 		before = len(batch)
 		runtime.Gosched()
-		for len(batch) < maxBatch && len(s.calls) > 0 {
-			if try, ok := <-s.calls; ok {
-				batch = append(batch, try)
+		for len(batch) < maxBatch {
+			try := s.waitingCall()
+			if try == nil {
+				break
 			}
+			batch = append(batch, try)
 		}
 	}
 	return batch
+}
+
+// waitingCall takes a call, nil where none waits: to wait for one here, which another pipe has taken, would
+// keep those waiting that were gathered already.
+func (s *Store) waitingCall() *sent {
+	select {
+	case try := <-s.calls:
+		return try
+	default:
+		return nil
+	}
 }
 
 // exchange sends calls, one pipeline for each node, and answers each.
@@ -167,29 +196,110 @@ func (s *Store) node(ctx context.Context, key string) (*redis.Client, error) {
 	return nil, fmt.Errorf("no client for %T", s.client)
 }
 
+// maxMerged bounds the calls that share a run of a script, and with maxMergedBytes what they carry.
+const (
+	maxMerged      = 32
+	maxMergedBytes = 256 << 10
+)
+
+// commonArgs is how many arguments all scripts of a queue have.
+const commonArgs = 4
+
+// run is one run of a script on a server, for one call or for several.
+type run struct {
+	tries []*sent
+	bytes int
+	cmd   *redis.Cmd
+}
+
+// runsOf says which calls share a run.
+func runsOf(tries []*sent) (runs []*run) {
+	open := map[string]*run{}
+	for _, try := range tries {
+		size := 0
+		for _, a := range try.args {
+			if b, ok := a.([]byte); ok {
+				size += len(b)
+			}
+		}
+		name := try.script.name + " " + try.keys[0]
+		r := open[name]
+		if r == nil || !try.merges || len(r.tries) == maxMerged || r.bytes+size > maxMergedBytes {
+			r = &run{}
+			open[name] = r
+			runs = append(runs, r)
+		}
+		r.tries, r.bytes = append(r.tries, try), r.bytes+size
+	}
+	return runs
+}
+
+// args are what the script is given.
+func (r *run) args() []any {
+	first := r.tries[0]
+	if !first.merges {
+		return first.args
+	}
+	all := append(make([]any, 0, 1+(len(first.args)+1)*len(r.tries)), first.args[:commonArgs]...)
+	all = append(all, len(r.tries))
+	for _, try := range r.tries {
+		all = append(append(all, len(try.args)-commonArgs), try.args[commonArgs:]...)
+	}
+	return all
+}
+
+// answer gives each call its part of what the script has answered.
+func (r *run) answer(failed error) {
+	value, err := r.cmd.Result()
+	if err == nil && value == nil {
+		err = failed
+	}
+	if errors.Is(err, redis.Nil) {
+		err = nil
+	}
+	list, _ := value.([]any)
+	for i, try := range r.tries {
+		try.value, try.err = value, err
+		if !try.merges || err != nil {
+			continue
+		}
+		try.value = nil
+		if i < len(list) {
+			try.value = list[i]
+		}
+		if own, ok := try.value.([]any); ok && textAt(own, 0) == "error" {
+			try.err = replyError(textAt(own, 1))
+		}
+	}
+}
+
+// replyError is what a server has said of one of several calls.
+type replyError string
+
+func (e replyError) Error() string { return string(e) }
+
+// RedisError makes it a redis.Error.
+func (e replyError) RedisError() {}
+
 // pipeline runs calls on one connection, and gives those whose script the server does not know.
 func (s *Store) pipeline(ctx context.Context, node *redis.Client, tries []*sent) (missing []*sent) {
 	p := node.Pipeline()
-	cmds := make([]*redis.Cmd, len(tries))
+	runs := runsOf(tries)
+	for _, r := range runs {
+		r.cmd = p.EvalSha(ctx, r.tries[0].script.sha, r.tries[0].keys, r.args()...)
+	}
 	var wait *redis.Cmd
-	for i, try := range tries {
-		cmds[i] = p.EvalSha(ctx, try.script.sha, try.keys, try.args...)
+	if s.ro.Durability == Replicated && slices.ContainsFunc(tries, func(try *sent) bool { return try.acknowledged }) {
+		wait = p.Do(ctx, "WAIT", s.ro.Replicas, replicaTimeout.Milliseconds())
+	}
+	_, failed := p.Exec(ctx) // each command has its own error, unless there was no connection
+	for _, r := range runs {
+		r.answer(failed)
+		if err := r.tries[0].err; err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT ") {
+			missing = append(missing, r.tries...)
+		}
 	}
 	for _, try := range tries {
-		if try.acknowledged && s.ro.Durability == Replicated {
-			wait = p.Do(ctx, "WAIT", s.ro.Replicas, replicaTimeout.Milliseconds())
-			break
-		}
-	}
-	_, _ = p.Exec(ctx) // each command has its own error
-	for i, try := range tries {
-		try.value, try.err = cmds[i].Result()
-		if errors.Is(try.err, redis.Nil) {
-			try.err = nil
-		}
-		if try.err != nil && strings.HasPrefix(try.err.Error(), "NOSCRIPT ") {
-			missing = append(missing, try)
-		}
 		if try.err == nil && try.acknowledged && wait != nil {
 			try.err = s.replicated(wait)
 		}
@@ -206,7 +316,7 @@ func (s *Store) replicated(wait *redis.Cmd) error {
 	if err == nil && n < s.ro.Replicas {
 		err = fmt.Errorf("%w: %d of %d", errNotReplicated, n, s.ro.Replicas)
 	}
-	return err //nolint:wrapcheck // foreign does
+	return err
 }
 
 // load brings the scripts of calls to a server that does not know them.
@@ -241,7 +351,7 @@ func (s *Store) queueCall(name string, queue uint16, again int, args ...any) *ca
 	all := make([]any, 0, 4+len(args))
 	now, last := s.clockArgs(queue)
 	all = append(append(all, now, last, s.o.MaxEvents, s.o.MaxEventBytes), args...)
-	c := &call{script: s.scripts[name], keys: []string{s.keys.queue(queue) + "figures"}, args: all}
+	c := &call{script: s.scripts[name], merges: s.scripts[name].merges, keys: []string{s.keys.queue(queue) + "figures"}, args: all}
 	if again >= 0 {
 		c.again = 4 + again
 	}

@@ -28,7 +28,7 @@ type server struct {
 
 // start starts the server, and waits until it answers.
 func (s *server) start() error {
-	s.cmd = exec.Command("redis-server", s.args...)
+	s.cmd = exec.CommandContext(context.Background(), "redis-server", s.args...) //nolint:gosec // tests share it, so it outlives one; its arguments are theirs
 	s.cmd.Dir = s.dir
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {
@@ -65,22 +65,21 @@ func (s *server) signal(t *testing.T, sig syscall.Signal) {
 }
 
 // single is a server with an append-only file, behind a socket in a folder.
-func single(dir string, more ...string) *server {
+func single(dir string) *server {
 	socket := filepath.Join(dir, "redis.sock")
-	args := []string{
+	return &server{dir: dir, url: "unix://" + socket, args: []string{
 		"--port", "0", "--unixsocket", socket, "--dir", dir, "--logfile", "log", "--save", "",
 		"--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction",
-	}
-	return &server{dir: dir, args: append(args, more...), url: "unix://" + socket}
+	}}
 }
 
 // startSingle starts a server of a test's own.
-func startSingle(t *testing.T, more ...string) *server {
+func startSingle(t *testing.T) *server {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "redis") //nolint:usetesting // a socket's path must be short
 	must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	s := single(dir, more...)
+	s := single(dir)
 	must(t, s.start())
 	t.Cleanup(s.kill)
 	return s
@@ -101,7 +100,7 @@ var (
 func commonServer(t *testing.T) *server {
 	t.Helper()
 	common.once.Do(func() {
-		dir, err := os.MkdirTemp("", "redis")
+		dir, err := os.MkdirTemp("", "redis") //nolint:usetesting // it outlives the test
 		if err != nil {
 			common.err = err
 			return
@@ -122,10 +121,10 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
+func must(tb testing.TB, err error) {
+	tb.Helper()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
@@ -134,17 +133,17 @@ func newPrefix() string { return fmt.Sprint("test", prefixes.Add(1)) }
 // freePort is a port that nobody has.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	must(t, err)
 	defer func() { _ = l.Close() }()
 	return l.Addr().(*net.TCPAddr).Port
 }
 
 // openTest opens a store whose clock is the server's.
-func openTest(t testing.TB, ro Options, o store.Options) *Store {
-	t.Helper()
-	s, err := Open(context.Background(), ro, o)
-	must(t, err)
-	t.Cleanup(func() { _ = s.Close() })
+func openTest(tb testing.TB, ro Options, o store.Options) *Store {
+	tb.Helper()
+	s, err := Open(tb.Context(), ro, o)
+	must(tb, err)
+	tb.Cleanup(func() { _ = s.Close() })
 	return s
 }

@@ -81,7 +81,7 @@ func open(ctx context.Context, ro Options, o store.Options, steps []migration) (
 		process: hex.EncodeToString(name), calls: make(chan *sent, maxBatch), stop: stop, done: make(chan struct{}),
 		after: own, clock: clock{heard: map[uint16]time.Time{}}, ids: ids{last: map[uint16]store.ID{}},
 		unsure: unsure{calls: map[store.Lease]string{}}, waits: newWaits(), turns: turns{at: map[uint16]uint64{}},
-		queues: queues{names: map[uint16]string{}, numbers: map[string]uint16{}},
+		queues:     queues{names: map[uint16]string{}, numbers: map[string]uint16{}},
 		registered: registered{lanes: map[string]bool{}}, listening: make(chan struct{}),
 	}
 	for range pipes {
@@ -89,7 +89,7 @@ func open(ctx context.Context, ro Options, o store.Options, steps []migration) (
 	}
 	if err := s.begin(ctx); err != nil {
 		close(s.listening)
-		return nil, errors.Join(err, s.Close())
+		return nil, errors.Join(err, s.Close()) //nolint:contextcheck // closing does not depend on the caller's patience
 	}
 	return s, nil
 }

@@ -53,8 +53,8 @@ const idBits = 46
 
 // idOf is the id of a queue that has this time, in ms since 1970, and these last bits.
 func idOf(queue uint16, ms, rest int64) (id store.ID) {
-	binary.BigEndian.PutUint64(id[:8], uint64(ms)<<16|8<<12)
-	binary.BigEndian.PutUint64(id[8:], 2<<62|uint64(queue)<<idBits|uint64(rest))
+	binary.BigEndian.PutUint64(id[:8], uint64(ms)<<16|8<<12)                     //nolint:gosec // the scripts' numbers are not negative
+	binary.BigEndian.PutUint64(id[8:], 2<<62|uint64(queue)<<idBits|uint64(rest)) //nolint:gosec // likewise
 	return id
 }
 

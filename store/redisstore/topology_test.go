@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -76,7 +77,7 @@ func startCluster(t *testing.T) (nodes []*server, addrs []string) {
 			must(t, c.ClusterAddSlotsRange(ctx, i*16384/3, (i+1)*16384/3-1).Err())
 		}
 		_, port, _ := strings.Cut(addrs[0], ":")
-		bus := nodes[0].args[indexOf(nodes[0].args, "--cluster-port")+1]
+		bus := nodes[0].args[slices.Index(nodes[0].args, "--cluster-port")+1]
 		must(t, c.Do(ctx, "CLUSTER", "MEET", "127.0.0.1", port, bus).Err())
 	}
 	for i := 3; i < 6; i++ {
@@ -98,40 +99,29 @@ func startCluster(t *testing.T) (nodes []*server, addrs []string) {
 	return nodes, addrs
 }
 
-func indexOf(list []string, s string) int {
-	for i, x := range list {
-		if x == s {
-			return i
-		}
-	}
-	return -1
-}
-
-// TestCluster holds a Cluster to the suite, then has it lose the master of a queue in the middle of a
-// stream: nothing that was acknowledged is lost.
 func TestCluster(t *testing.T) {
 	t.Parallel()
+	_, addrs := startCluster(t)
+	storetest.Harness{
+		Core: true,
+		Open: func(t *testing.T, o store.Options) store.Store {
+			t.Helper()
+			return openSuite(t, Options{Addrs: addrs[:2], Cluster: true, Prefix: newPrefix()}, o)
+		},
+		Reopen: reopen,
+	}.Run(t)
+}
+
+// TestClusterFailover kills the master of a queue in the middle of a stream: nothing that was
+// acknowledged is lost.
+func TestClusterFailover(t *testing.T) {
+	t.Parallel()
 	nodes, addrs := startCluster(t)
-	ro := Options{Addrs: addrs[:2], Cluster: true}
-	t.Run("suite", func(t *testing.T) {
-		storetest.Harness{
-			Open: func(t *testing.T, o store.Options) store.Store {
-				t.Helper()
-				ro := ro
-				ro.Prefix = newPrefix()
-				return openSuite(t, ro, o)
-			},
-			Reopen: reopen,
-		}.Run(t)
-	})
-	t.Run("failover", func(t *testing.T) {
-		ro := ro
-		ro.Durability, ro.RetryFor = Replicated, time.Minute
-		failover(t, ro, func(s *Store) *server {
-			master, err := s.node(t.Context(), s.keys.queue(1))
-			must(t, err)
-			return nodes[indexOf(addrs, master.Options().Addr)]
-		})
+	ro := Options{Addrs: addrs, Cluster: true, Durability: Replicated, RetryFor: time.Minute}
+	failover(t, ro, func(s *Store) *server {
+		master, err := s.node(t.Context(), s.keys.queue(1))
+		must(t, err)
+		return nodes[slices.Index(addrs, master.Options().Addr)]
 	})
 }
 
@@ -162,25 +152,25 @@ func startSentinel(t *testing.T) (servers []*server, sentinels []string) {
 	return []*server{master, replica}, sentinels
 }
 
-// TestSentinel has Sentinels replace a master that was killed in the middle of a stream: nothing that
-// was acknowledged is lost.
 func TestSentinel(t *testing.T) {
 	t.Parallel()
-	servers, sentinels := startSentinel(t)
-	ro := Options{Addrs: sentinels, Master: "jobs"}
-	t.Run("suite", func(t *testing.T) {
-		storetest.Run(t, func(t *testing.T, o store.Options) store.Store {
+	_, sentinels := startSentinel(t)
+	storetest.Harness{
+		Core: true,
+		Open: func(t *testing.T, o store.Options) store.Store {
 			t.Helper()
-			ro := ro
-			ro.Prefix = newPrefix()
-			return openSuite(t, ro, o)
-		})
-	})
-	t.Run("failover", func(t *testing.T) {
-		ro := ro
-		ro.Durability, ro.RetryFor = Replicated, time.Minute
-		failover(t, ro, func(*Store) *server { return servers[0] })
-	})
+			return openSuite(t, Options{Addrs: sentinels, Master: "jobs", Prefix: newPrefix()}, o)
+		},
+	}.Run(t)
+}
+
+// TestSentinelFailover has Sentinels replace a master that was killed in the middle of a stream:
+// nothing that was acknowledged is lost.
+func TestSentinelFailover(t *testing.T) {
+	t.Parallel()
+	servers, sentinels := startSentinel(t)
+	ro := Options{Addrs: sentinels, Master: "jobs", Durability: Replicated, RetryFor: time.Minute}
+	failover(t, ro, func(*Store) *server { return servers[0] })
 }
 
 // failover kills the master of the first queue in the middle of a stream, and starts it anew when

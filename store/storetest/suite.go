@@ -30,6 +30,8 @@ type Harness struct {
 	// OneProcess: the store is open in one process at a time, of which all who hold leases are a
 	// part; they end with it.
 	OneProcess bool
+	// Core leaves out the random walks, for a backend that takes them elsewhere too.
+	Core bool
 }
 
 // Run holds a backend that cannot be opened anew to the suite.
@@ -52,6 +54,9 @@ func (h Harness) Run(t *testing.T) {
 			c.run(e)
 			e.checkInvariants()
 		})
+	}
+	if h.Core {
+		return
 	}
 	t.Run("model", func(t *testing.T) {
 		t.Parallel()

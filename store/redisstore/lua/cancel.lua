@@ -27,6 +27,6 @@ elseif r[R_CANCEL] == 0 then
 end
 answer[2] = answer[2] or cmsgpack.pack(r)
 saveshares()
-save()
+write()
 flush()
 return answer

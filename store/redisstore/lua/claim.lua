@@ -2,92 +2,95 @@
 -- KEYS: figures of the queue.
 -- ARGV: 1-4 as every script of a queue; 5 worker, 6 process, 7 most jobs (0: only look), 8 lease in µs,
 -- 9 token of the first job, from which the others count on, 10 least priority, 11 longest delay of a
--- retry in µs, 12 1 where the same claim was sent before, 13… lanes.
--- Returns: {'ok', priority of the best job that is left or false, then for each job its id, record,
+-- retry in µs, 12 1 where the same claim was sent before, 13 1 where it matters what is left, 14… lanes.
+-- Returns: {'ok', priority of the best job that is left, false where there is none or it does not matter, then for each job its id, record,
 -- payload and for how many µs it waited}; {'missing'}.
--- uses: queue tell order job lease due
-if not load() then return { 'missing' } end
-local most, first = tonumber(ARGV[7]), tonumber(ARGV[9])
-local answer = { 'ok', false }
+-- Several calls may share a run, see lib/many.lua.
+-- uses: queue tell order job lease due many
+return many(function(ARGV)
+  if not load() then return { 'missing' } end
+  local most, first = tonumber(ARGV[7]), tonumber(ARGV[9])
+  local answer = { 'ok', false }
 
--- What the same claim was given, when its answer was lost.
-if ARGV[12] == '1' then
-  for _, id in ipairs(redis.call('ZRANGE', T .. 'leases', -256, -1)) do
-    local raw = redis.call('HGET', T .. 'unfinished', id)
-    local r = cmsgpack.unpack(raw)
-    if r[R_TOKEN] >= first and r[R_TOKEN] < first + most then
-      for _, v in ipairs({ id, raw, redis.call('GET', T .. 'payload:' .. id), 0 }) do answer[#answer + 1] = v end
+  -- What the same claim was given, when its answer was lost.
+  if ARGV[12] == '1' then
+    for _, id in ipairs(redis.call('ZRANGE', T .. 'leases', -256, -1)) do
+      local raw = redis.call('HGET', T .. 'unfinished', id)
+      local r = cmsgpack.unpack(raw)
+      if r[R_TOKEN] >= first and r[R_TOKEN] < first + most then
+        for _, v in ipairs({ id, raw, redis.call('GET', T .. 'payload:' .. id), 0 }) do answer[#answer + 1] = v end
+      end
+    end
+    if answer[3] then return answer end
+  end
+  if F[F_STATE] == QUEUE_PAUSED then return answer end
+
+  local promoted = promotedue(math.max(most, 1), tonumber(ARGV[11]))
+  local heads = {}
+  local function look(lane)
+    local h = redis.call('ZRANGE', T .. 'lane:' .. lane, 0, 0, 'WITHSCORES')
+    heads[lane] = h[1] and { h[1], tonumber(h[2]) } or nil
+  end
+
+  -- best is the first head by priority, virtual start and place. On the way it puts right what has
+  -- changed since the heads were made: a tenant at its limit, or served in another lane.
+  local function best()
+    while true do
+      local lane, h
+      for l, x in pairs(heads) do
+        if not h or x[2] < h[2] or x[2] == h[2] and x[1] < h[1] then lane, h = l, x end
+      end
+      if not h then return end
+      local g = string.sub(h[1], 17)
+      local n, rest = string.match(g, '^(%d+):(.*)$')
+      local sh, priority, at = share(string.sub(rest, 1, n)), 100 - math.floor(h[2] / START_BITS), h[2] % START_BITS
+      if atlimit(sh) then
+        redis.call('ZREM', T .. 'lane:' .. lane, h[1])
+        redis.call('ZADD', T .. 'parked', 0, g)
+      elseif at < (sh[2][tostring(priority)] or 0) then
+        redis.call('ZREM', T .. 'lane:' .. lane, h[1])
+        redis.call('ZADD', T .. 'lane:' .. lane, score(priority, start(sh, priority)), h[1])
+      else
+        return lane, h[1], g, priority, at
+      end
+      look(lane)
     end
   end
-  if answer[3] then return answer end
-end
-if F[F_STATE] == QUEUE_PAUSED then return answer end
 
-local promoted = promotedue(math.max(most, 1), tonumber(ARGV[11]))
-local heads = {}
-local function look(lane)
-  local h = redis.call('ZRANGE', T .. 'lane:' .. lane, 0, 0, 'WITHSCORES')
-  heads[lane] = h[1] and { h[1], tonumber(h[2]) } or nil
-end
-
--- best is the first head by priority, virtual start and place. On the way it puts right what has
--- changed since the heads were made: a tenant at its limit, or served in another lane.
-local function best()
-  while true do
-    local lane, h
-    for l, x in pairs(heads) do
-      if not h or x[2] < h[2] or x[2] == h[2] and x[1] < h[1] then lane, h = l, x end
-    end
-    if not h then return end
-    local g = string.sub(h[1], 17)
-    local n, rest = string.match(g, '^(%d+):(.*)$')
-    local sh, priority, at = share(string.sub(rest, 1, n)), 100 - math.floor(h[2] / START_BITS), h[2] % START_BITS
-    if atlimit(sh) then
-      redis.call('ZREM', T .. 'lane:' .. lane, h[1])
-      redis.call('ZADD', T .. 'parked', 0, g)
-    elseif at < (sh[2][tostring(priority)] or 0) then
-      redis.call('ZREM', T .. 'lane:' .. lane, h[1])
-      redis.call('ZADD', T .. 'lane:' .. lane, score(priority, start(sh, priority)), h[1])
-    else
-      return lane, h[1], g, priority, at
-    end
+  for i = 14, #ARGV do look(ARGV[i]) end
+  local lane, head, g, priority, at = best()
+  local n = 0
+  while lane and n < most and priority >= tonumber(ARGV[10]) do
+    local two = redis.call('ZRANGE', T .. 'group:' .. g, 0, 1, 'WITHSCORES')
+    local id = two[1]
+    local r = cmsgpack.unpack(redis.call('HGET', T .. 'unfinished', id))
+    redis.call('ZREM', T .. 'lane:' .. lane, head)
+    redis.call('ZREM', T .. 'group:' .. g, id)
+    serve(r, at)
+    if two[4] then head_of(g, r[R_TENANT], priority, lane, two[4]) end
+    F[F_COUNTS + C_READY], F[F_COUNTS + C_RUNNING] = F[F_COUNTS + C_READY] - 1, F[F_COUNTS + C_RUNNING] + 1
+    local attempts = r[R_ATTEMPTS]
+    attempts[#attempts + 1] = { ARGV[5], now, 0, '', 0 }
+    if #attempts > MAX_ATTEMPT_RECORDS then table.remove(attempts, 1) end
+    r[R_STATE], r[R_COUNTED], r[R_PROCESS] = 'r', r[R_COUNTED] + 1, ARGV[6]
+    r[R_TOKEN], r[R_RENEWED], r[R_LEASE] = first + n, F[F_CLOCK], tonumber(ARGV[8])
+    r[R_ENDS] = F[F_CLOCK] + r[R_LEASE]
+    redis.call('ZADD', T .. 'leases', r[R_ENDS], id)
+    count(N_CLAIMED)
+    state(id, r, '')
+    local raw = cmsgpack.pack(r)
+    redis.call('HSET', T .. 'unfinished', id, raw)
+    answer[3 + n * 4], answer[4 + n * 4] = id, raw
+    answer[5 + n * 4], answer[6 + n * 4] = redis.call('GET', T .. 'payload:' .. id), math.max(now - r[R_SINCE], 0)
+    n = n + 1
+    if n == most and ARGV[13] ~= '1' then break end
     look(lane)
+    lane, head, g, priority, at = best()
   end
-end
-
-for i = 13, #ARGV do look(ARGV[i]) end
-local lane, head, g, priority, at = best()
-local n = 0
-while lane and n < most and priority >= tonumber(ARGV[10]) do
-  local id = redis.call('ZRANGE', T .. 'group:' .. g, 0, 0)[1]
-  local r = cmsgpack.unpack(redis.call('HGET', T .. 'unfinished', id))
-  redis.call('ZREM', T .. 'lane:' .. lane, head)
-  redis.call('ZREM', T .. 'group:' .. g, id)
-  serve(r, at)
-  promote(g, r[R_TENANT], priority, lane)
-  F[F_COUNTS + C_READY], F[F_COUNTS + C_RUNNING] = F[F_COUNTS + C_READY] - 1, F[F_COUNTS + C_RUNNING] + 1
-  local attempts = r[R_ATTEMPTS]
-  attempts[#attempts + 1] = { ARGV[5], now, 0, '', 0 }
-  if #attempts > MAX_ATTEMPT_RECORDS then table.remove(attempts, 1) end
-  r[R_STATE], r[R_COUNTED], r[R_PROCESS] = 'r', r[R_COUNTED] + 1, ARGV[6]
-  r[R_TOKEN], r[R_RENEWED], r[R_LEASE] = first + n, F[F_CLOCK], tonumber(ARGV[8])
-  r[R_ENDS] = F[F_CLOCK] + r[R_LEASE]
-  redis.call('ZADD', T .. 'leases', r[R_ENDS], id)
-  count(N_CLAIMED)
-  state(id, r, '')
-  local raw = cmsgpack.pack(r)
-  redis.call('HSET', T .. 'unfinished', id, raw)
-  answer[3 + n * 4], answer[4 + n * 4] = id, raw
-  answer[5 + n * 4], answer[6 + n * 4] = redis.call('GET', T .. 'payload:' .. id), math.max(now - r[R_SINCE], 0)
-  n = n + 1
-  look(lane)
-  lane, head, g, priority, at = best()
-end
-if lane then answer[2] = tostring(priority) end
-if n > 0 or promoted > 0 or step > 1000000 then
-  if n == 0 then unlock() end
-  saveshares()
-  save()
-  flush()
-end
-return answer
+  if lane and ARGV[13] == '1' then answer[2] = tostring(priority) end
+  if n > 0 or promoted > 0 or step > 1000000 then
+    if n == 0 then unlock() end
+    save()
+  end
+  return answer
+end)

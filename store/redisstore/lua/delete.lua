@@ -9,6 +9,6 @@ local r, where = find(id)
 if not r then return { 'missing' } end
 if where == 'unfinished' then return { where, cmsgpack.pack(r) } end
 forget(id, r)
-save()
+write()
 flush()
 return { 'ok', cmsgpack.pack(r) }

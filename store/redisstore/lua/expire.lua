@@ -30,7 +30,7 @@ for i, id in ipairs(redis.call('ZRANGEBYSCORE', T .. 'leases', '-inf', F[F_CLOCK
     put(id, r)
   else
     local worker = r[R_ATTEMPTS][#r[R_ATTEMPTS]][A_WORKER]
-    local reason = 'lease expired: worker ' .. cjson.encode(worker) .. ' did not renew it'
+    local reason = 'lease expired: worker ' .. string.format('%q', worker) .. ' did not renew it'
     local why = pardon(r)
     if why then
       reason = reason .. '; not counted: ' .. why
@@ -45,6 +45,6 @@ for i, id in ipairs(redis.call('ZRANGEBYSCORE', T .. 'leases', '-inf', F[F_CLOCK
 end
 unlock()
 saveshares()
-save()
+write()
 flush()
 return answer

@@ -22,6 +22,6 @@ if report == '' then report = failedreport(reason, r[R_ATTEMPTS][#r[R_ATTEMPTS]]
 local due = now + ARGV[14] + backoff(r[R_COUNTED], tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13]))
 local ended = retry(id, r, reason, ARGV[7] == '0', ARGV[9], report, due)
 saveshares()
-save()
+write()
 flush()
 return { 'ok', ended }

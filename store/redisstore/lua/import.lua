@@ -64,12 +64,10 @@ while i <= #ARGV do
   i = i + 5 + events
 end
 
-local at, rest = idparts(ARGV[9])
-local later = follows(at, rest)
-if later then F[F_LAST_TIME], F[F_LAST_REST] = at, rest end
+local later = outdate(ARGV[9])
 if new or later or answer[2] > 0 then
   saveshares()
-  save()
+  write()
   flush()
 end
 return answer

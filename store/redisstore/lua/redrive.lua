@@ -24,6 +24,6 @@ redis.call('ZADD', T .. 'open:' .. r[R_TENANT], 0, id)
 state(id, r, 'redriven')
 put(id, r)
 saveshares()
-save()
+write()
 flush()
 return { 'ok', cmsgpack.pack(r), redis.call('GET', T .. 'payload:' .. id) }

@@ -19,5 +19,5 @@ for i = 6, #ARGV, 2 do
     answer[#answer + 1] = 2
   end
 end
-save()
+write()
 return answer

@@ -8,7 +8,7 @@ local state = tonumber(ARGV[5])
 if F[F_STATE] ~= state then
   unlock()
   F[F_STATE] = state
-  save()
+  write()
   for _, process in ipairs(redis.call('ZRANGE', T .. 'processes', 0, -1)) do tell(process, 'look') end
 end
 return { 'ok' }

@@ -3,64 +3,66 @@
 -- ARGV: 1-4 as every script of a queue; 5 id, 6 payload, 7 tenant, 8 lane, 9 priority, 10 attempts
 -- allowed, 11 details, 12 most unfinished jobs (0: any number), 13 most bytes of them (0: any), 14 the
 -- tenants' running limit for a new queue, 15 1 where the id was sent before or is known to others,
--- 16 how long, in µs, such an id is good for,
--- 17 most unfinished jobs of the tenant (0: any number).
+-- 16 how long, in µs, such an id is good for, 17 most unfinished jobs of the tenant (0: any number).
 -- Returns: {'ok'}; {'exists'} and nothing is done; {'revoked'} or {'stale'} where the id must not be
--- used any more, nor where it sorts before what an import has brought: {'early', time in ms and last 46
--- bits of the id behind which it must be}; {'drained'}; {'full', 1 for the bytes, 2 for the tenant's share,
--- jobs that ended lately, minutes in which they did}.
--- uses: queue tell order job
-local id, payload = ARGV[5], ARGV[6]
-local found = load()
-if redis.call('HEXISTS', T .. 'unfinished', id) == 1 then return { 'exists' } end
-if ARGV[15] == '1' then
-  if redis.call('HEXISTS', T .. 'ended', id) == 1 then return { 'exists' } end
-  if redis.call('EXISTS', T .. 'revoked:' .. id) == 1 then return { 'revoked' } end
-  if idparts(id) * 1000 < now - tonumber(ARGV[16]) then return { 'stale' } end
-end
-if not found then
-  fresh(tonumber(ARGV[14]))
-elseif not follows(idparts(id)) then
-  return { 'early', F[F_LAST_TIME], F[F_LAST_REST] }
-end
-if F[F_STATE] == QUEUE_DRAINING then return { 'drained' } end
-
-local most, bytes = tonumber(ARGV[12]), tonumber(ARGV[13])
-local unfinished = F[F_COUNTS + C_READY] + F[F_COUNTS + C_DELAYED] + F[F_COUNTS + C_RUNNING]
-local deep = most > 0 and unfinished >= most
-local large = bytes > 0 and F[F_BYTES] + #payload > bytes
-local own = tonumber(ARGV[17])
-if deep or large or own > 0 and redis.call('ZCARD', T .. 'open:' .. ARGV[7]) >= own then
-  count(N_REJECTED)
-  save()
-  local ended, minutes = 0, 0
-  for back = 0, 4 do
-    local n = 0
-    if back == 0 then
-      n = F[F_CURRENT + N_COMPLETED] + F[F_CURRENT + N_FAILED] + F[F_CURRENT + N_CANCELLED]
-    else
-      local raw = redis.call('HGET', T .. 'minutes', F[F_MINUTE] - back)
-      local c = raw and cmsgpack.unpack(raw)
-      if c then n = c[N_COMPLETED] + c[N_FAILED] + c[N_CANCELLED] end
+-- used any more; {'early', time in ms and last 46 bits of an id} where it must sort after that one, which
+-- an import has brought or whose job is gone; {'drained'}; {'full', 1 for the bytes, 2 for the tenant's
+-- share, jobs that ended lately, minutes in which they did}.
+-- Several calls may share a run, see lib/many.lua.
+-- uses: queue tell order job many
+return many(function(ARGV)
+  local id, payload = ARGV[5], ARGV[6]
+  local found = load()
+  if ARGV[15] == '1' then
+    for _, where in ipairs({ 'unfinished', 'ended' }) do
+      if redis.call('HEXISTS', T .. where, id) == 1 then return { 'exists' } end
     end
-    if n > 0 then ended, minutes = ended + n, minutes + 1 end
+    if redis.call('EXISTS', T .. 'revoked:' .. id) == 1 then return { 'revoked' } end
+    if idparts(id) * 1000 < now - tonumber(ARGV[16]) then return { 'stale' } end
   end
-  return { 'full', deep and 0 or large and 1 or 2, ended, minutes }
-end
+  if not found then
+    fresh(tonumber(ARGV[14]))
+  elseif not follows(idparts(id)) then
+    return { 'early', F[F_LAST_TIME], F[F_LAST_REST] }
+  end
+  if F[F_STATE] == QUEUE_DRAINING then return { 'drained' } end
 
-redis.call('SET', T .. 'payload:' .. id, payload)
-F[F_PLACE] = math.max(F[F_PLACE] + 1, now)
-F[F_BYTES] = F[F_BYTES] + #payload
-local tenant = ARGV[7]
-local r = {
-  'q', tenant, ARGV[8], tonumber(ARGV[9]), F[F_PLACE], now, 0, 0, 0, 0, 0, tonumber(ARGV[10]), 0, 0, 0, 0, '',
-  #payload, 1, 1, FIRST_EVENT, now, '', '', {}, {}, ARGV[11],
-}
-ready(id, r, true)
-redis.call('ZADD', T .. 'open', 0, id)
-redis.call('ZADD', T .. 'open:' .. tenant, 0, id)
-put(id, r)
-count(N_SUBMITTED)
-save()
-flush()
-return { 'ok' }
+  local most, bytes = tonumber(ARGV[12]), tonumber(ARGV[13])
+  local unfinished = F[F_COUNTS + C_READY] + F[F_COUNTS + C_DELAYED] + F[F_COUNTS + C_RUNNING]
+  local deep = most > 0 and unfinished >= most
+  local large = bytes > 0 and F[F_BYTES] + #payload > bytes
+  local own = tonumber(ARGV[17])
+  if deep or large or own > 0 and redis.call('ZCARD', T .. 'open:' .. ARGV[7]) >= own then
+    count(N_REJECTED)
+    save()
+    local ended, minutes = 0, 0
+    for back = 0, 4 do
+      local n = 0
+      if back == 0 then
+        n = F[F_CURRENT + N_COMPLETED] + F[F_CURRENT + N_FAILED] + F[F_CURRENT + N_CANCELLED]
+      else
+        local raw = redis.call('HGET', T .. 'minutes', F[F_MINUTE] - back)
+        local c = raw and cmsgpack.unpack(raw)
+        if c then n = c[N_COMPLETED] + c[N_FAILED] + c[N_CANCELLED] end
+      end
+      if n > 0 then ended, minutes = ended + n, minutes + 1 end
+    end
+    return { 'full', deep and 0 or large and 1 or 2, ended, minutes }
+  end
+
+  redis.call('SET', T .. 'payload:' .. id, payload)
+  F[F_PLACE] = math.max(F[F_PLACE] + 1, now)
+  F[F_BYTES] = F[F_BYTES] + #payload
+  local tenant = ARGV[7]
+  local r = {
+    'q', tenant, ARGV[8], tonumber(ARGV[9]), F[F_PLACE], now, 0, 0, 0, 0, 0, tonumber(ARGV[10]), 0, 0, 0, 0, '',
+    #payload, 1, 1, FIRST_EVENT, now, '', '', {}, {}, ARGV[11], '',
+  }
+  ready(id, r, true)
+  redis.call('ZADD', T .. 'open', 0, id)
+  redis.call('ZADD', T .. 'open:' .. tenant, 0, id)
+  put(id, r)
+  count(N_SUBMITTED)
+  save()
+  return { 'ok' }
+end)

@@ -7,6 +7,7 @@
 -- uses: queue tell order job lease due
 if not load() then return { 0, 0 } end
 local most = tonumber(ARGV[5])
+local stale = false
 local expired = redis.call('ZRANGEBYSCORE', T .. 'leases', '-inf', F[F_CLOCK], 'LIMIT', 0, 1)
 local answer = { #expired, promotedue(most, tonumber(ARGV[6])) }
 for i, key in ipairs({ 'kept', 'kept:failed' }) do
@@ -19,11 +20,17 @@ for i, key in ipairs({ 'kept', 'kept:failed' }) do
     end
   end
 end
-local changed = next(shares) or answer[2] > 0 or answer[3]
+-- Some shares that mean nothing any more; those of a tenant that comes no more nobody else looks at.
+for _, tenant in ipairs(redis.call('HRANDFIELD', T .. 'shares', 20)) do
+  local sh, live = share(tenant), false
+  for p, finish in pairs(sh[2]) do live = live or finish > virtual(p) end
+  if sh[1] == 0 and not live then sh.changed, stale = true, true end
+end
+local changed = stale or answer[2] > 0 or answer[3]
 if changed or F[F_COUNTS + C_RUNNING] > 0 or step > MAX_CLOCK_STEP / 2 then
   unlock()
   saveshares()
-  save()
+  write()
   flush()
 end
 return answer

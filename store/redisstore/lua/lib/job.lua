@@ -45,16 +45,38 @@ local function trim(id, r, most, bytes)
       end
     end
   end
+  while over() do
+    local oldest, rest = string.match(r[R_STATES], '^([^\n]*)\n(.+)$')
+    if not oldest then break end
+    r[R_STATES] = rest
+    local _, head = string.find(oldest, '^%d+ %d+ %l ')
+    drop(#oldest - head)
+  end
   redis.call('DEL', key)
   for i, v in ipairs(all) do
     if not gone[i] then redis.call('RPUSH', key, v) end
   end
 end
 
+-- keep puts an event of the job's state into its record, and those that are there already into the
+-- stream once they are many.
+local function keep(id, r, line)
+  if #r[R_STATES] > MAX_STATES_BYTES then
+    for old in string.gmatch(r[R_STATES], '[^\n]+') do redis.call('RPUSH', T .. 'events:' .. id, old) end
+    r[R_STATES] = ''
+  end
+  r[R_STATES] = r[R_STATES] .. line .. '\n'
+end
+
 -- event appends to the job's stream, within its bounds. The caller saves the record.
 local function event(id, r, kind, data)
   r[R_SEQ] = r[R_SEQ] + 1
-  redis.call('RPUSH', T .. 'events:' .. id, string.format('%d %d %s ', r[R_SEQ], now, kind) .. data)
+  local line = string.format('%d %d %s ', r[R_SEQ], now, kind) .. data
+  if kind == 's' then
+    keep(id, r, line)
+  else
+    redis.call('RPUSH', T .. 'events:' .. id, line)
+  end
   r[R_EVENTS], r[R_EVENT_BYTES] = r[R_EVENTS] + 1, r[R_EVENT_BYTES] + #data
   local most, bytes = tonumber(ARGV[3]), tonumber(ARGV[4])
   if r[R_EVENTS] > most or r[R_EVENT_BYTES] > bytes then trim(id, r, most, bytes) end

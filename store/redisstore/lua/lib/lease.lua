@@ -83,6 +83,7 @@ end
 
 -- forget drops a job that has ended.
 local function forget(id, r)
+  outdate(id)
   unkeep(id, r)
   redis.call('DEL', T .. 'payload:' .. id, T .. 'events:' .. id)
   if r[R_WATCHERS][1] then watched[id] = r[R_WATCHERS] end

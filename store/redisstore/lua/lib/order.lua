@@ -17,9 +17,9 @@ end
 -- member is what stands in a lane for a group whose head has this place.
 local function member(place, g) return string.format('%016d', place) .. g end
 
-local function score(priority, start) return (100 - priority) * START_BITS + start end
+local function score(priority, start) return string.format('%d', (100 - priority) * START_BITS + start) end
 
--- share is what a tenant has of the queue: how many of its jobs run, and at which virtual time, by
+-- share is what a tenant has of the queue: how many of its jobs run, if there is a limit, and at which virtual time, by
 -- priority, its last claimed job ends.
 local function share(tenant)
   local sh = shares[tenant]
@@ -56,17 +56,21 @@ local function start(sh, priority)
   return math.max(virtual(p), sh[2][p] or 0)
 end
 
--- promote makes the first of a group that has none its head; at its tenant's limit the group is parked.
-local function promote(g, tenant, priority, lane)
-  local first = redis.call('ZRANGE', T .. 'group:' .. g, 0, 0, 'WITHSCORES')
-  if not first[1] then return false end
+-- head_of gives a group a head, which has this place; at its tenant's limit the group is parked.
+local function head_of(g, tenant, priority, lane, place)
   local sh = share(tenant)
   if atlimit(sh) then
     redis.call('ZADD', T .. 'parked', 0, g)
     return false
   end
-  redis.call('ZADD', T .. 'lane:' .. lane, score(priority, start(sh, priority)), member(first[2], g))
+  redis.call('ZADD', T .. 'lane:' .. lane, score(priority, start(sh, priority)), member(place, g))
   return true
+end
+
+-- promote makes the first of a group that has none its head, and tells whether it did.
+local function promote(g, tenant, priority, lane)
+  local place = redis.call('ZRANGE', T .. 'group:' .. g, 0, 0, 'WITHSCORES')[2]
+  return place and head_of(g, tenant, priority, lane, place) or false
 end
 
 -- ready puts a job into its lane. last: its place is behind all others.
@@ -80,7 +84,7 @@ local function ready(id, r, last)
   redis.call('ZADD', key, place, id)
   if F[F_LIMIT] == 0 or not atlimit(share(tenant)) then wake(lane) end
   if last and redis.call('ZCARD', key) == 1 or not last and not first then
-    promote(g, tenant, priority, lane)
+    head_of(g, tenant, priority, lane, place)
   elseif not last and place < tonumber(first) then
     -- Older than the group's head: it takes its place.
     local old, heads = member(first, g), T .. 'lane:' .. lane
@@ -113,8 +117,9 @@ local function unpark(groups)
   end
 end
 
--- release notes that a job of the tenant runs no more.
+-- release notes that a job of the tenant runs no more. Without a limit nobody counts them.
 local function release(tenant)
+  if F[F_LIMIT] == 0 then return end
   local sh = share(tenant)
   local was = atlimit(sh)
   sh[1], sh.changed = math.max(sh[1] - 1, 0), true
@@ -127,7 +132,7 @@ end
 -- serve notes that a job of the tenant, which was a head with this start, is claimed.
 local function serve(r, at)
   local p, sh = tostring(r[R_PRIORITY]), share(r[R_TENANT])
-  sh[1], sh.changed = sh[1] + 1, true
+  sh[1], sh.changed = F[F_LIMIT] > 0 and sh[1] + 1 or 0, true
   sh[2][p] = math.max(at, sh[2][p] or 0) + 1
   if at > virtual(p) then
     times[p] = at

@@ -26,8 +26,9 @@ local function tick()
   end
 end
 
--- load reads the figures; false where the queue holds nothing yet.
+-- load reads the figures, once; false where the queue holds nothing yet.
 local function load()
+  if F then return true end
   local raw = redis.call('GET', KEYS[1])
   if not raw then return false end
   F = { struct.unpack(FIGURES_FORMAT, raw) }
@@ -48,9 +49,18 @@ local function idparts(id)
   return tonumber(string.sub(id, 1, 8) .. string.sub(id, 10, 13), 16), tonumber(string.sub(id, 25), 16) % 2^46
 end
 
--- follows tells whether an id sorts after all those that imports have brought.
+-- follows tells whether an id sorts after all those that imports have brought, and those of jobs that are
+-- gone.
 local function follows(at, rest)
   return at > F[F_LAST_TIME] or at == F[F_LAST_TIME] and rest > F[F_LAST_REST]
+end
+
+-- outdate has later ids sort after this one, and tells whether they would not have.
+local function outdate(id)
+  local at, rest = idparts(id)
+  if not follows(at, rest) then return false end
+  F[F_LAST_TIME], F[F_LAST_REST] = at, rest
+  return true
 end
 
 -- count adds to a counter of the queue, in its totals and in the current minute.
@@ -79,7 +89,8 @@ end
 -- unlock has a full server take what follows: it refuses only a script's first write.
 local function unlock() redis.call('HDEL', T .. 'minutes', '-') end
 
-local function save()
+-- write keeps the figures.
+local function write()
   local m = math.floor(now / 60000000)
   if m ~= F[F_MINUTE] then turn(m) end
   for which, n in pairs(counted) do
