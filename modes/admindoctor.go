@@ -15,8 +15,8 @@ import (
 func doctorCommand(p Process) *cli.Command {
 	return &cli.Command{
 		Name:  "doctor",
-		Usage: "examine this machine: kernel, cgroups, containerd, images, disk; say how to mend what is wrong",
-		Flags: append(configFlags(), &cli.BoolFlag{Name: "json", Usage: "print JSON"}),
+		Usage: "examine this machine: kernel, cgroups, containerd, images, disk, and the queue's server; say how to mend what is wrong",
+		Flags: append(configFlags(), redisFlag(), &cli.BoolFlag{Name: "json", Usage: "print JSON"}),
 		Action: func(c *cli.Context) error {
 			return examine(c, p, containerd.Doctor)
 		},
@@ -50,7 +50,7 @@ func examine(c *cli.Context, p Process, doctor func(context.Context, containerd.
 			o.Runtimes = append(o.Runtimes, containerd.LanguageRuntime{Language: e.config.Name, Runtime: name})
 		}
 	}
-	checks := doctor(c.Context, o)
+	checks := append(doctor(c.Context, o), examineStore(c.Context, cfg)...)
 	if c.Bool("json") {
 		err = writeJSON(p.Stdout, checks)
 	} else {

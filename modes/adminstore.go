@@ -103,7 +103,7 @@ func openPresentStore(c *cli.Context) (st store.Store, name string, err error) {
 			return nil, "", err
 		}
 	}
-	st, err = openStore(c.Context, cfg, storeOptions(cfg.Store))
+	st, err = openStore(c.Context, cfg, storeOptions(cfg.Store), false)
 	return st, storeName(cfg), err
 }
 

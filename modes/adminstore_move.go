@@ -181,7 +181,7 @@ func importIntoFolder(c *cli.Context, r io.Reader) (sum store.Imported, err erro
 	if err != nil {
 		return sum, err
 	}
-	st, err := openStore(c.Context, cfg, storeOptions(cfg.Store))
+	st, err := openStore(c.Context, cfg, storeOptions(cfg.Store), false)
 	if err != nil {
 		return sum, heldHint(err)
 	}

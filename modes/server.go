@@ -38,7 +38,7 @@ func (s *server) begin(ctx context.Context) error {
 		return err
 	}
 	metrics := web.NewMetrics()
-	st, err := s.openStore(ctx, metrics.JobEnded)
+	st, err := s.openStore(ctx, true, metrics.JobEnded)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"optimus/config"
+	"optimus/sandbox/containerd"
 	"optimus/store"
 	"optimus/store/boltstore"
 	"optimus/store/redisstore"
@@ -24,12 +25,15 @@ func storeName(cfg config.Config) string {
 }
 
 // openStore opens the store that the settings mean: of a Redis-protocol server, or a file in the data
-// folder. It is made where there is none.
-func openStore(ctx context.Context, cfg config.Config, o store.Options) (store.Store, error) {
+// folder. It is made where there is none. Its tenants' running limit becomes that of the settings only
+// for a server, which alone submits: a worker's settings may not state it.
+func openStore(ctx context.Context, cfg config.Config, o store.Options, server bool) (store.Store, error) {
 	if !cfg.Redis.Present() {
 		return openStoreFile(cfg, o)
 	}
-	st, err := redisstore.Open(ctx, redisOptions(cfg.Redis), o)
+	ro := redisOptions(cfg.Redis)
+	ro.KeepLimit = !server
+	st, err := redisstore.Open(ctx, ro, o)
 	if err != nil {
 		return nil, fmt.Errorf("open the store of the Redis-protocol server (redis.url, from %s): %w", cfg.Origin("redis.url"), err)
 	}
@@ -47,21 +51,65 @@ func openStoreFile(cfg config.Config, o store.Options) (*boltstore.Store, error)
 	return st, nil
 }
 
-// openStore opens the store and closes it when the node stops. ended is told of each job that this
-// process ends.
-func (n *node) openStore(ctx context.Context, ended func(store.Job)) (store.Store, error) {
+// openStore opens the store, as a server or not, and closes it when the node stops. ended is told of
+// each job that this process ends.
+func (n *node) openStore(ctx context.Context, server bool, ended func(store.Job)) (store.Store, error) {
 	cfg := n.config
 	if n.storeDir != "" {
 		cfg.Data, cfg.Redis = n.storeDir, config.Redis{}
 	}
 	o := storeOptions(cfg.Store)
 	o.Ended = ended
-	st, err := openStore(ctx, cfg, o)
+	st, err := openStore(ctx, cfg, o, server)
 	if err != nil {
 		return nil, err
 	}
 	n.life.onStop("store", closeStore, func(context.Context) error { return st.Close() })
+	for _, c := range checkStore(ctx, cfg, st) {
+		if c.Status != containerd.StatusOK {
+			n.log.Warn().Str("store", storeName(cfg)).Msg(c.Detail)
+		}
+	}
 	return st, nil
+}
+
+// checkStore says whether the store keeps what it is told as well as the settings want. Of a file there
+// is nothing to say.
+func checkStore(ctx context.Context, cfg config.Config, st store.Store) []containerd.Check {
+	const name = "queue"
+	checker, ok := st.(interface {
+		Check(ctx context.Context) ([]string, error)
+	})
+	if !ok {
+		return nil
+	}
+	found, err := checker.Check(ctx)
+	if err != nil {
+		found = append(found, "the server does not say how it keeps what it is told: "+err.Error())
+	}
+	if len(found) == 0 {
+		return []containerd.Check{{
+			Name: name, Status: containerd.StatusOK, Detail: "the Redis-protocol server keeps what it is told as durability " + cfg.Redis.Durability + " wants",
+		}}
+	}
+	var checks []containerd.Check
+	for _, what := range found {
+		checks = append(checks, containerd.Check{Name: name, Status: containerd.StatusWarn, Detail: what})
+	}
+	return checks
+}
+
+// examineStore is what the doctor says of a Redis-protocol server; nothing where the store is a file.
+func examineStore(ctx context.Context, cfg config.Config) []containerd.Check {
+	if !cfg.Redis.Present() {
+		return nil
+	}
+	st, err := openStore(ctx, cfg, storeOptions(cfg.Store), false)
+	if err != nil {
+		return []containerd.Check{{Name: "queue", Status: containerd.StatusFail, Detail: err.Error(), Fix: "start the server, or mend the settings of [redis]"}}
+	}
+	defer st.Close()
+	return checkStore(ctx, cfg, st)
 }
 
 // makeDataFolder makes the folder of all that this machine keeps.

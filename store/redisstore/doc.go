@@ -83,7 +83,7 @@
 // starts at that time, or where its tenant's last claimed job ends, one unit after that one's start,
 // whichever is later (start-time fair queueing). A tenant at its running limit has no heads: a claim
 // that meets one parks its group, and parked groups come back when a job of the tenant stops running.
-// The limit is the one with which a store was last opened. Between queues priority decides, then whose
+// The limit is the one with which a store was last opened without KeepLimit. Between queues priority decides, then whose
 // turn it is.
 //
 // A job's place is when it came, in µs, and behind the one before. One that an import brings has the place

@@ -64,6 +64,9 @@ type Options struct {
 	RetryFor time.Duration
 	// Timeout is how long the server may take to answer; 0 means 10 s.
 	Timeout time.Duration
+	// KeepLimit leaves the tenants' running limit as the last store that was opened without it has set it:
+	// for who submits nothing, such as a worker.
+	KeepLimit bool
 	// LocalClock takes the time from store.Options.Now in place of the server's clock: for tests.
 	LocalClock bool
 }

@@ -109,12 +109,22 @@ func (s *Store) begin(ctx context.Context) error {
 	if err := s.readQueues(ctx); err != nil {
 		return err
 	}
+	if err := s.setLimits(ctx); err != nil {
+		return err
+	}
+	return s.listen(ctx)
+}
+
+func (s *Store) setLimits(ctx context.Context) error {
+	if s.ro.KeepLimit {
+		return nil
+	}
 	for _, n := range s.queues.all() {
 		if _, err := s.run(ctx, "set the tenants' limit", s.queueCall("limit", n, -1, s.o.TenantRunning)); err != nil {
 			return err
 		}
 	}
-	return s.listen(ctx)
+	return nil
 }
 
 // Close waits for the calls under way and closes the connections. Later calls wait for the first.
