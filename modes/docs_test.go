@@ -33,6 +33,23 @@ func TestArchitectureHasTheTransitions(t *testing.T) {
 	}
 }
 
+// TestQueueIsAsThePackagesSay compares docs/QUEUE.md with the transition table, and with the trees that
+// the stores' packages draw, which their own tests compare with what is stored.
+func TestQueueIsAsThePackagesSay(t *testing.T) {
+	t.Parallel()
+	text := document(t, "docs/QUEUE.md")
+	if table := store.TransitionTable(); !strings.Contains(text, table) {
+		t.Errorf("docs/QUEUE.md has not the code's table:\n%s", table)
+	}
+	for _, pkg := range []string{"boltstore", "redisstore"} {
+		drawn := regexp.MustCompile(`(?m)(?:^//\t.*\n)+`).FindString(document(t, "store/"+pkg+"/doc.go"))
+		tree := "```\n" + strings.ReplaceAll(drawn, "//\t", "") + "```\n"
+		if drawn == "" || !strings.Contains(text, tree) {
+			t.Errorf("docs/QUEUE.md has not the tree of %s:\n%s", pkg, tree)
+		}
+	}
+}
+
 func TestArchitectureNamesFoldersThatExist(t *testing.T) {
 	t.Parallel()
 	text := document(t, "docs/ARCHITECTURE.md")
