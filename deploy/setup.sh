@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Installs from Debian what running and testing Optimus need, and says why. With nothing missing it
 # does nothing, in some milliseconds.
+#
+#   setup.sh [PROOF=PACKAGE=WHY]…   what is needed besides, in the form of the list below
 set -euo pipefail
 
 # What shows that it is there (a command or a file) = Debian package = why.
@@ -13,7 +15,9 @@ needed=(
   "setfattr=attr=marks cgroups as delegated, in tests"
   "gcc=gcc=links tests under the race detector"
   "redis-server=redis-server=keeps queues, in tests, which start their own"
+  "faketime=faketime=gives a queue's server another clock, in tests"
   "/usr/include/stdlib.h=libc6-dev=links tests under the race detector"
+  "$@"
 )
 
 die() {
@@ -21,18 +25,22 @@ die() {
   exit 1
 }
 
-# Debian starts what it installs. redis-server, which is for tests alone, is kept from that, unless the
-# machine has a policy of its own.
+# Debian starts what it installs. Servers that are for tests alone are kept from that, unless the machine
+# has a policy of its own.
 policy=
-without_redis() {
-  if [[ " ${missing[*]} " == *" redis-server "* ]] && [ ! -e /usr/sbin/policy-rc.d ]; then
+without_servers() {
+  local services=()
+  for service in redis-server postgresql; do
+    [[ " ${missing[*]} " != *" $service "* ]] || services+=("$service")
+  done
+  if [ ${#services[@]} -gt 0 ] && [ ! -e /usr/sbin/policy-rc.d ]; then
     policy=/usr/sbin/policy-rc.d
     # shellcheck disable=SC2016 # the policy's own arguments
-    printf '#!/bin/sh\ncase "$*" in *redis*) exit 101 ;; esac\n' >"$policy"
+    printf '#!/bin/sh\ncase "$*" in *redis* | *postgresql*) exit 101 ;; esac\n' >"$policy"
     chmod 755 "$policy"
   fi
   "$@"
-  [ -z "$policy" ] || systemctl --quiet disable redis-server 2>/dev/null || true
+  [ -z "$policy" ] || systemctl --quiet disable "${services[@]}" 2>/dev/null || true
 }
 
 missing=()
@@ -60,6 +68,6 @@ if [ ${#missing[@]} -gt 0 ]; then
     }
   }
   apt update
-  without_redis apt install -y --no-install-recommends "${missing[@]}"
+  without_servers apt install -y --no-install-recommends "${missing[@]}"
 fi
 [ "$(id -u)" = 0 ] || die "not root: containers, mounts and cgroups need it. Run make as root"
