@@ -32,17 +32,17 @@ func newFleet(l *lab, url string, env ...string) *fleet {
 }
 
 // api starts a server without a worker.
-func (f *fleet) api(t *testing.T, env ...string) *serving {
+func (f *fleet) api(t *testing.T) *serving {
 	t.Helper()
-	s := f.launch(t, []string{"serve", "--listen", "127.0.0.1:0", "--worker=false"}, slices.Concat(f.env, env)...)
+	s := f.launch(t, []string{"serve", "--listen", "127.0.0.1:0", "--worker=false"}, f.env...)
 	s.untilReady(t)
 	return s
 }
 
 // work starts a worker.
-func (f *fleet) work(t *testing.T, env ...string) *serving {
+func (f *fleet) work(t *testing.T) *serving {
 	t.Helper()
-	s := f.launch(t, []string{"work"}, slices.Concat(f.env, env)...)
+	s := f.launch(t, []string{"work"}, f.env...)
 	s.untilReady(t)
 	return s
 }
@@ -271,12 +271,14 @@ func testFleetFailsOver(t *testing.T, l *lab) {
 		servers func(t *testing.T) (master, heir *redistest.Server)
 	}{
 		{
-			"Sentinels", redisstore.Options{Addrs: sentinels, Master: redistest.MasterName, Durability: redisstore.Replicated},
+			"Sentinels",
+			redisstore.Options{Addrs: sentinels, Master: redistest.MasterName, Durability: redisstore.Replicated},
 			[]string{"OPTIMUS_REDIS_ADDRESSES=" + strings.Join(sentinels, ","), "OPTIMUS_REDIS_MASTER=" + redistest.MasterName},
 			func(*testing.T) (_, _ *redistest.Server) { return master, replica },
 		},
 		{
-			"Cluster", redisstore.Options{Addrs: addrs, Cluster: true, Durability: redisstore.Replicated},
+			"Cluster",
+			redisstore.Options{Addrs: addrs, Cluster: true, Durability: redisstore.Replicated},
 			[]string{"OPTIMUS_REDIS_ADDRESSES=" + strings.Join(addrs, ","), "OPTIMUS_REDIS_CLUSTER=true"},
 			func(t *testing.T) (_, _ *redistest.Server) { t.Helper(); return busiest(t, nodes) },
 		},
