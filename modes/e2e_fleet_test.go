@@ -3,7 +3,6 @@ package modes
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
