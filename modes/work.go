@@ -62,7 +62,7 @@ func (w *workNode) begin(ctx context.Context) error {
 	if err := makeDataFolder(w.config); err != nil {
 		return err
 	}
-	st, err := w.openStore(ctx, func(store.Job) {}) //nolint:contextcheck // it outlives this
+	st, err := w.openStore(ctx, func(store.Job) {})
 	if err != nil {
 		return err
 	}
