@@ -12,7 +12,8 @@ local step = 0
 local counted = {}
 
 -- tick moves the queue's clock along with the time, and notes an outage: a gap between two
--- operations, which somebody who asks now has lived through.
+-- operations, which somebody who asks now has lived through. Whoever asks first after the gap has, if
+-- he ever heard from the queue: nobody did meanwhile, whatever he takes for the time.
 local function tick()
   step = now - F[F_SEEN]
   if step > MAX_CLOCK_STEP then F[F_GAP] = F[F_SEEN] end
@@ -20,7 +21,7 @@ local function tick()
   F[F_CLOCK] = F[F_CLOCK] + math.min(math.max(step, 0), MAX_CLOCK_STEP)
   if step > MAX_CLOCK_STEP then F[F_GAP_CLOCK] = F[F_CLOCK] end
   local last = tonumber(ARGV[2])
-  if F[F_GAP] >= 0 and last > 0 and last <= F[F_GAP] then
+  if last > 0 and (step > MAX_CLOCK_STEP or F[F_GAP] >= 0 and last <= F[F_GAP]) then
     F[F_OUTAGE] = F[F_GAP_CLOCK]
     F[F_GAP] = -1
   end
