@@ -132,8 +132,9 @@ func testFleetJudges(t *testing.T, l *lab) {
 // once.
 func testFleetKilled(t *testing.T, l *lab) {
 	r := chance(t)
-	queue := redistest.Start(t)
-	f := newFleet(l, queue.URL, "OPTIMUS_WORKER_LEASE=3s")
+	// Under `everysec` a server whose disk is slow holds its writes back for up to two seconds.
+	queue := redistest.Start(t, "--appendfsync", "always")
+	f := newFleet(l, queue.URL, "OPTIMUS_REDIS_DURABILITY=fsync", "OPTIMUS_WORKER_LEASE=3s")
 	server := f.api(t)
 	workers := []*serving{f.work(t), f.work(t)}
 	st := newStream(t)

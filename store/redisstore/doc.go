@@ -54,7 +54,7 @@
 // states its keys, arguments and answers. All keys of a queue share a slot of a Cluster; a script is
 // given one of them and makes the others' names from it. Scripts are called by their hash, and brought
 // to a server that does not know them. They check before they write. Their first write is one that a server
-// refuses that is full, if it is a submission or progress, and one that it never refuses otherwise: what has
+// refuses that is full, if it is a submission, an import or progress, and one that it never refuses otherwise: what has
 // been accepted can be worked off.
 //
 // Concurrent calls share pipelines, and those of the common scripts for one queue a run of the script, which
@@ -70,7 +70,7 @@
 //
 // A key's record has a slot of its own, so three scripts make a job with a key: one reserves the key
 // for an id, one makes the job, unless it is there, and one confirms. Whoever finds a reservation whose
-// job is missing makes that job, with the same id. Where that must not be (the queue is full, the
+// job is missing makes that job, with the same id. Where that must not be (the queue is full or drained, the
 // reservation is for another payload or is older than a minute) the id is revoked in its queue first, after which no
 // late submission can use it, and another takes its place.
 //

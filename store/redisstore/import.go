@@ -43,21 +43,21 @@ func (s *Store) Import(ctx context.Context, records []store.Record) (store.Impor
 // adoptQueues registers the queues of the records under the numbers that they have there.
 func (s *Store) adoptQueues(ctx context.Context, records []store.Record) error {
 	for range keyTries {
-		added, err := s.learnQueues(ctx)
-		if err != nil {
+		if err := s.readQueues(ctx); err != nil {
 			return err
 		}
 		if err := store.CheckQueues(records, s.queues.byNumber()); err != nil {
 			return err
 		}
-		args := []any{s.keys.newsChannel}
+		args, made := []any{s.keys.newsChannel}, []uint16{}
 		for _, r := range records {
 			if r.Queue != nil && s.queues.name(r.Queue.Number) == "" {
 				args = append(args, int(r.Queue.Number), r.Queue.Name)
+				made = append(made, r.Queue.Number)
 			}
 		}
-		if len(args) == 1 {
-			return s.adopt(ctx, added, true)
+		if len(made) == 0 {
+			return nil
 		}
 		value, err := s.run(ctx, "make queues", &call{
 			script: s.scripts["adopt"], keys: []string{s.keys.numbers, s.keys.names}, args: args, acknowledged: true,
@@ -66,12 +66,11 @@ func (s *Store) adoptQueues(ctx context.Context, records []store.Record) error {
 			return err
 		}
 		if n, _ := value.(int64); n == 1 {
-			more, err := s.learnQueues(ctx)
-			if err != nil {
+			if err := s.readQueues(ctx); err != nil {
 				return err
 			}
 			// Who waits here must be known there before the first job comes.
-			return s.adopt(ctx, append(added, more...), true)
+			return s.adopt(ctx, made, false)
 		}
 		// Others have made a queue meanwhile.
 	}

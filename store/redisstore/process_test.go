@@ -406,3 +406,21 @@ func TestSharesAreForgotten(t *testing.T) {
 		return n <= 1
 	})
 }
+
+// TestAQueueThatWasReadIsWaitedIn: a process that knows of a new queue before the news of it is told of its
+// jobs all the same.
+func TestAQueueThatWasReadIsWaitedIn(t *testing.T) {
+	t.Parallel()
+	a, b := two(t, store.Options{})
+	ch, err := b.Wake(t.Context(), []store.Lane{anyLane})
+	must(t, err)
+	_, err = a.run(t.Context(), "make queue", &call{
+		script: a.scripts["register"], keys: []string{a.keys.numbers, a.keys.names},
+		args: []any{"new", store.MaxQueueNumber, "nobody hears it"},
+	})
+	must(t, err)
+	_, err = b.Queues(t.Context())
+	must(t, err)
+	submitTest(t, a, store.NewJob{Queue: "new"})
+	hears(t, "a submission", ch)
+}

@@ -77,10 +77,14 @@ func (q *queues) learn(names map[uint16]string) (added []uint16) {
 	return added
 }
 
-// readQueues learns which queues there are.
+// readQueues learns which queues there are. Who waits here also waits in the new ones: the news of them
+// tells nothing new any more.
 func (s *Store) readQueues(ctx context.Context) error {
-	_, err := s.learnQueues(ctx)
-	return err
+	added, err := s.learnQueues(ctx)
+	if err != nil {
+		return err
+	}
+	return s.adopt(ctx, added, true)
 }
 
 // learnQueues is readQueues, and gives those that are new.
