@@ -17,24 +17,25 @@ import (
 	"time"
 
 	"optimus/store"
+	"optimus/store/storetest/redistest"
 )
 
 // TestUser works as a user who may touch the store's keys and channels alone.
 func TestUser(t *testing.T) {
 	t.Parallel()
-	srv := startSingle(t)
+	srv := redistest.Start(t)
 	acl := strings.Fields("ACL SETUSER jobs on >secret ~jobs:* ~{jobs}:* ~{jobs:* &jobs:* +@all -@dangerous +info")
 	args := make([]any, len(acl))
 	for i, a := range acl {
 		args[i] = a
 	}
-	must(t, srv.client(t).Do(t.Context(), args...).Err())
+	must(t, srv.Client(t).Do(t.Context(), args...).Err())
 	file := filepath.Join(t.TempDir(), "password")
 	must(t, os.WriteFile(file, []byte("secret\nmore\n"), 0o600))
 	for name, ro := range map[string]Options{
-		"password":      {URL: srv.url, Username: "jobs", Password: "secret"},
-		"password file": {URL: srv.url, Username: "jobs", PasswordFile: file},
-		"URL":           {URL: strings.Replace(srv.url, "unix://", "unix://jobs:secret@", 1)},
+		"password":      {URL: srv.URL, Username: "jobs", Password: "secret"},
+		"password file": {URL: srv.URL, Username: "jobs", PasswordFile: file},
+		"URL":           {URL: strings.Replace(srv.URL, "unix://", "unix://jobs:secret@", 1)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -54,8 +55,8 @@ func TestUser(t *testing.T) {
 		})
 	}
 	for name, ro := range map[string]Options{
-		"a wrong password": {URL: srv.url, Username: "jobs", Password: "guess"},
-		"another's keys":   {URL: srv.url, Username: "jobs", Password: "secret", Prefix: "other"},
+		"a wrong password": {URL: srv.URL, Username: "jobs", Password: "guess"},
+		"another's keys":   {URL: srv.URL, Username: "jobs", Password: "secret", Prefix: "other"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -91,8 +92,8 @@ func certificate(t *testing.T) (cert, key string) {
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	cert, key := certificate(t)
-	port := fmt.Sprint(freePort(t))
-	onPort(t, "--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert)
+	port := fmt.Sprint(redistest.FreePort(t))
+	redistest.OnPort(t, "--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert)
 	url := "rediss://127.0.0.1:" + port
 	for name, ro := range map[string]Options{
 		"by address": {URL: url, CAFile: cert, CertFile: cert, KeyFile: key},

@@ -14,14 +14,15 @@ import (
 
 	"optimus/sandbox"
 	"optimus/store"
+	"optimus/store/storetest/redistest"
 )
 
 func benchStore(b *testing.B) *Store {
 	b.Helper()
-	srv := single(b.TempDir())
-	must(b, srv.start())
-	b.Cleanup(srv.kill)
-	return openTest(b, Options{URL: srv.url}, store.Options{})
+	srv := redistest.New(b.TempDir())
+	must(b, srv.Start())
+	b.Cleanup(srv.Kill)
+	return openTest(b, Options{URL: srv.URL}, store.Options{})
 }
 
 // benchJob is a submission of about the usual size: a small program, three tests.

@@ -14,6 +14,7 @@ import (
 
 	"optimus/sandbox"
 	"optimus/store"
+	"optimus/store/storetest/redistest"
 )
 
 var anyLane = store.LaneOf(sandbox.Language{})
@@ -117,16 +118,17 @@ func checkStream(t *testing.T, s *Store, acknowledged map[store.ID]bool, ended i
 // append-only file: nobody sees an error, and nothing is lost or doubled.
 func TestKill(t *testing.T) {
 	t.Parallel()
-	srv := startSingle(t)
+	// Under `everysec` a server whose disk is slow holds its writes back for up to two seconds.
+	srv := redistest.Start(t, "--appendfsync", "always")
 	var ended atomic.Int64
-	s := openTest(t, Options{URL: srv.url, RetryFor: time.Minute}, store.Options{Ended: func(store.Job) { ended.Add(1) }})
+	s := openTest(t, Options{URL: srv.URL, RetryFor: time.Minute, Durability: Fsync}, store.Options{Ended: func(store.Job) { ended.Add(1) }})
 	stop := make(chan struct{})
 	done := make(chan map[store.ID]bool)
 	go func() { done <- stream(t.Context(), stop, s, func(err error) { t.Error(err) }) }()
 	for range 4 {
 		time.Sleep(300 * time.Millisecond)
-		srv.kill()
-		must(t, srv.start())
+		srv.Kill()
+		must(t, srv.Start())
 	}
 	close(stop)
 	all := <-done
@@ -137,9 +139,9 @@ func TestKill(t *testing.T) {
 // TestScriptsAreForgotten empties the server's script cache over and over.
 func TestScriptsAreForgotten(t *testing.T) {
 	t.Parallel()
-	srv := startSingle(t)
+	srv := redistest.Start(t)
 	var ended atomic.Int64
-	s := openTest(t, Options{URL: srv.url}, store.Options{Ended: func(store.Job) { ended.Add(1) }})
+	s := openTest(t, Options{URL: srv.URL}, store.Options{Ended: func(store.Job) { ended.Add(1) }})
 	stop := make(chan struct{})
 	done := make(chan map[store.ID]bool)
 	go func() {
@@ -160,7 +162,7 @@ func TestScriptsAreForgotten(t *testing.T) {
 // TestCutConnections cuts every connection over and over, some of which have sent a call that was done.
 func TestCutConnections(t *testing.T) {
 	t.Parallel()
-	srv := startSingle(t)
+	srv := redistest.Start(t)
 	p := startProxy(t, srv)
 	var ended atomic.Int64
 	s := openTest(t, Options{URL: p.url, RetryFor: time.Minute}, store.Options{Ended: func(store.Job) { ended.Add(1) }})
@@ -193,7 +195,7 @@ func checkNothingIsStuck(t *testing.T, s *Store) {
 // TestLostAnswers loses the answer to one call of each kind.
 func TestLostAnswers(t *testing.T) {
 	t.Parallel()
-	srv := startSingle(t)
+	srv := redistest.Start(t)
 	p := startProxy(t, srv)
 	var ended atomic.Int64
 	s := openTest(t, Options{URL: p.url}, store.Options{MaxAttempts: 1, Ended: func(store.Job) { ended.Add(1) }})
@@ -251,7 +253,7 @@ func TestLostAnswers(t *testing.T) {
 // it again, and another may not.
 func TestUnknownOutcome(t *testing.T) {
 	t.Parallel()
-	srv := startSingle(t)
+	srv := redistest.Start(t)
 	p := startProxy(t, srv)
 	var ended atomic.Int64
 	s := openTest(t, Options{URL: p.url, RetryFor: time.Millisecond}, store.Options{Ended: func(store.Job) { ended.Add(1) }})
@@ -279,8 +281,8 @@ func TestUnknownOutcome(t *testing.T) {
 // TestFullMemory has the server refuse what it has no room for; what it holds is worked off.
 func TestFullMemory(t *testing.T) {
 	t.Parallel()
-	srv := startSingle(t)
-	s := openTest(t, Options{URL: srv.url}, store.Options{})
+	srv := redistest.Start(t)
+	s := openTest(t, Options{URL: srv.URL}, store.Options{})
 	large := store.NewJob{Submission: sandbox.Submission{Source: sandbox.Source{Files: []sandbox.File{{Name: "m", Content: make([]byte, 1<<20)}}}}}
 	for range 5 {
 		submitTest(t, s, large)
@@ -321,14 +323,14 @@ func TestFullMemory(t *testing.T) {
 // TestFrozenServer: a server that stands still ends no lease, and no attempt is counted.
 func TestFrozenServer(t *testing.T) {
 	t.Parallel()
-	srv := startSingle(t)
-	s := openTest(t, Options{URL: srv.url}, store.Options{})
+	srv := redistest.Start(t)
+	s := openTest(t, Options{URL: srv.URL}, store.Options{})
 	submitTest(t, s, store.NewJob{})
 	const lease = 3 * time.Second
 	c := claimTest(t, s, 1, lease)[0]
-	srv.signal(t, syscall.SIGSTOP)
+	srv.Signal(t, syscall.SIGSTOP)
 	time.Sleep(store.MaxClockStep + 500*time.Millisecond)
-	srv.signal(t, syscall.SIGCONT)
+	srv.Signal(t, syscall.SIGCONT)
 	if sw, err := s.Sweep(t.Context()); err != nil || sw.Expired != 0 {
 		t.Errorf("swept %+v, %v", sw, err)
 	}
@@ -350,7 +352,7 @@ func TestFrozenServer(t *testing.T) {
 // would be pardoned.
 func TestACrashIsNoOutage(t *testing.T) {
 	t.Parallel()
-	ro := Options{URL: commonServer(t).url, Prefix: newPrefix(), LocalClock: true}
+	ro := Options{URL: commonServer(t).URL, Prefix: newPrefix(), LocalClock: true}
 	now := atomic.Int64{}
 	now.Store(time.Now().Unix())
 	o := store.Options{Now: func() time.Time { return time.Unix(now.Load(), 0).UTC() }, MaxAttempts: 1}

@@ -110,7 +110,7 @@ func keysOf(t *testing.T, s *Store) (keys []string) {
 func lively(t *testing.T, prefix string) *Store {
 	t.Helper()
 	ctx := t.Context()
-	s := openTest(t, Options{URL: commonServer(t).url, Prefix: prefix}, store.Options{TenantRunning: 2, MaxAttempts: 2})
+	s := openTest(t, Options{URL: commonServer(t).URL, Prefix: prefix}, store.Options{TenantRunning: 2, MaxAttempts: 2})
 	lane := store.LaneOf(sandbox.Language{})
 	var all []store.ID
 	for _, tenant := range []string{"", "a", "long: {name}", "d"} {

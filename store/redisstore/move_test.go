@@ -14,6 +14,7 @@ import (
 	"optimus/store"
 	"optimus/store/boltstore"
 	"optimus/store/storetest"
+	"optimus/store/storetest/redistest"
 )
 
 // TestThereAndBack moves random stores from a file to a server and back to a file. What comes back is, line
@@ -67,7 +68,7 @@ func (w *wanderer) file() store.Store {
 
 func (w *wanderer) server() store.Store {
 	w.t.Helper()
-	s := openTest(w.t, Options{URL: commonServer(w.t).url, Prefix: newPrefix(), LocalClock: true}, w.options())
+	s := openTest(w.t, Options{URL: commonServer(w.t).URL, Prefix: newPrefix(), LocalClock: true}, w.options())
 	w.t.Cleanup(func() { checkIndexes(w.t, s) })
 	return s
 }
@@ -304,7 +305,7 @@ func TestNumbersAfterAnImport(t *testing.T) {
 // TestAnImportSentTwice answers as it did, though all is there already.
 func TestAnImportSentTwice(t *testing.T) {
 	t.Parallel()
-	s := openTest(t, Options{URL: commonServer(t).url, Prefix: newPrefix()}, store.Options{})
+	s := openTest(t, Options{URL: commonServer(t).URL, Prefix: newPrefix()}, store.Options{})
 	now := s.now()
 	ran := aJob(store.NewID(now, 1, 0))
 	ran.State, ran.Counted, ran.CancelRequested = store.Running, 1, true
@@ -329,8 +330,8 @@ func TestAnImportSentTwice(t *testing.T) {
 // TestAnImportIntoAFullServer adds nothing.
 func TestAnImportIntoAFullServer(t *testing.T) {
 	t.Parallel()
-	srv := startSingle(t)
-	s := openTest(t, Options{URL: srv.url}, store.Options{})
+	srv := redistest.Start(t)
+	s := openTest(t, Options{URL: srv.URL}, store.Options{})
 	submitTest(t, s, store.NewJob{Queue: "q"})
 	must(t, s.client.ConfigSet(t.Context(), "maxmemory", "1").Err())
 	records := []store.Record{aQueue("q", 1)}

@@ -15,7 +15,7 @@ import (
 // TestUnpackReadsWhatTheServerPacks has the server's own library write values of all sizes.
 func TestUnpackReadsWhatTheServerPacks(t *testing.T) {
 	t.Parallel()
-	s := openTest(t, Options{URL: commonServer(t).url, Prefix: newPrefix()}, store.Options{})
+	s := openTest(t, Options{URL: commonServer(t).URL, Prefix: newPrefix()}, store.Options{})
 	for _, n := range []int64{0, 1, 127, 128, 255, 256, 65535, 65536, 1 << 31, 1 << 32, 1<<53 - 1, -1, -32, -33, -128, -129, -32769, -1 << 31, -1 << 40} {
 		raw, err := s.client.Eval(t.Context(), `return cmsgpack.pack(tonumber(ARGV[1]))`, nil, n).Text()
 		must(t, err)

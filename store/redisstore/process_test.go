@@ -13,12 +13,27 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"optimus/store"
+	"optimus/store/storetest/redistest"
 )
+
+// TestALimitThatIsKept: who submits nothing leaves the tenants' limit as it is.
+func TestALimitThatIsKept(t *testing.T) {
+	t.Parallel()
+	ro := Options{URL: commonServer(t).URL, Prefix: newPrefix()}
+	server := openTest(t, ro, store.Options{TenantRunning: 1})
+	submitTest(t, server, store.NewJob{})
+	submitTest(t, server, store.NewJob{})
+	ro.KeepLimit = true
+	worker := openTest(t, ro, store.Options{})
+	if got := len(claimTest(t, worker, 2, time.Minute)); got != 1 {
+		t.Errorf("a worker claims %d jobs of a tenant that may run one", got)
+	}
+}
 
 // two gives two stores on the same keys, as two processes have them.
 func two(t *testing.T, o store.Options) (a, b *Store) {
 	t.Helper()
-	ro := Options{URL: commonServer(t).url, Prefix: newPrefix()}
+	ro := Options{URL: commonServer(t).URL, Prefix: newPrefix()}
 	return openTest(t, ro, o), openTest(t, ro, o)
 }
 
@@ -60,7 +75,7 @@ func TestOrderOfTwo(t *testing.T) {
 // comes up later too; what one that is gone, or busy, would have heard another hears.
 func TestWakeOneOfMany(t *testing.T) {
 	t.Parallel()
-	ro := Options{URL: commonServer(t).url, Prefix: newPrefix()}
+	ro := Options{URL: commonServer(t).URL, Prefix: newPrefix()}
 	s := openTest(t, ro, store.Options{})
 	const processes = 5
 	var stores []*Store
@@ -211,8 +226,8 @@ func TestAcross(t *testing.T) {
 // TestOneSubscription: however many wait, a process has one subscription, and its connections are few.
 func TestOneSubscription(t *testing.T) {
 	t.Parallel()
-	srv := startSingle(t)
-	s := openTest(t, Options{URL: srv.url}, store.Options{})
+	srv := redistest.Start(t)
+	s := openTest(t, Options{URL: srv.URL}, store.Options{})
 	for i := range 200 {
 		id := submitTest(t, s, store.NewJob{}).ID
 		_, err := s.Watch(t.Context(), id)
@@ -232,13 +247,13 @@ func TestOneSubscription(t *testing.T) {
 // TestAtRest: who waits asks nothing.
 func TestAtRest(t *testing.T) {
 	t.Parallel()
-	srv := startSingle(t)
+	srv := redistest.Start(t)
 	for range 10 {
-		s := openTest(t, Options{URL: srv.url}, store.Options{})
+		s := openTest(t, Options{URL: srv.URL}, store.Options{})
 		_, err := s.Wake(t.Context(), []store.Lane{anyLane})
 		must(t, err)
 	}
-	c := srv.client(t)
+	c := srv.Client(t)
 	const calls = "total_commands_processed:"
 	count := func() (n int) {
 		text, err := c.Info(t.Context(), "stats").Result()
@@ -258,19 +273,19 @@ func TestAtRest(t *testing.T) {
 // TestReplicated: what no replica confirms is not acknowledged, and is not doubled when it is tried again.
 func TestReplicated(t *testing.T) {
 	t.Parallel()
-	master, addr := onPort(t)
-	replica, _ := onPort(t, "--replicaof", strings.ReplaceAll(addr, ":", " "))
-	eventually(t, "the replica", func() bool { return master.says(t, "connected_slaves:1") })
-	ro := Options{URL: master.url, Durability: Replicated, RetryFor: time.Millisecond}
+	master := redistest.OnPort(t)
+	replica := redistest.OnPort(t, "--replicaof", strings.ReplaceAll(master.Addr, ":", " "))
+	eventually(t, "the replica", func() bool { return master.Says(t, "connected_slaves:1") })
+	ro := Options{URL: master.URL, Durability: Replicated, RetryFor: time.Millisecond}
 	s := openTest(t, ro, store.Options{})
 	submitTest(t, s, store.NewJob{})
-	replica.signal(t, syscall.SIGSTOP)
+	replica.Signal(t, syscall.SIGSTOP)
 	_, _, err := s.Submit(t.Context(), store.NewJob{Queue: "q", Key: "k"})
 	if !errors.Is(err, store.ErrUnavailable) || !errors.Is(err, errNotReplicated) {
 		t.Errorf("a submission that no replica has gave %v", err)
 	}
 	claimTest(t, s, 1, time.Hour) // promises nothing, so it does not wait
-	replica.signal(t, syscall.SIGCONT)
+	replica.Signal(t, syscall.SIGCONT)
 	eventually(t, "the same again", func() bool {
 		_, _, err := s.Submit(t.Context(), store.NewJob{Queue: "q", Key: "k"})
 		return err == nil
@@ -278,11 +293,11 @@ func TestReplicated(t *testing.T) {
 	if q, err := s.Queues(t.Context()); err != nil || q[0].Totals.Submitted != 2 {
 		t.Errorf("figures %+v, %v", q, err)
 	}
-	_, err = Open(t.Context(), Options{URL: replica.url, Prefix: "other", RetryFor: time.Millisecond}, store.Options{})
+	_, err = Open(t.Context(), Options{URL: replica.URL, Prefix: "other", RetryFor: time.Millisecond}, store.Options{})
 	if !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "is a replica") {
 		t.Errorf("a replica gave %v", err)
 	}
-	s = openTest(t, Options{URL: replica.url, RetryFor: time.Millisecond}, store.Options{})
+	s = openTest(t, Options{URL: replica.URL, RetryFor: time.Millisecond}, store.Options{})
 	if err := s.Ping(t.Context()); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("a ping to a replica gave %v", err)
 	}
@@ -294,10 +309,10 @@ func TestReplicated(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	t.Parallel()
-	srv := startSingle(t)
+	srv := redistest.Start(t)
 	says := func(ro Options, want ...string) {
 		t.Helper()
-		ro.URL = srv.url
+		ro.URL = srv.URL
 		s := openTest(t, ro, store.Options{})
 		found, err := s.Check(t.Context())
 		if err != nil || len(found) != len(want) {
@@ -309,7 +324,7 @@ func TestCheck(t *testing.T) {
 			}
 		}
 	}
-	c := srv.client(t)
+	c := srv.Client(t)
 	set := func(name, value string) { must(t, c.ConfigSet(t.Context(), name, value).Err()) }
 	says(Options{})
 	says(Options{Durability: Fsync}, "appendfsync always")
@@ -327,7 +342,7 @@ func TestCheck(t *testing.T) {
 // TestForeignKeys: keys of another program, or of a newer version, are refused and left as they are.
 func TestForeignKeys(t *testing.T) {
 	t.Parallel()
-	ro := Options{URL: commonServer(t).url, Prefix: newPrefix()}
+	ro := Options{URL: commonServer(t).URL, Prefix: newPrefix()}
 	s := openTest(t, ro, store.Options{})
 	refused := func(says string) {
 		t.Helper()
@@ -354,7 +369,7 @@ func TestForeignKeys(t *testing.T) {
 // records an older binary, which can still read them, leaves as it is.
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
-	ro := Options{URL: commonServer(t).url, Prefix: newPrefix()}
+	ro := Options{URL: commonServer(t).URL, Prefix: newPrefix()}
 	older := openTest(t, ro, store.Options{})
 	id := submitTest(t, older, store.NewJob{Labels: map[string]string{"a": "b"}}).ID
 	add := func(ctx context.Context, s *Store) error {
@@ -389,7 +404,7 @@ func TestUpgrade(t *testing.T) {
 // TestSharesAreForgotten: what a queue knows of a tenant that does not come back goes.
 func TestSharesAreForgotten(t *testing.T) {
 	t.Parallel()
-	s := openTest(t, Options{URL: commonServer(t).url, Prefix: newPrefix()}, store.Options{})
+	s := openTest(t, Options{URL: commonServer(t).URL, Prefix: newPrefix()}, store.Options{})
 	for i := range 50 {
 		submitTest(t, s, store.NewJob{Tenant: fmt.Sprint(i)})
 	}

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"optimus/store/storetest/redistest"
 )
 
 // proxy stands between a store and its server, and breaks what it should.
@@ -19,14 +21,14 @@ type proxy struct {
 	losing, didLose, refusing atomic.Bool
 }
 
-func startProxy(t *testing.T, srv *server) *proxy {
+func startProxy(t *testing.T, srv *redistest.Server) *proxy {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "proxy") //nolint:usetesting // a socket's path must be short
 	must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "unix", dir+"/s")
 	must(t, err)
-	p := &proxy{url: "unix://" + dir + "/s", target: strings.TrimPrefix(srv.url, "unix://"), conns: map[net.Conn]bool{}}
+	p := &proxy{url: "unix://" + dir + "/s", target: strings.TrimPrefix(srv.URL, "unix://"), conns: map[net.Conn]bool{}}
 	t.Cleanup(func() {
 		_ = l.Close()
 		p.cut(false)

@@ -42,7 +42,7 @@ func openSuite(t *testing.T, ro Options, o store.Options) store.Store {
 
 func openNew(t *testing.T, o store.Options) store.Store {
 	t.Helper()
-	return openSuite(t, Options{URL: commonServer(t).url, Prefix: newPrefix()}, o)
+	return openSuite(t, Options{URL: commonServer(t).URL, Prefix: newPrefix()}, o)
 }
 
 func reopen(t *testing.T, s store.Store, o store.Options) store.Store {

@@ -3,9 +3,6 @@ package redisstore
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -16,23 +13,8 @@ import (
 
 	"optimus/store"
 	"optimus/store/storetest"
+	"optimus/store/storetest/redistest"
 )
-
-// onPort is a server behind a port of the loopback.
-func onPort(t *testing.T, more ...string) (*server, string) {
-	t.Helper()
-	port := fmt.Sprint(freePort(t))
-	dir := t.TempDir()
-	args := []string{
-		"--port", port, "--bind", "127.0.0.1", "--dir", dir, "--logfile", "log", "--save", "",
-		"--appendonly", "yes", "--appendfsync", "everysec", "--repl-diskless-sync-delay", "0",
-		"--min-replicas-max-lag", "2",
-	}
-	s := &server{dir: dir, args: append(args, more...), url: "redis://127.0.0.1:" + port}
-	must(t, s.start())
-	t.Cleanup(func() { s.kill() })
-	return s, "127.0.0.1:" + port
-}
 
 // eventually waits for what must come.
 func eventually(t *testing.T, what string, is func() bool) {
@@ -45,63 +27,16 @@ func eventually(t *testing.T, what string, is func() bool) {
 	}
 }
 
-// client speaks to one server.
-func (s *server) client(t *testing.T) *redis.Client {
-	t.Helper()
-	o, err := redis.ParseURL(s.url)
-	must(t, err)
-	c := redis.NewClient(o)
-	t.Cleanup(func() { _ = c.Close() })
-	return c
-}
-
-// says tells whether a server's INFO has a line.
-func (s *server) says(t *testing.T, line string) bool {
-	t.Helper()
-	text, err := s.client(t).Info(t.Context(), "everything").Result()
-	return err == nil && strings.Contains(text, line)
-}
-
-// startCluster starts three masters with a replica each.
-func startCluster(t *testing.T) (nodes []*server, addrs []string) {
-	t.Helper()
-	for range 6 {
-		s, addr := onPort(t, "--cluster-enabled", "yes", "--cluster-port", fmt.Sprint(freePort(t)), "--cluster-node-timeout", "1500",
-			"--cluster-replica-validity-factor", "0", "--min-replicas-to-write", "1")
-		nodes, addrs = append(nodes, s), append(addrs, addr)
+func addrsOf(servers []*redistest.Server) (addrs []string) {
+	for _, s := range servers {
+		addrs = append(addrs, s.Addr)
 	}
-	ctx := t.Context()
-	for i, s := range nodes {
-		c := s.client(t)
-		if i < 3 {
-			must(t, c.ClusterAddSlotsRange(ctx, i*16384/3, (i+1)*16384/3-1).Err())
-		}
-		_, port, _ := strings.Cut(addrs[0], ":")
-		bus := nodes[0].args[slices.Index(nodes[0].args, "--cluster-port")+1]
-		must(t, c.Do(ctx, "CLUSTER", "MEET", "127.0.0.1", port, bus).Err())
-	}
-	for i := 3; i < 6; i++ {
-		id, err := nodes[i-3].client(t).ClusterMyID(ctx).Result()
-		must(t, err)
-		c := nodes[i].client(t)
-		eventually(t, "a replica", func() bool { return c.ClusterReplicate(ctx, id).Err() == nil })
-	}
-	for i, s := range nodes {
-		c := s.client(t)
-		eventually(t, "the cluster", func() bool {
-			info, err := c.ClusterInfo(ctx).Result()
-			return err == nil && strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_known_nodes:6")
-		})
-		if i < 3 {
-			eventually(t, "its replica", func() bool { return s.says(t, "connected_slaves:1") })
-		}
-	}
-	return nodes, addrs
+	return addrs
 }
 
 func TestCluster(t *testing.T) {
 	t.Parallel()
-	_, addrs := startCluster(t)
+	addrs := addrsOf(redistest.Cluster(t))
 	storetest.Harness{
 		Core: true,
 		Open: func(t *testing.T, o store.Options) store.Store {
@@ -116,50 +51,24 @@ func TestCluster(t *testing.T) {
 // acknowledged is lost.
 func TestClusterFailover(t *testing.T) {
 	t.Parallel()
-	nodes, addrs := startCluster(t)
+	nodes := redistest.Cluster(t)
+	addrs := addrsOf(nodes)
 	ro := Options{Addrs: addrs, Cluster: true, Durability: Replicated, RetryFor: time.Minute}
-	failover(t, ro, func(s *Store) *server {
+	failover(t, ro, func(s *Store) *redistest.Server {
 		master, err := s.node(t.Context(), s.keys.queue(1))
 		must(t, err)
 		return nodes[slices.Index(addrs, master.Options().Addr)]
 	})
 }
 
-// startSentinel starts a master with a replica, and three Sentinels.
-func startSentinel(t *testing.T) (servers []*server, sentinels []string) {
-	t.Helper()
-	master, addr := onPort(t, "--min-replicas-to-write", "1")
-	host, port, _ := strings.Cut(addr, ":")
-	replica, _ := onPort(t, "--min-replicas-to-write", "1", "--replicaof", host+" "+port)
-	eventually(t, "the replica", func() bool { return master.says(t, "connected_slaves:1") })
-	for range 3 {
-		dir := t.TempDir()
-		port := fmt.Sprint(freePort(t))
-		config := filepath.Join(dir, "sentinel.conf")
-		must(t, os.WriteFile(config, []byte(strings.Join([]string{
-			"port " + port, "bind 127.0.0.1", "dir " + dir, "logfile log",
-			"sentinel monitor jobs " + strings.ReplaceAll(addr, ":", " ") + " 2",
-			"sentinel down-after-milliseconds jobs 1000", "sentinel failover-timeout jobs 5000",
-		}, "\n")+"\n"), 0o600))
-		s := &server{dir: dir, args: []string{config, "--sentinel"}, url: "redis://127.0.0.1:" + port}
-		must(t, s.start())
-		t.Cleanup(s.kill)
-		sentinels = append(sentinels, "127.0.0.1:"+port)
-		eventually(t, "Sentinel", func() bool { return s.says(t, "status=ok,address="+addr+",slaves=1") })
-	}
-	last := &server{url: "redis://" + sentinels[2]}
-	eventually(t, "all Sentinels", func() bool { return last.says(t, "sentinels=3") })
-	return []*server{master, replica}, sentinels
-}
-
 func TestSentinel(t *testing.T) {
 	t.Parallel()
-	_, sentinels := startSentinel(t)
+	_, _, sentinels := redistest.Sentinels(t)
 	storetest.Harness{
 		Core: true,
 		Open: func(t *testing.T, o store.Options) store.Store {
 			t.Helper()
-			return openSuite(t, Options{Addrs: sentinels, Master: "jobs", Prefix: newPrefix()}, o)
+			return openSuite(t, Options{Addrs: sentinels, Master: redistest.MasterName, Prefix: newPrefix()}, o)
 		},
 	}.Run(t)
 }
@@ -168,14 +77,14 @@ func TestSentinel(t *testing.T) {
 // nothing that was acknowledged is lost.
 func TestSentinelFailover(t *testing.T) {
 	t.Parallel()
-	servers, sentinels := startSentinel(t)
-	ro := Options{Addrs: sentinels, Master: "jobs", Durability: Replicated, RetryFor: time.Minute}
-	failover(t, ro, func(*Store) *server { return servers[0] })
+	master, _, sentinels := redistest.Sentinels(t)
+	ro := Options{Addrs: sentinels, Master: redistest.MasterName, Durability: Replicated, RetryFor: time.Minute}
+	failover(t, ro, func(*Store) *redistest.Server { return master })
 }
 
 // failover kills the master of the first queue in the middle of a stream, and starts it anew when
 // another has taken its place, as a replica of that.
-func failover(t *testing.T, ro Options, master func(*Store) *server) {
+func failover(t *testing.T, ro Options, master func(*Store) *redistest.Server) {
 	t.Helper()
 	var ended atomic.Int64
 	s := openTest(t, ro, store.Options{Ended: func(store.Job) { ended.Add(1) }})
@@ -188,7 +97,7 @@ func failover(t *testing.T, ro Options, master func(*Store) *server) {
 	go func() { done <- stream(t.Context(), stop, s, func(err error) { t.Error(err) }) }()
 	time.Sleep(300 * time.Millisecond)
 	old := master(s)
-	old.kill()
+	old.Kill()
 	eventually(t, "another master", func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
@@ -198,7 +107,7 @@ func failover(t *testing.T, ro Options, master func(*Store) *server) {
 		node, err := s.node(ctx, s.keys.queue(1))
 		return err == nil && node.Do(ctx, "ROLE").Err() == nil && masterAnswers(ctx, s)
 	})
-	must(t, old.start())
+	must(t, old.Start())
 	eventually(t, "a submission", func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
