@@ -226,7 +226,8 @@ func (r *Runner) nextContainer() (string, error) {
 		return "", errRunnerClosed
 	}
 	r.serial++
-	id := fmt.Sprintf("%s-%d", r.instance.id, r.serial)
+	// Of one width: to gVisor's runsc the beginning of an id means the container too, where there is but one.
+	id := fmt.Sprintf("%s-%06d", r.instance.id, r.serial)
 	r.living[id] = true
 	return id, nil
 }
