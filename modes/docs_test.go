@@ -151,7 +151,8 @@ func checkCommand(t *testing.T, app *cli.App, words []string) {
 	commands := app.Commands
 	var flags []cli.Flag
 	for n, word := range words {
-		if name, ok := strings.CutPrefix(word, "--"); ok {
+		if flag, ok := strings.CutPrefix(word, "--"); ok {
+			name, _, _ := strings.Cut(flag, "=")
 			if !slices.ContainsFunc(flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), name) }) {
 				t.Errorf("optimus %s: no flag --%s", strings.Join(words, " "), name)
 			}
