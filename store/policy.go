@@ -1,10 +1,13 @@
 package store
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"time"
 	"unicode/utf8"
+
+	"optimus/sandbox"
 )
 
 // MaxClockStep is the most that one operation adds to a queue's own clock, by which leases
@@ -50,6 +53,38 @@ func (n NewJob) Validate() error {
 		return fmt.Errorf("%w: %d attempts", ErrInvalid, n.MaxAttempts)
 	}
 	return nil
+}
+
+// EncodeSubmission gives the submission as it is stored, or refuses, with an [ErrInvalid] or an
+// [ErrTooLarge], what does not fit.
+func (o Options) EncodeSubmission(n NewJob) ([]byte, error) {
+	if err := n.Validate(); err != nil {
+		return nil, fmt.Errorf("submit: %w", err)
+	}
+	payload, err := json.Marshal(n.Submission)
+	if err != nil {
+		return nil, fmt.Errorf("submit: %w: %w", ErrInvalid, err)
+	}
+	most := o.MaxPayload
+	if o.MaxBytes > 0 {
+		most = min(most, o.MaxBytes)
+	}
+	if int64(len(payload)) > most {
+		return nil, fmt.Errorf("submit: %w: the submission takes %d bytes, %d are allowed", ErrTooLarge, len(payload), most)
+	}
+	return payload, nil
+}
+
+// EncodeReport gives the report as it is stored, or an [ErrInvalid] or [ErrTooLarge].
+func (o Options) EncodeReport(r sandbox.Report) ([]byte, error) {
+	raw, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("report: %w: %w", ErrInvalid, err)
+	}
+	if int64(len(raw)) > o.MaxReport {
+		return nil, fmt.Errorf("report: %w: it takes %d bytes, %d are allowed", ErrTooLarge, len(raw), o.MaxReport)
+	}
+	return raw, nil
 }
 
 // WithDefaults fills from [DefaultOptions] the fields that are zero, but for those whose zero

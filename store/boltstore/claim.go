@@ -3,7 +3,6 @@ package boltstore
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -138,7 +137,7 @@ func (s *Store) Renew(ctx context.Context, leases []store.Lease, lease time.Dura
 
 // Finish stores the report and ends the job, after the last of its events.
 func (s *Store) Finish(ctx context.Context, l store.Lease, report sandbox.Report, events ...store.Event) error {
-	raw, err := s.encodeReport(report)
+	raw, err := s.o.EncodeReport(report)
 	if err != nil {
 		return err
 	}
@@ -161,24 +160,13 @@ func (s *Store) Finish(ctx context.Context, l store.Lease, report sandbox.Report
 	})
 }
 
-func (s *Store) encodeReport(r sandbox.Report) ([]byte, error) {
-	raw, err := json.Marshal(r)
-	if err != nil {
-		return nil, fmt.Errorf("report: %w: %w", store.ErrInvalid, err)
-	}
-	if int64(len(raw)) > s.o.MaxReport {
-		return nil, fmt.Errorf("report: %w: it takes %d bytes, %d are allowed", store.ErrTooLarge, len(raw), s.o.MaxReport)
-	}
-	return raw, nil
-}
-
 // GiveBack ends the attempt without a report.
 func (s *Store) GiveBack(ctx context.Context, l store.Lease, g store.GiveBack) error {
 	verdict := sandbox.InternalError
 	var raw []byte
 	if g.Report != nil {
 		var err error
-		if raw, err = s.encodeReport(*g.Report); err != nil {
+		if raw, err = s.o.EncodeReport(*g.Report); err != nil {
 			return err
 		}
 		verdict = g.Report.Verdict

@@ -11,26 +11,6 @@ import (
 	"optimus/store"
 )
 
-// FuzzCursor: a text is a cursor that reads back as itself, or is refused.
-func FuzzCursor(f *testing.F) {
-	for _, seed := range []string{"", "x", "AAAA", encodeCursor(store.ID{}), encodeCursor(store.ID{1, 2, 15: 3}) + "=", "\xff\x00"} {
-		f.Add(seed)
-	}
-	f.Add(encodeCursor(store.ID{7}))
-	f.Fuzz(func(t *testing.T, text string) {
-		id, err := decodeCursor(text)
-		if err != nil {
-			if !errors.Is(err, store.ErrBadCursor) {
-				t.Errorf("%q: %v", text, err)
-			}
-			return
-		}
-		if again, err := decodeCursor(encodeCursor(id)); err != nil || again != id {
-			t.Errorf("%q is of %s, whose cursor is of %s, %v", text, id, again, err)
-		}
-	})
-}
-
 // FuzzRecord: a job's record, as a file may hold it, is read or refused, and is the same once written.
 func FuzzRecord(f *testing.F) {
 	for _, seed := range []string{

@@ -3,33 +3,15 @@ package boltstore
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
-	"encoding/binary"
-	"fmt"
-	"hash/crc32"
-	"time"
 
 	"optimus/store"
 )
 
 // List gives a page of jobs, newest first: a merge of the indexes that the filter names.
 func (s *Store) List(ctx context.Context, f store.Filter) (store.Page, error) {
-	if f.Limit == 0 {
-		f.Limit = store.DefaultListLimit
-	}
-	if f.Limit < 1 || f.Limit > store.MaxListLimit {
-		return store.Page{}, fmt.Errorf("list: %w: a limit of %d, 1 to %d is allowed", store.ErrInvalid, f.Limit, store.MaxListLimit)
-	}
-	below, err := decodeCursor(f.Cursor)
+	f, below, least, err := f.Bounds()
 	if err != nil {
 		return store.Page{}, err
-	}
-	if end := idAt(f.Until); !f.Until.IsZero() && bytes.Compare(end[:], below[:]) < 0 {
-		below = end
-	}
-	least := store.ID{}
-	if !f.Since.IsZero() {
-		least = idAt(f.Since)
 	}
 	var page store.Page
 	err = s.read(ctx, func(v view) error {
@@ -39,7 +21,7 @@ func (s *Store) List(ctx context.Context, f store.Filter) (store.Page, error) {
 		}
 		for id, ok := m.next(); ok; id, ok = m.next() {
 			if len(page.Jobs) == f.Limit {
-				page.Next = encodeCursor(page.Jobs[f.Limit-1].ID)
+				page.Next = store.Cursor(page.Jobs[f.Limit-1].ID)
 				return nil
 			}
 			r, err := v.record(id)
@@ -51,16 +33,6 @@ func (s *Store) List(ctx context.Context, f store.Filter) (store.Page, error) {
 		return nil
 	})
 	return page, err
-}
-
-// idAt is below every id that is made at t or later, and above every earlier one's.
-func idAt(t time.Time) (id store.ID) {
-	ms := t.UnixMilli()
-	if t.Nanosecond()%int(time.Millisecond) != 0 {
-		ms++ // a job's time is a whole millisecond
-	}
-	binary.BigEndian.PutUint64(id[:8], uint64(max(ms, 0))<<16)
-	return id
 }
 
 // merge walks several indexes backwards at once.
@@ -157,22 +129,4 @@ func (m *merge) next() (store.ID, bool) {
 	id := newest.id
 	newest.stand(newest.cursor.prev())
 	return id, true
-}
-
-// A cursor is the id of the last job shown, with a checksum, in base64.
-
-func encodeCursor(id store.ID) string {
-	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint32(id[:], crc32.ChecksumIEEE(id[:])))
-}
-
-// decodeCursor gives the id below which the page begins.
-func decodeCursor(s string) (store.ID, error) {
-	if s == "" {
-		return store.ID(bytes.Repeat([]byte{0xff}, 16)), nil
-	}
-	b, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil || len(b) != 20 || binary.BigEndian.Uint32(b[16:]) != crc32.ChecksumIEEE(b[:16]) {
-		return store.ID{}, fmt.Errorf("%w: %.60q", store.ErrBadCursor, s)
-	}
-	return store.ID(b[:16]), nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -283,7 +282,7 @@ func (s *Store) endCall(ctx context.Context, doing string, l store.Lease, mark s
 
 // Finish stores the report and ends the job, after the last of its events.
 func (s *Store) Finish(ctx context.Context, l store.Lease, report sandbox.Report, events ...store.Event) error {
-	raw, err := s.encodeReport(report)
+	raw, err := s.o.EncodeReport(report)
 	if err != nil {
 		return err
 	}
@@ -298,17 +297,6 @@ func (s *Store) Finish(ctx context.Context, l store.Lease, report sandbox.Report
 		return err
 	}
 	return s.tellEnded(l.Job, textAt(list, 1))
-}
-
-func (s *Store) encodeReport(r sandbox.Report) ([]byte, error) {
-	raw, err := json.Marshal(r)
-	if err != nil {
-		return nil, fmt.Errorf("report: %w: %w", store.ErrInvalid, err)
-	}
-	if int64(len(raw)) > s.o.MaxReport {
-		return nil, fmt.Errorf("report: %w: it takes %d bytes, %d are allowed", store.ErrTooLarge, len(raw), s.o.MaxReport)
-	}
-	return raw, nil
 }
 
 // tellEnded tells of a job that an operation of this store has ended; an empty record is none.
@@ -329,7 +317,7 @@ func (s *Store) GiveBack(ctx context.Context, l store.Lease, g store.GiveBack) e
 	var raw []byte
 	if g.Report != nil {
 		var err error
-		if raw, err = s.encodeReport(*g.Report); err != nil {
+		if raw, err = s.o.EncodeReport(*g.Report); err != nil {
 			return err
 		}
 		verdict = g.Report.Verdict

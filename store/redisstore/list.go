@@ -4,12 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/base64"
-	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"slices"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -20,13 +16,7 @@ import (
 // are read one after the other: a job that changes its state meanwhile is shown as it is at the end, or,
 // where it then is no job of the filter, not at all.
 func (s *Store) List(ctx context.Context, f store.Filter) (store.Page, error) {
-	if f.Limit == 0 {
-		f.Limit = store.DefaultListLimit
-	}
-	if f.Limit < 1 || f.Limit > store.MaxListLimit {
-		return store.Page{}, fmt.Errorf("list: %w: a limit of %d, 1 to %d is allowed", store.ErrInvalid, f.Limit, store.MaxListLimit)
-	}
-	below, err := decodeCursor(f.Cursor)
+	f, below, least, err := f.Bounds()
 	if err != nil {
 		return store.Page{}, err
 	}
@@ -39,27 +29,11 @@ func (s *Store) List(ctx context.Context, f store.Filter) (store.Page, error) {
 	if err := s.readQueues(ctx); err != nil {
 		return store.Page{}, err
 	}
-	if end := idAt(f.Until); !f.Until.IsZero() && bytes.Compare(end[:], below[:]) < 0 {
-		below = end
-	}
-	m := &merge{s: s, chunk: int64(f.Limit) + 1}
-	if !f.Since.IsZero() {
-		m.least = idAt(f.Since)
-	}
+	m := &merge{s: s, chunk: int64(f.Limit) + 1, least: least}
 	if err := m.open(ctx, f, below); err != nil {
 		return store.Page{}, err
 	}
 	return m.page(ctx, f)
-}
-
-// idAt is below every id that is made at t or later, and above every earlier one's.
-func idAt(t time.Time) (id store.ID) {
-	ms := t.UnixMilli()
-	if t.Nanosecond()%int(time.Millisecond) != 0 {
-		ms++ // a job's time is a whole millisecond
-	}
-	binary.BigEndian.PutUint64(id[:8], uint64(max(ms, 0))<<16)
-	return id
 }
 
 // merge walks several indexes backwards at once.
@@ -221,7 +195,7 @@ func (m *merge) page(ctx context.Context, f store.Filter) (page store.Page, err 
 				continue
 			}
 			if len(page.Jobs) == f.Limit {
-				page.Next = encodeCursor(page.Jobs[f.Limit-1].ID)
+				page.Next = store.Cursor(page.Jobs[f.Limit-1].ID)
 				return page, nil
 			}
 			page.Jobs = append(page.Jobs, r.job)
@@ -272,22 +246,4 @@ func (s *Store) records(ctx context.Context, ids []store.ID) ([]*record, error) 
 		return cmp.Or(bytes.Compare(b.job.ID[:], a.job.ID[:]), cmp.Compare(flag(a.job.Finished.IsZero()), flag(b.job.Finished.IsZero())))
 	})
 	return slices.CompactFunc(found, func(a, b *record) bool { return a.job.ID == b.job.ID }), nil
-}
-
-// A cursor is the id of the last job shown, with a checksum, in base64.
-
-func encodeCursor(id store.ID) string {
-	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint32(id[:], crc32.ChecksumIEEE(id[:])))
-}
-
-// decodeCursor gives the id below which the page begins.
-func decodeCursor(s string) (store.ID, error) {
-	if s == "" {
-		return store.ID(bytes.Repeat([]byte{0xff}, 16)), nil
-	}
-	b, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil || len(b) != 20 || binary.BigEndian.Uint32(b[16:]) != crc32.ChecksumIEEE(b[:16]) {
-		return store.ID{}, fmt.Errorf("%w: %.60q", store.ErrBadCursor, s)
-	}
-	return store.ID(b[:16]), nil
 }

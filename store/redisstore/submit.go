@@ -76,7 +76,7 @@ type submission struct {
 
 // Submit makes the job durable and queued.
 func (s *Store) Submit(ctx context.Context, n store.NewJob) (job store.Job, replayed bool, err error) {
-	payload, err := s.checkSubmission(n)
+	payload, err := s.o.EncodeSubmission(n)
 	if err != nil {
 		return store.Job{}, false, err
 	}
@@ -107,25 +107,6 @@ func (s *Store) Submit(ctx context.Context, n store.NewJob) (job store.Job, repl
 			return s.newJob(id, n), false, nil
 		}
 	}
-}
-
-// checkSubmission refuses what does not fit, and encodes the submission.
-func (s *Store) checkSubmission(n store.NewJob) ([]byte, error) {
-	if err := n.Validate(); err != nil {
-		return nil, fmt.Errorf("submit: %w", err)
-	}
-	payload, err := json.Marshal(n.Submission)
-	if err != nil {
-		return nil, fmt.Errorf("submit: %w: %w", store.ErrInvalid, err)
-	}
-	most := s.o.MaxPayload
-	if s.o.MaxBytes > 0 {
-		most = min(most, s.o.MaxBytes)
-	}
-	if int64(len(payload)) > most {
-		return nil, fmt.Errorf("submit: %w: the submission takes %d bytes, %d are allowed", store.ErrTooLarge, len(payload), most)
-	}
-	return payload, nil
 }
 
 // newJob is a job as it is when it was just submitted.
