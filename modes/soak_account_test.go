@@ -56,7 +56,7 @@ func (l *lab) groupMemory(t *testing.T) (bytes int64) {
 }
 
 // account ends the soak, and counts: what isn't as it should be fails the test.
-func (s *soak) account(length time.Duration) {
+func (s *soak) account() {
 	s.t.Helper()
 	close(s.ended)
 	s.all.Wait()
@@ -64,7 +64,8 @@ func (s *soak) account(length time.Duration) {
 		s.server.ended(s.t, id)
 	}
 	s.server.stop(s.t)
-	kept := s.lab.kept(s.t)
+	s.end()
+	kept := s.kept(s.t)
 	var reported, lost, wrong int
 	for id, program := range s.want {
 		job, ok := kept[id]
@@ -98,7 +99,7 @@ func (s *soak) account(length time.Duration) {
 		}
 	}
 	s.t.Logf("soak of %s: submitted %d, reported %d, lost %d, doubled %d, wrong %d, leaked %d; killed %v",
-		length, len(s.want), reported, lost, doubled, wrong, leaked, s.kills)
+		s.length, len(s.want), reported, lost, doubled, wrong, leaked, s.kills)
 }
 
 // growth is how a figure of the server was at two times.

@@ -2,9 +2,11 @@ package modes
 
 import (
 	"encoding/json"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -13,6 +15,7 @@ import (
 	"time"
 
 	"optimus/store"
+	"optimus/store/storetest/redistest"
 	"optimus/web"
 )
 
@@ -35,28 +38,58 @@ const (
 // first half the server too, in the second only what runs programs, so that one server's memory and
 // descriptors can be followed. OPTIMUS_TEST_SOAK is how long, OPTIMUS_TEST_SEED makes the same choices.
 func TestSoak(t *testing.T) {
-	length := shortSoak
-	languages := []string{"python"}
-	if given := os.Getenv("OPTIMUS_TEST_SOAK"); given != "" {
-		var err error
-		if length, err = time.ParseDuration(given); err != nil {
-			t.Fatalf("OPTIMUS_TEST_SOAK: %v", err)
+	s := newSoak(t)
+	s.start = func() *serving { return s.lab.serve(t, soakSettings) }
+	s.kept = s.lab.kept
+	s.run()
+}
+
+// TestSoakOfAFleet has a server without a worker, two workers, and the queue's server, of which the
+// latter are killed in both halves.
+func TestSoakOfAFleet(t *testing.T) {
+	s := newSoak(t)
+	queue := redistest.Start(t, "--appendfsync", "always")
+	f := newFleet(s.lab, queue.URL, soakSettings, "OPTIMUS_REDIS_DURABILITY=fsync", "OPTIMUS_WORKER_LEASE=3s")
+	workers := []*serving{f.work(t), f.work(t)}
+	s.start = func() *serving { return f.api(t) }
+	s.kept = f.kept
+	s.others = map[string]func(){
+		"work": func() {
+			i := s.chance.IntN(len(workers))
+			workers[i].send(t, syscall.SIGKILL)
+			<-workers[i].exited
+			workers[i] = f.work(t)
+		},
+		"queue": func() {
+			queue.Kill()
+			if err := queue.Start(); err != nil {
+				t.Fatal(err)
+			}
+		},
+	}
+	s.end = func() {
+		for _, w := range workers {
+			w.stop(t)
 		}
-		languages = append(languages, "cpp", "java", "rust")
 	}
-	l := newLab(t)
-	t.Cleanup(func() { l.explain(t) })
-	for _, language := range languages {
-		l.needs(t, language)
-	}
-	s := newSoak(t, l, languages)
+	s.run()
+}
+
+// soakSettings are as programs of the catalogue want them.
+const soakSettings = "OPTIMUS_LIMITS_FILE_SIZE=1GiB"
+
+// run soaks, and accounts for it.
+func (s *soak) run() {
+	s.t.Helper()
+	s.serve()
 	for range soakClients {
 		s.all.Go(s.client)
 	}
-	s.unrest(length/2, append(victims(), "serve"))
+	kinds := append(victims(), slices.Sorted(maps.Keys(s.others))...)
+	s.unrest(s.length/2, append(kinds, "serve"))
 	s.followed = true
-	s.unrest(length/2, victims())
-	s.account(length)
+	s.unrest(s.length/2, kinds)
+	s.account()
 }
 
 // soakClients is how many clients submit at once: more than there are slots, so that jobs wait.
@@ -64,8 +97,15 @@ const soakClients = 4
 
 // soak is a soak under way.
 type soak struct {
-	t        *testing.T
-	lab      *lab
+	t      *testing.T
+	lab    *lab
+	length time.Duration
+	// start starts a server, and kept reads what is kept once all have stopped.
+	start func() *serving
+	kept  func(t *testing.T) map[string]store.Job
+	// others kill what else there is, by kind, and have it started anew; end stops that.
+	others   map[string]func()
+	end      func()
 	chance   *rand.Rand // the killer's
 	programs []soakProgram
 	server   *serving
@@ -85,19 +125,31 @@ type soak struct {
 	samples  []soakFigures
 }
 
-func newSoak(t *testing.T, l *lab, languages []string) *soak {
+func newSoak(t *testing.T) *soak {
 	t.Helper()
-	r := chance(t)
-	s := &soak{
-		t: t, lab: l, programs: soakPrograms(t, r, languages), chance: r, started: time.Now(),
-		ended: make(chan struct{}), want: map[string]soakProgram{}, kills: map[string]int{},
+	length := shortSoak
+	languages := []string{"python"}
+	if given := os.Getenv("OPTIMUS_TEST_SOAK"); given != "" {
+		var err error
+		if length, err = time.ParseDuration(given); err != nil {
+			t.Fatalf("OPTIMUS_TEST_SOAK: %v", err)
+		}
+		languages = append(languages, "cpp", "java", "rust")
 	}
-	s.serve()
-	return s
+	l := newLab(t)
+	t.Cleanup(func() { l.explain(t) })
+	for _, language := range languages {
+		l.needs(t, language)
+	}
+	r := chance(t)
+	return &soak{
+		t: t, lab: l, length: length, programs: soakPrograms(t, r, languages), chance: r, started: time.Now(),
+		ended: make(chan struct{}), want: map[string]soakProgram{}, kills: map[string]int{}, end: func() {},
+	}
 }
 
 func (s *soak) serve() {
-	s.server = s.lab.serve(s.t, "OPTIMUS_LIMITS_FILE_SIZE=1GiB") // as programs of the catalogue want it
+	s.server = s.start()
 	s.at.Store(s.server.api)
 }
 
@@ -183,6 +235,11 @@ func (s *soak) unrest(length time.Duration, kinds []string) {
 
 func (s *soak) kill(kind string) {
 	s.t.Helper()
+	if other, ok := s.others[kind]; ok {
+		other()
+		s.kills[kind]++
+		return
+	}
 	if kind != "serve" {
 		if pid := s.lab.victim(s.t, s.chance, kind); pid != 0 {
 			killAll(s.t, []int{pid})
