@@ -102,12 +102,18 @@ func lookOnce(t *testing.T, h Harness, tier sandbox.Tier) bool {
 		running += n
 		most = max(most, running)
 	}
-	for _, marks := range []string{"optimusa optimusb", "optimusb optimusa"} {
+	all := []string{"optimusa optimusb", "optimusb optimusa"}
+	var programs []sandbox.Program
+	for range all {
 		p, outcome, err := h.Runner.Prepare(ctx, lang, program(looksForTheOther), lang.CompileLimits.Or(fallback()).Resolved())
 		if err != nil || p == nil {
 			t.Fatalf("prepare: %v, %s", err, show(outcome))
 		}
 		defer p.Close()
+		programs = append(programs, p)
+	}
+	for i, marks := range all {
+		p := programs[i]
 		wg.Go(func() {
 			started := sync.OnceFunc(func() { count(1) })
 			outcome, err := p.Run(ctx, sandbox.Input{Stdin: []byte(marks), Output: func(sandbox.Stream, []byte) { started() }}, limits(h))
