@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -123,7 +124,7 @@ func (o Options) client() (redis.UniversalClient, error) {
 	if err := o.credentials(base); err != nil {
 		return nil, err
 	}
-	addrs := o.Addrs
+	addrs := slices.Clone(o.Addrs) // the library appends to it
 	if len(addrs) == 0 {
 		addrs = []string{base.Addr}
 	}

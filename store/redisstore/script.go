@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"optimus/sandbox"
 	"optimus/store"
@@ -29,9 +30,12 @@ type script struct {
 // scripts are all that there are, by the name of their file.
 type scripts map[string]*script
 
-// loadScripts reads the embedded scripts. The line "uses:" of a script names the libraries that stand
+// loadScripts gives the scripts, which are the same for every store.
+var loadScripts = sync.OnceValues(readScripts) //nolint:gochecknoglobals // made once of what is embedded, and never changed
+
+// readScripts reads the embedded scripts. The line "uses:" of a script names the libraries that stand
 // before it, and words in capitals are the constants that Go and Lua share.
-func loadScripts() (scripts, error) {
+func readScripts() (scripts, error) {
 	files, err := luaFiles.ReadDir("lua")
 	if err != nil {
 		return nil, fmt.Errorf("read scripts: %w", err)
