@@ -226,8 +226,9 @@ func (r *Runner) nextContainer() (string, error) {
 		return "", errRunnerClosed
 	}
 	r.serial++
-	// Of one width: to gVisor's runsc the beginning of an id means the container too, where there is but one.
-	id := fmt.Sprintf("%s-%06d", r.instance.id, r.serial)
+	// The last letter, since no id may be the beginning of another: gVisor's runsc takes such a beginning
+	// for the container itself.
+	id := fmt.Sprintf("%s-%dc", r.instance.id, r.serial)
 	r.living[id] = true
 	return id, nil
 }
