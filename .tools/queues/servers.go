@@ -77,7 +77,7 @@ func postgresServer(ctx context.Context, dir string) (*process, string, error) {
 		return nil, "", fmt.Errorf("initdb: %w: %s", err, out)
 	}
 	p, err := start("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--",
-		filepath.Join(bin, "postgres"), "-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "log_destination=stderr", "-c", "log_min_messages=fatal")
+		filepath.Join(bin, "postgres"), "-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "log_destination=stderr", "-c", "log_min_messages=panic")
 	if err != nil {
 		return nil, "", err
 	}
