@@ -67,7 +67,7 @@ func (n *node) openStore(ctx context.Context, server bool, ended func(store.Job)
 	n.life.onStop("store", closeStore, func(context.Context) error { return st.Close() })
 	for _, c := range checkStore(ctx, cfg, st) {
 		if c.Status != containerd.StatusOK {
-			n.log.Warn().Str("store", storeName(cfg)).Msg(c.Detail)
+			n.log.Warn().Msg("queue: " + c.Detail)
 		}
 	}
 	return st, nil
