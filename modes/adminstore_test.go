@@ -252,7 +252,10 @@ func TestWorkersAreListed(t *testing.T) {
 	cfg := testConfig(t)
 	cfg.Worker.Name, cfg.Worker.Slots = "hard-worker", 3
 	ts := startTestServer(t, cfg)
-	ts.submit(t, "?wait=30s", "print hello")
+	eventually(t, "the worker has registered itself", func() bool {
+		var list web.WorkerList
+		return ts.client.call(t.Context(), http.MethodGet, "/v1/workers", nil, &list) == nil && len(list.Workers) == 1
+	})
 	for _, args := range [][]string{{"workers"}, {"workers", "list"}} {
 		out, err := ts.admin(t, args...)
 		for _, text := range []string{"hard-worker", "test", "3", "script", "ago"} {

@@ -84,7 +84,8 @@ func TestInterruptedExport(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := cmd.Wait()
-	if text := stderr.String(); cmd.ProcessState.ExitCode() != ExitFailed || !strings.HasSuffix(text, "broke off: told to stop\n") {
+	// Whether the client has read of the answer by then is chance.
+	if text := stderr.String(); cmd.ProcessState.ExitCode() != ExitFailed || !strings.HasSuffix(text, ": told to stop\n") {
 		t.Errorf("it ends with %v and %q, want exit code %d", err, text, ExitFailed)
 	}
 	left, err := os.ReadDir(dir)
