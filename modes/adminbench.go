@@ -60,8 +60,8 @@ func runBench(ctx context.Context, p Process, cfg config.Config, asJSON bool) (e
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(cfg.Data, 0o711); err != nil { //nolint:gosec // as for a server
-		return fmt.Errorf("data folder: %w", err)
+	if err := makeDataFolder(cfg); err != nil {
+		return err
 	}
 	b := &benchmark{process: p, config: cfg, log: log}
 	if b.dir, err = os.MkdirTemp(cfg.Data, "bench-"); err != nil {
