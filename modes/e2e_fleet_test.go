@@ -46,6 +46,14 @@ func (f *fleet) work(t *testing.T) *serving {
 	return s
 }
 
+// replace kills a worker, and starts another in its place.
+func (f *fleet) replace(t *testing.T, worker **serving) {
+	t.Helper()
+	(*worker).send(t, syscall.SIGKILL)
+	<-(*worker).exited
+	*worker = f.work(t)
+}
+
 // kept reads the store when all have ended.
 func (f *fleet) kept(t *testing.T) map[string]store.Job {
 	t.Helper()
@@ -147,12 +155,7 @@ func testFleetKilled(t *testing.T, l *lab) {
 			server = f.api(t)
 			st.server.Store(server.api)
 		},
-		"work": func() {
-			i := r.IntN(len(workers))
-			workers[i].send(t, syscall.SIGKILL)
-			<-workers[i].exited
-			workers[i] = f.work(t)
-		},
+		"work": func() { f.replace(t, &workers[r.IntN(len(workers))]) },
 		"queue": func() {
 			queue.Kill()
 			if err := queue.Start(); err != nil {

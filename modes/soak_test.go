@@ -54,12 +54,7 @@ func TestSoakOfAFleet(t *testing.T) {
 	s.start = func() *serving { return f.api(t) }
 	s.kept = f.kept
 	s.others = map[string]func(){
-		"work": func() {
-			i := s.chance.IntN(len(workers))
-			workers[i].send(t, syscall.SIGKILL)
-			<-workers[i].exited
-			workers[i] = f.work(t)
-		},
+		"work": func() { f.replace(t, &workers[s.chance.IntN(len(workers))]) },
 		"queue": func() {
 			queue.Kill()
 			if err := queue.Start(); err != nil {
