@@ -72,7 +72,7 @@ func runBench(ctx context.Context, p Process, cfg config.Config, asJSON bool) (e
 		name string
 		run  func(context.Context) error
 	}{
-		{"size", b.size}, {"store", b.store}, {"runs", b.runs}, {"answers", b.answers}, {"neighbours", b.neighbours}, {"start-up and memory", b.processes},
+		{"size", b.size}, {"store", b.store}, {"runs", b.runs}, {"answers", b.answers}, {"queue over Redis", b.queue}, {"neighbours", b.neighbours}, {"start-up and memory", b.processes},
 	} {
 		fmt.Fprintln(p.Stderr, "measuring:", step.name)
 		if err := step.run(ctx); err != nil {

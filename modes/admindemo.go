@@ -108,19 +108,25 @@ func runDemo(ctx context.Context, p Process, cfg config.Config, r DemoRequest) e
 // withServer calls use with a client of a server that lives as long: on a free port of loopback,
 // with the machine's images and an empty store.
 func withServer(ctx context.Context, p Process, cfg config.Config, use func(*client) error) (err error) {
+	dir, err := os.MkdirTemp("", "optimus-")
+	if err != nil {
+		return fmt.Errorf("make a folder for the store: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	return withServerOn(ctx, p, cfg, dir, openEngine, use)
+}
+
+// withServerOn is withServer on the store in a folder, or on the one of the settings where none is
+// given, and on another engine.
+func withServerOn(ctx context.Context, p Process, cfg config.Config, storeDir string, open engineOpener, use func(*client) error) (err error) {
 	cfg.Logging.Level = "warn"
 	cfg.Server.Listen, cfg.Keys = "127.0.0.1:0", nil
 	log, err := newLogger(p.Stderr, cfg.Logging)
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "optimus-")
-	if err != nil {
-		return fmt.Errorf("make a folder for the store: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	s := newServer(p, cfg, log, openEngine)
-	s.storeDir = dir
+	s := newServer(p, cfg, log, open)
+	s.storeDir = storeDir
 	if err := s.start(ctx); err != nil {
 		return err
 	}

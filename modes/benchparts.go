@@ -39,8 +39,13 @@ const (
 
 // perSecond gives how often work can be done by a number of clients: a median over several rounds.
 func perSecond(clients int, work func(client int) error) (float64, error) {
+	return perSecondIn(benchRounds, clients, work)
+}
+
+// perSecondIn is perSecond with a number of rounds.
+func perSecondIn(rounds, clients int, work func(client int) error) (float64, error) {
 	var rates []float64
-	for range benchRounds {
+	for range rounds {
 		var done atomic.Int64
 		errs := make([]error, clients)
 		started := time.Now()
@@ -179,17 +184,10 @@ func (b *benchmark) runs(ctx context.Context) error {
 func (b *benchmark) answers(ctx context.Context) error {
 	const over, goal = 2500 * time.Microsecond, time.Millisecond
 	return withServer(ctx, b.process, b.config, func(c *client) error {
-		var all web.LanguageList
-		if err := c.call(ctx, http.MethodGet, "/v1/languages", nil, &all); err != nil {
-			return err
-		}
-		langs, err := b.samples()
+		langs, err := b.interpretedSamples(ctx, c)
 		if err != nil {
 			return err
 		}
-		langs = slices.DeleteFunc(langs, func(l sandbox.Language) bool {
-			return len(l.Compile) > 0 || !slices.ContainsFunc(all.Languages, func(i web.LanguageInfo) bool { return i.Name == l.Name && i.Available })
-		})
 		for _, l := range langs {
 			if err := b.answer(ctx, c, l, over); err != nil {
 				return fmt.Errorf("language %s: %w", l.Name, err)
@@ -234,22 +232,25 @@ func (b *benchmark) samples() ([]sandbox.Language, error) {
 	return langs, nil
 }
 
+// interpretedSamples gives the languages that a server can run and does not compile, as samples does.
+func (b *benchmark) interpretedSamples(ctx context.Context, c *client) ([]sandbox.Language, error) {
+	var all web.LanguageList
+	if err := c.call(ctx, http.MethodGet, "/v1/languages", nil, &all); err != nil {
+		return nil, err
+	}
+	langs, err := b.samples()
+	return slices.DeleteFunc(langs, func(l sandbox.Language) bool {
+		return len(l.Compile) > 0 || !slices.ContainsFunc(all.Languages, func(i web.LanguageInfo) bool { return i.Name == l.Name && i.Available })
+	}), err
+}
+
 // answer measures a language's sample program through POST /v1/jobs?wait.
 func (b *benchmark) answer(ctx context.Context, c *client, l sandbox.Language, over time.Duration) error {
-	source := l.WarmUp
-	request := web.JobRequest{Language: l.Name, SourceCode: &source}
-	ask := func() error {
-		var job web.Job
-		err := c.call(ctx, http.MethodPost, "/v1/jobs?wait=1m", request, &job)
-		if err == nil && job.Verdict != string(sandbox.Accepted) {
-			err = fmt.Errorf("job %s: %s: %s", job.ID, job.Verdict, job.Error)
-		}
-		return err
-	}
+	ask := func() error { return judgeSample(ctx, c, l) }
 	if err := ask(); err != nil {
 		return err
 	}
-	src := sandbox.Source{Files: []sandbox.File{{Name: b.path(l.SourceFile), Content: []byte(source)}}}
+	src := sandbox.Source{Files: []sandbox.File{{Name: b.path(l.SourceFile), Content: []byte(l.WarmUp)}}}
 	if err := os.WriteFile(src.Main(), src.Files[0].Content, 0o600); err != nil {
 		return fmt.Errorf("write the sample: %w", err)
 	}
