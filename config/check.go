@@ -29,6 +29,12 @@ func (l *loader) check() {
 		l.clash("store.backoff_max", "store.backoff", formatDuration(c.Store.BackoffMax), "is below the first delay",
 			"must be at least store.backoff, "+formatDuration(c.Store.Backoff))
 	}
+	if (c.Server.TLSCert == "") != (c.Server.TLSKey == "") {
+		l.clash("server.tls_cert", "server.tls_key", c.Server.TLSCert, "is a pair with server.tls_key", "state both or neither")
+	}
+	if p := c.Monitoring.Pprof; p != "" && !loopback(p) {
+		l.fault("monitoring.pprof", p, "can be reached from other machines, and shows what is in memory", "must be on loopback, such as 127.0.0.1:6060")
+	}
 	l.redis()
 	l.original()
 	l.keys()
@@ -103,7 +109,7 @@ func (l *loader) blamed(path string) bool {
 // CheckListen refuses an address that others can reach where there is no API key, from Keys or,
 // as stored counts them, elsewhere.
 func (c Config) CheckListen(stored int) error {
-	if len(c.Keys)+stored > 0 || c.Server.loopback() {
+	if len(c.Keys)+stored > 0 || loopback(c.Server.Listen) {
 		return nil
 	}
 	var f faults
@@ -113,8 +119,9 @@ func (c Config) CheckListen(stored int) error {
 	return f.err("configuration")
 }
 
-func (s Server) loopback() bool {
-	host, _, err := net.SplitHostPort(s.Listen)
+// loopback tells whether only this machine can reach an address.
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return false
 	}

@@ -21,6 +21,8 @@ type Config struct {
 	Limits   Limits   `toml:"limits"`
 	Original Original `toml:"original"`
 	Logging  Logging  `toml:"logging"`
+	// Monitoring is what others may ask of the process itself.
+	Monitoring Monitoring `toml:"monitoring"`
 	// Keys are the API keys; without any, the server may listen on loopback only.
 	Keys []Key `toml:"keys"`
 
@@ -32,6 +34,10 @@ type Server struct {
 	// Listen is the address of the API and the web UI. An empty host means all addresses,
 	// port 0 any free one.
 	Listen string `toml:"listen" is:"address"`
+	// TLSCert and TLSKey are paths of PEM files: the API's certificate, with what vouches for it after
+	// it, and its private key. With them it speaks HTTPS. They are read anew when they change.
+	TLSCert string `toml:"tls_cert" is:"file"`
+	TLSKey  string `toml:"tls_key" is:"file"`
 	// ReadHeaderTimeout, ReadTimeout, WriteTimeout and IdleTimeout bound a connection's phases.
 	// WriteTimeout must be longer than MaxWait.
 	ReadHeaderTimeout time.Duration `toml:"read_header_timeout" min:"100ms" max:"10m"`
@@ -210,6 +216,15 @@ type Logging struct {
 	Level string `toml:"level" oneof:"debug info warn error"`
 	// Format is text, json, or auto: text on a terminal, else JSON.
 	Format string `toml:"format" oneof:"auto text json"`
+}
+
+// Monitoring is what others may ask of the process itself, without an API key: see web.Probes.
+type Monitoring struct {
+	// Listen is the address of /health, /ready, /version and /metrics, of `optimus serve` beside the API
+	// and of `optimus work`, which has no other; empty is none.
+	Listen string `toml:"listen" is:"address"`
+	// Pprof is a loopback address of Go's profiler, at /debug/pprof/; empty is none.
+	Pprof string `toml:"pprof" is:"address"`
 }
 
 // Key is an API key. Its secret itself is never kept: Hash is.

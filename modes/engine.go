@@ -23,6 +23,8 @@ type engine struct {
 	warm func(ctx context.Context, langs ...sandbox.Language) map[string]error
 	// changed gets a value when what warm should be told may be another.
 	changed <-chan struct{}
+	// containers counts those that the runner has started and lost.
+	containers func() containerd.Containers
 	// ready tells why nothing can be run, or nil.
 	ready func(ctx context.Context) error
 }
@@ -71,11 +73,12 @@ func openEngine(ctx context.Context, life *lifecycle, cfg config.Config, log zer
 	all := newCatalogue(stated, index.present)
 	all.usable = daemon.CheckRuntime
 	return &engine{
-		runner:    runner,
-		languages: all,
-		warm:      runner.Warm,
-		changed:   index.changed,
-		ready:     runner.Ready,
+		runner:     runner,
+		languages:  all,
+		warm:       runner.Warm,
+		changed:    index.changed,
+		ready:      runner.Ready,
+		containers: runner.Containers,
 	}, nil
 }
 

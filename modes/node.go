@@ -14,6 +14,7 @@ import (
 	"optimus/config"
 	"optimus/modes/worker"
 	"optimus/store"
+	"optimus/web"
 )
 
 // How long the parts of a node may take to stop, beyond what the settings give them.
@@ -35,12 +36,14 @@ type node struct {
 	storeDir string
 
 	life lifecycle
+	// ready is what the probes are told.
+	ready *readiness
 	// failed gets what ended a part that should have gone on.
 	failed chan error
 }
 
 func newNode(p Process, cfg config.Config, log zerolog.Logger, open engineOpener) node {
-	return node{process: p, config: cfg, log: log, open: open, life: lifecycle{log: log}, failed: make(chan error, 1)}
+	return node{process: p, config: cfg, log: log, open: open, life: lifecycle{log: log}, ready: &readiness{}, failed: make(chan error, 1)}
 }
 
 // run starts the node by begin, and stops it in order once ctx ends or a part of it fails.
@@ -48,13 +51,15 @@ func (n *node) run(ctx context.Context, begin func(context.Context) error) error
 	if err := n.life.start(ctx, begin); err != nil {
 		if ctx.Err() != nil { // whatever words a call that was cut short has for it
 			n.log.Info().Err(err).Msg("stopped while it started")
-			return nil //nolint:nilerr // as asked
+			return nil
 		}
 		return err
 	}
 	var err error
+	defer n.ready.set(nil)
 	select {
 	case <-ctx.Done():
+		n.ready.set(func(context.Context) error { return errStopping })
 		n.log.Info().Msg("stopping: what runs is finished first; ask again to stop at once")
 	case err = <-n.failed:
 		n.log.Error().Err(err).Msg("stopping, since a part of the process failed")
@@ -73,8 +78,9 @@ func (n *node) startSweeper(ctx context.Context, st store.Store) {
 }
 
 // startWorker begins to claim jobs of the store and to judge them on the engine.
-func (n *node) startWorker(ctx context.Context, st store.Store, e *engine) {
+func (n *node) startWorker(ctx context.Context, st store.Store, e *engine, metrics *web.Metrics) {
 	cfg := n.config.Worker
+	measured := newWorkMetrics()
 	w := worker.New(worker.Options{
 		Queue:    st,
 		Runner:   e.runner,
@@ -88,7 +94,9 @@ func (n *node) startWorker(ctx context.Context, st store.Store, e *engine) {
 		Poll:     cfg.Poll,
 		Grace:    workerGrace(cfg),
 		HandBack: handBack,
+		Judged:   measured.judged,
 	})
+	measured.register(metrics, w, slots(cfg.Slots), e)
 	n.part(ctx, "warm-up", stopMargin, func(ctx context.Context) error {
 		for {
 			warmUp(ctx, e, n.config.Sandbox.Warm, n.log)

@@ -3,7 +3,6 @@ package modes
 import (
 	"context"
 	"fmt"
-	"net"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -42,15 +41,19 @@ func (s *server) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.startMonitoring(ctx, st, metrics); err != nil {
+		return err
+	}
 	s.startSweeper(ctx, st)
 	o := webOptions(s.config)
 	o.Store, o.Metrics, o.Now, o.Log, o.Version = st, metrics, time.Now, s.log, s.process.Version
-	if o.Catalogue, o.Ready, err = s.startEngine(ctx, st); err != nil {
+	if o.Catalogue, o.Ready, err = s.startEngine(ctx, st, metrics); err != nil {
 		return err
 	}
 	if err := s.startWeb(ctx, o); err != nil {
 		return err
 	}
+	s.ready.set(o.Ready)
 	s.log.Info().Str("address", s.address).Str("data", s.config.Data).Str("version", s.process.Version).
 		Dur("took", time.Since(started)).Msg("ready")
 	return nil
@@ -58,7 +61,7 @@ func (s *server) begin(ctx context.Context) error {
 
 // startEngine starts this process's worker, where it has one, and gives what the API says of
 // languages and of readiness: without one it takes jobs of every language, for other workers.
-func (s *server) startEngine(ctx context.Context, st store.Store) (web.Catalogue, func(context.Context) error, error) {
+func (s *server) startEngine(ctx context.Context, st store.Store, metrics *web.Metrics) (web.Catalogue, func(context.Context) error, error) {
 	stated, err := config.LoadCatalogue(s.config.CataloguePath())
 	if err != nil {
 		return nil, nil, err
@@ -69,13 +72,13 @@ func (s *server) startEngine(ctx context.Context, st store.Store) (web.Catalogue
 		if !shared {
 			s.log.Warn().Msg("no worker: jobs are taken and wait, since no other process can judge what is in this folder's queue")
 		}
-		return all, nil, nil
+		return all, func(context.Context) error { return nil }, nil
 	}
 	engine, err := s.open(ctx, &s.life, s.config, s.log)
 	if err != nil {
 		return nil, nil, err
 	}
-	s.startWorker(ctx, st, engine)
+	s.startWorker(ctx, st, engine, metrics)
 	if !shared {
 		return engine.languages, engine.ready, nil
 	}
@@ -92,11 +95,21 @@ func (s *server) startWeb(ctx context.Context, o web.Options) error {
 	if err != nil {
 		return err
 	}
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.config.Server.Listen)
+	c := s.config.Server
+	var certificate *web.Certificate
+	if c.TLSCert != "" {
+		if certificate, err = web.LoadCertificate(c.TLSCert, c.TLSKey, time.Now, s.log); err != nil {
+			return fmt.Errorf("%w (server.tls_cert, from %s)", err, s.config.Origin("server.tls_cert"))
+		}
+	}
+	l, err := listen(ctx, c.Listen, "server.listen, --listen")
 	if err != nil {
-		return fmt.Errorf("listen on %s: %w: state another address with --listen", s.config.Server.Listen, err)
+		return err
 	}
 	s.address = l.Addr().String()
+	if certificate != nil {
+		l = certificate.Listen(l)
+	}
 	s.part(ctx, "http", s.config.Server.ShutdownTimeout+stopMargin, func(ctx context.Context) error { return w.Serve(ctx, l) })
 	return nil
 }

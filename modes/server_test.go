@@ -17,6 +17,7 @@ import (
 
 	"optimus/config"
 	"optimus/sandbox"
+	"optimus/sandbox/containerd"
 	"optimus/sandbox/sandboxtest"
 	"optimus/store"
 	"optimus/web"
@@ -60,6 +61,8 @@ type testServer struct {
 	warmed chan []sandbox.Language
 	// changed is the engine's.
 	changed chan struct{}
+	// open gives the fake engine.
+	open engineOpener
 }
 
 func testConfig(t *testing.T) config.Config {
@@ -75,7 +78,7 @@ func testConfig(t *testing.T) config.Config {
 func newTestServer(t *testing.T, cfg config.Config) *testServer {
 	t.Helper()
 	ts := &testServer{fake: sandboxtest.NewFake(), hurry: make(chan struct{}), warmed: make(chan []sandbox.Language, 100), changed: make(chan struct{}, 1)}
-	open := func(_ context.Context, life *lifecycle, _ config.Config, _ zerolog.Logger) (*engine, error) {
+	ts.open = func(_ context.Context, life *lifecycle, _ config.Config, _ zerolog.Logger) (*engine, error) {
 		life.onStop("fake runner", time.Second, func(context.Context) error {
 			if n := ts.fake.Stats(); n.Active != 0 || n.Open != 0 {
 				return fmt.Errorf("%d runs and %d programs are left when the runner is closed", n.Active, n.Open)
@@ -89,11 +92,12 @@ func newTestServer(t *testing.T, cfg config.Config) *testServer {
 				ts.warmed <- l
 				return nil
 			},
-			changed: ts.changed,
-			ready:   func(context.Context) error { return nil },
+			changed:    ts.changed,
+			ready:      func(context.Context) error { return nil },
+			containers: func() containerd.Containers { return containerd.Containers{Started: 1} },
 		}, nil
 	}
-	ts.server = newServer(Process{Version: "test", Hurry: ts.hurry}, cfg, zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.WarnLevel), open)
+	ts.server = newServer(Process{Version: "test", Hurry: ts.hurry}, cfg, zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.WarnLevel), ts.open)
 	return ts
 }
 

@@ -15,6 +15,9 @@ func settingFlags() map[string]string {
 	return map[string]string{
 		"data":       "data",
 		"listen":     "server.listen",
+		"tls-cert":   "server.tls_cert",
+		"tls-key":    "server.tls_key",
+		"monitoring": "monitoring.listen",
 		"redis-url":  "redis.url",
 		"worker":     "worker.enabled",
 		"log-level":  "logging.level",
@@ -35,6 +38,11 @@ func configFlags() []cli.Flag {
 // redisFlag names the store of several processes.
 func redisFlag() cli.Flag {
 	return &cli.StringFlag{Name: "redis-url", Usage: "`URL` of a Redis-protocol server that holds the queue"}
+}
+
+// monitoringFlag is for the processes that go on.
+func monitoringFlag() cli.Flag {
+	return &cli.StringFlag{Name: "monitoring", Usage: "`ADDRESS` of /health, /ready and /metrics without an API key, such as :9100"}
 }
 
 // loadConfig reads the configuration, with what the command line states over the rest.

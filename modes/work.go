@@ -9,7 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"optimus/config"
-	"optimus/store"
+	"optimus/web"
 )
 
 func workCommand(work func(context.Context, config.Config) error) *cli.Command {
@@ -19,7 +19,7 @@ func workCommand(work func(context.Context, config.Config) error) *cli.Command {
 		Description: "Claims jobs of the languages whose image is on this machine, as many at once as it has slots. Any number of\n" +
 			"workers may share a queue and a machine; `optimus serve` with the same --redis-url is their API.\n\n" +
 			"The first SIGINT or SIGTERM finishes what runs and stops; the second hands it back to the queue and stops at once.",
-		Flags: append(configFlags(), redisFlag()),
+		Flags: append(configFlags(), monitoringFlag(), redisFlag()),
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return usagef("work takes no arguments, but has %q", c.Args().First())
@@ -62,15 +62,20 @@ func (w *workNode) begin(ctx context.Context) error {
 	if err := makeDataFolder(w.config); err != nil {
 		return err
 	}
-	st, err := w.openStore(ctx, false, func(store.Job) {})
+	metrics := web.NewMetrics()
+	st, err := w.openStore(ctx, false, metrics.JobEnded)
 	if err != nil {
+		return err
+	}
+	if err := w.startMonitoring(ctx, st, metrics); err != nil {
 		return err
 	}
 	engine, err := w.open(ctx, &w.life, w.config, w.log)
 	if err != nil {
 		return err
 	}
-	w.startWorker(ctx, st, engine)
+	w.startWorker(ctx, st, engine, metrics)
+	w.ready.set(engine.ready)
 	w.log.Info().Str("data", w.config.Data).Str("version", w.process.Version).Dur("took", time.Since(started)).Msg("ready")
 	return nil
 }

@@ -214,12 +214,12 @@ func TestTablesOfTheDocumentation(t *testing.T) {
 	}
 	counted := web.NewMetrics()
 	h := setup(t, func(o *web.Options) { o.Metrics = counted })
-	counted.JobEnded(store.Job{Lane: store.Lane{Language: "python"}, State: store.Completed, Started: time.Unix(0, 0), Finished: time.Unix(1, 0)})
+	counted.JobEnded(store.Job{Lane: store.Lane{Language: "python"}, State: store.Completed, Verdict: sandbox.Accepted, Started: time.Unix(0, 0), Finished: time.Unix(1, 0)})
 	h.do(http.MethodPost, "/v1/jobs", "{}")
 	h.do(http.MethodPost, "/v1/jobs/"+h.submit(hello).String()+"/cancel", "")
 	metrics := string(h.do(http.MethodGet, "/metrics", "").Body)
 	names := regexp.MustCompile(`(?m)^# TYPE (optimus_\w+)`).FindAllStringSubmatch(metrics, -1)
-	if len(names) != 9 {
+	if len(names) != 13 {
 		t.Errorf("%d metrics: %v", len(names), names)
 	}
 	for _, name := range names {

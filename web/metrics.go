@@ -1,8 +1,6 @@
 package web
 
 import (
-	"cmp"
-	"context"
 	"net/http"
 	"time"
 
@@ -19,6 +17,7 @@ type Metrics struct {
 	registry  *prometheus.Registry
 	submitted *prometheus.CounterVec
 	completed *prometheus.CounterVec
+	verdicts  *prometheus.CounterVec
 	execution *prometheus.HistogramVec
 	requests  *prometheus.CounterVec
 	latency   *prometheus.HistogramVec
@@ -35,6 +34,7 @@ func NewMetrics() *Metrics {
 		registry:  prometheus.NewRegistry(),
 		submitted: counter("optimus_jobs_submitted_total", "Jobs that this process accepted.", "language"),
 		completed: counter("optimus_jobs_completed_total", "Jobs that this process ended.", "language", "status"),
+		verdicts:  counter("optimus_job_verdicts_total", "Verdicts of the jobs that this process ended.", "language", "verdict"),
 		execution: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "optimus_job_execution_time_ms",
 			Help:    "Time from claim to end of the jobs that this process ended, in milliseconds.",
@@ -49,7 +49,7 @@ func NewMetrics() *Metrics {
 		rejected:  counter("optimus_jobs_rejected_total", "Submissions that were refused.", "reason"),
 		cancelled: counter("optimus_jobs_cancelled_total", "Cancellations that were asked for.", "source"),
 	}
-	m.registry.MustRegister(m.submitted, m.completed, m.execution, m.requests, m.latency, m.rejected, m.cancelled,
+	m.registry.MustRegister(m.submitted, m.completed, m.verdicts, m.execution, m.requests, m.latency, m.rejected, m.cancelled,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -59,65 +59,26 @@ func NewMetrics() *Metrics {
 // had there is no time from claim to end.
 func (m *Metrics) JobEnded(j store.Job) {
 	m.completed.WithLabelValues(j.Lane.Language, string(j.State)).Inc()
+	if j.Verdict != "" {
+		m.verdicts.WithLabelValues(j.Lane.Language, string(j.Verdict)).Inc()
+	}
 	if !j.Started.IsZero() {
 		m.execution.WithLabelValues(j.Lane.Language).Observe(float64(j.Finished.Sub(j.Started)) / float64(time.Millisecond))
 	}
 }
 
-func (m *Metrics) jobSubmitted(language string)    { m.submitted.WithLabelValues(language).Inc() }
-func (m *Metrics) jobRejected(reason string)       { m.rejected.WithLabelValues(reason).Inc() }
-func (m *Metrics) jobCancelled(source string)      { m.cancelled.WithLabelValues(source).Inc() }
-func (m *Metrics) register(c prometheus.Collector) { _ = m.registry.Register(c) }
+func (m *Metrics) jobSubmitted(language string) { m.submitted.WithLabelValues(language).Inc() }
+func (m *Metrics) jobRejected(reason string)    { m.rejected.WithLabelValues(reason).Inc() }
+func (m *Metrics) jobCancelled(source string)   { m.cancelled.WithLabelValues(source).Inc() }
+
+// Register adds metrics of another part of the process. The labels of theirs must be bounded too; what
+// is there already is left as it is.
+func (m *Metrics) Register(all ...prometheus.Collector) {
+	for _, c := range all {
+		_ = m.registry.Register(c)
+	}
+}
 
 func (m *Metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
-}
-
-// queueDepth shows the depth of each queue as the store tells it when it is asked. The label
-// language is set where a queue serves one language of the catalogue, and empty otherwise.
-type queueDepth struct {
-	store     Store
-	catalogue Catalogue
-	timeout   time.Duration
-	desc      *prometheus.Desc
-	running   *prometheus.Desc
-}
-
-func newQueueDepth(s Store, c Catalogue, timeout time.Duration) *queueDepth {
-	labels := []string{"language", "queue"}
-	return &queueDepth{
-		store: s, catalogue: c, timeout: timeout,
-		desc:    prometheus.NewDesc("optimus_queue_depth", "Jobs of a queue that wait.", labels, nil),
-		running: prometheus.NewDesc("optimus_queue_running", "Jobs of a queue that are leased to workers.", labels, nil),
-	}
-}
-
-// Describe implements [prometheus.Collector].
-func (q *queueDepth) Describe(ch chan<- *prometheus.Desc) {
-	ch <- q.desc
-	ch <- q.running
-}
-
-// Collect implements [prometheus.Collector].
-func (q *queueDepth) Collect(ch chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), q.timeout) //nolint:forbidigo // the collector's interface gives no context
-	defer cancel()
-	queues, err := q.store.Queues(ctx)
-	if err != nil {
-		return // readiness tells; a scrape still gets the rest
-	}
-	languages := map[string]string{}
-	for _, l := range q.catalogue.Languages() {
-		queue := cmp.Or(l.Queue, DefaultQueue)
-		if _, shared := languages[queue]; shared {
-			languages[queue] = ""
-			continue
-		}
-		languages[queue] = l.Name
-	}
-	for _, info := range queues {
-		language := languages[info.Name]
-		ch <- prometheus.MustNewConstMetric(q.desc, prometheus.GaugeValue, float64(info.Ready+info.Delayed), language, info.Name)
-		ch <- prometheus.MustNewConstMetric(q.running, prometheus.GaugeValue, float64(info.Running), language, info.Name)
-	}
 }

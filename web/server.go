@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log"
-	"net"
 	"net/http"
 	"regexp"
 	"slices"
@@ -16,9 +14,6 @@ import (
 
 	"optimus/store"
 )
-
-// maxHeaderBytes bounds a request's line and headers.
-const maxHeaderBytes = 32 << 10
 
 // Server is the HTTP layer. Make it with [New].
 type Server struct {
@@ -68,45 +63,15 @@ func New(o Options) (*Server, error) {
 	s.routeEvents()
 	s.routeOperator()
 	s.routeMove()
-	s.routeHealth()
+	s.routeProbes()
 	s.routeOriginal()
 	s.routeReference()
-	o.Metrics.register(newQueueDepth(o.Store, o.Catalogue, o.Timeouts.Store))
+	o.Metrics.Register(newQueueMetrics(o.Store, o.Catalogue, o.Timeouts.Store, o.Now))
 	return s, nil
 }
 
 // Handler is the whole of the HTTP layer, for a test or a server of another making.
 func (s *Server) Handler() http.Handler { return headAsGet(s.echo) }
-
-// Serve answers the listener's connections until ctx ends; then it takes no more, ends the event
-// streams, and waits for the requests in flight, at most Timeouts.Shutdown. It closes l.
-func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	t := s.opts.Timeouts
-	server := &http.Server{
-		Handler:           s.Handler(),
-		ReadHeaderTimeout: t.ReadHeader,
-		ReadTimeout:       t.Read,
-		WriteTimeout:      t.Write,
-		IdleTimeout:       t.Idle,
-		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          log.New(s.opts.Log, "", 0),
-	}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(l) }()
-	select {
-	case err := <-failed:
-		return fmt.Errorf("serve HTTP on %s: %w", l.Addr(), err)
-	case <-ctx.Done():
-	}
-	s.stopOnce.Do(func() { close(s.stopping) })
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.Shutdown)
-	defer cancel()
-	if err := server.Shutdown(stop); err != nil {
-		_ = server.Close()
-		return fmt.Errorf("stop HTTP on %s: requests were still in flight after %s: %w", l.Addr(), t.Shutdown, err)
-	}
-	return nil
-}
 
 // stopped tells whether the server has begun to stop.
 func (s *Server) stopped() bool {

@@ -127,6 +127,7 @@ func (j *job) finish(report sandbox.Report, events []store.Event) {
 	switch {
 	case err == nil:
 		j.stats.finished.Add(1)
+		j.o.Judged(j.claim, report)
 		j.log.Info().Str("verdict", string(report.Verdict)).Dur("took", time.Since(j.begun)).Dur("waited", j.claim.Waited).Msg("job judged")
 	case lost(err):
 		j.leaseLost()

@@ -70,6 +70,8 @@ type Options struct {
 	ReportFor time.Duration
 	// FlushEvery is how often events are sent; default 50 ms.
 	FlushEvery time.Duration
+	// Judged is told of each job whose report the store has taken; it must be quick. nil is nobody.
+	Judged func(store.Claim, sandbox.Report)
 	// Now is the clock of what is reported, never of a deadline; default [time.Now].
 	Now func() time.Time
 }
@@ -84,6 +86,9 @@ func (o Options) withDefaults() Options {
 	fill(&o.ReportTimeout, 10*time.Second)
 	fill(&o.ReportFor, 10*time.Minute)
 	fill(&o.FlushEvery, 50*time.Millisecond)
+	if o.Judged == nil {
+		o.Judged = func(store.Claim, sandbox.Report) {}
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/containerd/containerd/v2/client"
@@ -72,6 +73,8 @@ type Runner struct {
 	ctx    context.Context //nolint:containedctx // of all that spawn starts; ends with Close
 	cancel context.CancelFunc
 	work   sync.WaitGroup
+
+	started, lost atomic.Int64 // containers
 
 	mu     sync.Mutex
 	warm   map[shelfKey]*shelf
@@ -159,6 +162,19 @@ func (r *Runner) spawnLocked(f func(context.Context)) {
 		return
 	}
 	r.work.Go(func() { f(r.ctx) })
+}
+
+// Containers counts the containers of a [Runner] since it was made.
+type Containers struct {
+	// Started became ready.
+	Started int64
+	// Lost ended though they were wanted, such as by the end of their agent.
+	Lost int64
+}
+
+// Containers gives the counts so far.
+func (r *Runner) Containers() Containers {
+	return Containers{Started: r.started.Load(), Lost: r.lost.Load()}
 }
 
 // Slots is how many runs are carried out at once.

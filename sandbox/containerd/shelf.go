@@ -224,6 +224,7 @@ func (s *shelf) launch() *launching {
 			s.r.log.Warn().Err(l.err).Str("language", s.lang.Name).Msg("no container")
 			return
 		}
+		s.r.started.Add(1)
 		s.r.log.Debug().Str("container", l.c.id).Str("language", s.lang.Name).
 			Dur("took_ms", ready.Sub(began)).Msg("container is ready")
 		s.tend(ctx, l, ready)
@@ -279,6 +280,7 @@ func (s *shelf) tend(ctx context.Context, l *launching, ready time.Time) {
 	if s.current != l { // it was replaced, or is no longer wanted
 		return
 	}
+	s.r.lost.Add(1)
 	s.r.log.Warn().Err(l.c.why).Str("container", l.c.id).Str("language", s.lang.Name).
 		Dur("lived_ms", lived).Msg("container was lost")
 	if lived >= shortLife {
