@@ -158,6 +158,7 @@ func adminCommands(p Process, a Actions) []*cli.Command {
 		languagesCommand(p),
 		imagesCommand(p),
 		configCommand(p),
+		renderCommand(p),
 		doctorCommand(p),
 		benchCommand(a.Bench),
 	}

@@ -46,7 +46,10 @@ func monitoringFlag() cli.Flag {
 }
 
 // loadConfig reads the configuration, with what the command line states over the rest.
-func loadConfig(c *cli.Context) (config.Config, error) {
+func loadConfig(c *cli.Context) (config.Config, error) { return loadConfigOf(c, os.Geteuid() == 0) }
+
+// loadConfigOf is loadConfig with the defaults that root, or another user, has.
+func loadConfigOf(c *cli.Context, root bool) (config.Config, error) {
 	o := config.LoadOptions{
 		Path:      c.String("config"),
 		System:    config.SystemPath,
@@ -54,7 +57,7 @@ func loadConfig(c *cli.Context) (config.Config, error) {
 		EnvKnown:  []string{envKey, containerd.EnvCache, containerd.EnvMirror},
 		Flags:     map[string]string{},
 		FlagNames: map[string]string{},
-		Root:      os.Geteuid() == 0,
+		Root:      root,
 	}
 	for flag, path := range settingFlags() {
 		if c.IsSet(flag) {

@@ -1,0 +1,128 @@
+package modes
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"optimus/config"
+	"optimus/deploy"
+	"optimus/sandbox/containerd"
+)
+
+// rendering is one thing that `optimus admin render` makes from the settings.
+type rendering struct {
+	name, usage, description string
+	// aliases are other names of it.
+	aliases []string
+	// args names its arguments, all of which must be there.
+	args []string
+	// flags beside those of the settings and --out.
+	flags []cli.Flag
+	files func(c *cli.Context, p Process, cfg config.Config) ([]deploy.File, error)
+}
+
+func renderings() []rendering {
+	return []rendering{
+		{
+			name:        "dockerfile",
+			usage:       "print a language's recipe as a Dockerfile, to build its image elsewhere",
+			description: "Any OCI image will do as a language's image: `optimus admin images import` or `pull` brings what was built.",
+			args:        []string{"LANGUAGE"},
+			files:       renderDockerfile,
+		},
+	}
+}
+
+// renderCommand is `optimus admin render`: what Optimus is deployed with, by the settings.
+func renderCommand(p Process) *cli.Command {
+	render := &cli.Command{
+		Name:  "render",
+		Usage: "print what Optimus is deployed with, by the settings",
+	}
+	for _, r := range renderings() {
+		render.Subcommands = append(render.Subcommands, r.command(p))
+	}
+	return render
+}
+
+func (r rendering) command(p Process) *cli.Command {
+	usage := ""
+	for i, arg := range r.args {
+		if i > 0 {
+			usage += " "
+		}
+		usage += arg
+	}
+	return &cli.Command{
+		Name:        r.name,
+		Aliases:     r.aliases,
+		Usage:       r.usage,
+		Description: r.description,
+		ArgsUsage:   usage,
+		Flags: append(append(configFlags(), r.flags...),
+			&cli.StringFlag{Name: "out", Usage: "write the files into `FOLDER`, over those that are there, instead of printing them"}),
+		Action: func(c *cli.Context) error {
+			if c.NArg() != len(r.args) {
+				if usage == "" {
+					return usagef("%s takes no arguments, but has %q", c.Command.HelpName, c.Args().First())
+				}
+				return usagef("%s takes exactly: %s", c.Command.HelpName, usage)
+			}
+			// What is rendered is run by root, whoever renders it.
+			cfg, err := loadConfigOf(c, true)
+			if err != nil {
+				return err
+			}
+			files, err := r.files(c, p, cfg)
+			if err != nil {
+				return err
+			}
+			if dir := c.String("out"); dir != "" {
+				return writeFiles(p, dir, files)
+			}
+			return printed(io.WriteString(p.Stdout, deploy.Join(files)))
+		},
+	}
+}
+
+// writeFiles puts rendered files below a folder, and names each on standard error.
+func writeFiles(p Process, dir string, files []deploy.File) error {
+	for _, f := range files {
+		path := filepath.Join(dir, filepath.FromSlash(f.Name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // holds nothing secret
+			return fmt.Errorf("write the rendering: %w", err)
+		}
+		if err := os.WriteFile(path, []byte(f.Text), 0o644); err != nil { //nolint:gosec // as above
+			return fmt.Errorf("write the rendering: %w", err)
+		}
+		if _, err := fmt.Fprintln(p.Stderr, path); err != nil {
+			return fmt.Errorf("write the rendering: %w", err)
+		}
+	}
+	return nil
+}
+
+func renderDockerfile(c *cli.Context, _ Process, cfg config.Config) ([]deploy.File, error) {
+	languages, err := config.LoadCatalogue(cfg.CataloguePath())
+	if err != nil {
+		return nil, err
+	}
+	all := newCatalogue(languages, nil)
+	e, err := all.find(c.Args().First(), "")
+	if err != nil {
+		return nil, err
+	}
+	recipe, ok := all.recipe(e.config.Image, "")
+	if !ok {
+		return nil, fmt.Errorf("language %s has no recipe: its image is %s", e.config.Name, e.config.Image)
+	}
+	text, err := containerd.RenderDockerfile(recipe)
+	if err != nil {
+		return nil, err
+	}
+	return []deploy.File{{Name: "Dockerfile", Text: text}}, nil
+}
