@@ -157,6 +157,9 @@ type Sandbox struct {
 	// CgroupParent is the cgroup below which all runs are; empty means "optimus", below
 	// Optimus's own where that is delegated to it (cgroup v2: systemd's Delegate=), else at the top.
 	CgroupParent string `toml:"cgroup_parent" is:"cgroup"`
+	// PodUID is the UID of the Kubernetes pod that the worker is in: its runs' cgroups then lie below
+	// the pod's, whose limits hold for them.
+	PodUID string `toml:"pod_uid" is:"label"`
 	// UIDBase is the user id of slot 0; slot N runs as UIDBase + N. The default lies above the
 	// 16-bit ids that images and systemd use and below 100000, where subordinate ids begin.
 	UIDBase int `toml:"uid_base" min:"1000" max:"2000000000"`

@@ -38,7 +38,7 @@ func examine(c *cli.Context, p Process, doctor func(context.Context, containerd.
 		return err
 	}
 	o := containerd.DoctorOptions{
-		DataDir: cfg.Data, Daemon: daemonOptions(cfg, log), CgroupParent: cfg.Sandbox.CgroupParent,
+		DataDir: cfg.Data, Daemon: daemonOptions(cfg, log), CgroupParent: cfg.Sandbox.CgroupParent, PodUID: cfg.Sandbox.PodUID,
 		Slots: slots(cfg.Worker.Slots), LargestRun: int64(cfg.Limits.Memory),
 	}
 	for _, e := range newCatalogue(languages, nil).entries {

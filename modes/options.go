@@ -60,6 +60,7 @@ func runnerOptions(c config.Config) containerd.RunnerOptions {
 		Slots:        slots(c.Worker.Slots),
 		UIDBase:      c.Sandbox.UIDBase,
 		CgroupParent: c.Sandbox.CgroupParent,
+		PodUID:       c.Sandbox.PodUID,
 		Pool:         c.Sandbox.DedicatedPool,
 		Idle:         c.Sandbox.Idle,
 	}
