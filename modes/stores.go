@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"optimus/config"
 	"optimus/sandbox/containerd"
@@ -114,7 +115,30 @@ func examineStore(ctx context.Context, cfg config.Config) []containerd.Check {
 		return []containerd.Check{{Name: "queue", Status: containerd.StatusFail, Detail: err.Error(), Fix: "start the server, or mend the settings of [redis]"}}
 	}
 	defer st.Close()
-	return checkStore(ctx, cfg, st)
+	return append(checkStore(ctx, cfg, st), checkQueues(ctx, st)...)
+}
+
+// checkQueues says of each queue whose jobs wait in vain why they do.
+func checkQueues(ctx context.Context, st store.Operator) []containerd.Check {
+	const name = "queue served"
+	queues, err := st.Queues(ctx)
+	workers, workersErr := st.Workers(ctx)
+	if err := errors.Join(err, workersErr); err != nil {
+		return []containerd.Check{{Name: name, Status: containerd.StatusFail, Detail: err.Error(), Fix: "see what `optimus admin queues list` says of a server"}}
+	}
+	var checks []containerd.Check
+	for _, q := range queues {
+		if why := q.Unserved(workers, time.Now()); why != "" {
+			checks = append(checks, containerd.Check{
+				Name: name, Status: containerd.StatusFail, Detail: "queue " + q.Name + ": " + why,
+				Fix: "compare the queues and languages that `optimus admin workers` lists with the queue's; start a worker that takes from it (worker.queues)",
+			})
+		}
+	}
+	if len(checks) == 0 {
+		return []containerd.Check{{Name: name, Status: containerd.StatusOK, Detail: fmt.Sprintf("%d queues, none with jobs that no worker takes", len(queues))}}
+	}
+	return checks
 }
 
 // makeDataFolder makes the folder of all that this machine keeps.

@@ -173,9 +173,11 @@ type GiveBack struct {
 
 // Worker is a registered worker.
 type Worker struct {
-	Name    string    `json:"name"`
-	Version string    `json:"version"`
-	Lanes   []Lane    `json:"lanes"`
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	Lanes   []Lane `json:"lanes"`
+	// Queues are those that it takes from; empty for all.
+	Queues  []string  `json:"queues,omitempty"`
 	Slots   int       `json:"slots"`
 	Busy    int       `json:"busy"`
 	Started time.Time `json:"started"`
