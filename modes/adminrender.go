@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -27,6 +28,26 @@ type rendering struct {
 
 func renderings() []rendering {
 	return []rendering{
+		{
+			name:        "compose",
+			usage:       "print a compose.yaml of API, queue and worker for one machine",
+			description: "Say `optimus admin render compose > compose.yaml`; docs/DEPLOY.md has the steps.",
+			flags: []cli.Flag{
+				&cli.StringFlag{Name: "image", Value: "optimus", Usage: "`REFERENCE` of Optimus's image"},
+				&cli.StringFlag{Name: "queue-image", Value: "redis:8", Usage: "`REFERENCE` of an image with redis-server"},
+			},
+			files: renderCompose,
+		},
+		{
+			name:  "systemd",
+			usage: "print systemd's units of serve and work",
+			description: "The Debian package has them. Say `optimus admin render systemd --out /etc/systemd/system` where data,\n" +
+				"worker.grace or server.shutdown_timeout differ, or without the package; then `systemctl daemon-reload`.",
+			flags: []cli.Flag{
+				&cli.StringFlag{Name: "binary", Value: "/usr/bin/optimus", Usage: "`PATH` of the program"},
+			},
+			files: renderSystemd,
+		},
 		{
 			name:        "dockerfile",
 			usage:       "print a language's recipe as a Dockerfile, to build its image elsewhere",
@@ -104,6 +125,24 @@ func writeFiles(p Process, dir string, files []deploy.File) error {
 		}
 	}
 	return nil
+}
+
+func renderSystemd(c *cli.Context, _ Process, cfg config.Config) ([]deploy.File, error) {
+	binary := c.String("binary")
+	if !filepath.IsAbs(binary) || strings.ContainsAny(binary, " \t\n%$") {
+		return nil, usagef("--binary %q: want an absolute path without spaces", binary)
+	}
+	return deploy.Systemd(deploy.SystemdOptions{Binary: binary, Data: cfg.Data, Stop: stopTime(cfg)})
+}
+
+func renderCompose(c *cli.Context, _ Process, cfg config.Config) ([]deploy.File, error) {
+	text, err := deploy.Compose(cfg, deploy.ComposeOptions{
+		Image: c.String("image"), QueueImage: c.String("queue-image"), Stop: stopTime(cfg),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return []deploy.File{{Name: "compose.yaml", Text: text}}, nil
 }
 
 func renderDockerfile(c *cli.Context, _ Process, cfg config.Config) ([]deploy.File, error) {
