@@ -12,19 +12,19 @@ import (
 // process that runs reads it.
 type Kubernetes struct {
 	// Namespace holds all of Optimus's objects.
-	Namespace string `toml:"namespace" is:"object" required:"true"`
+	Namespace string `toml:"namespace" is:"object"`
 	// Image of Optimus, with its registry.
-	Image string `toml:"image" is:"image" required:"true"`
+	Image string `toml:"image" is:"image"`
 	// Distribution says where the nodes' containerd has its socket and folders.
-	Distribution string `toml:"distribution" oneof:"standard k3s k0s microk8s" required:"true"`
+	Distribution string `toml:"distribution" oneof:"standard k3s k0s microk8s"`
 	// Grace is how long a worker pod that is told to stop may finish what it runs; 0 is as long as the longest
 	// job that the limits allow.
 	Grace time.Duration `toml:"grace" min:"0s" max:"1d"`
 	// KEDANamespace, MonitoringNamespace and IngressNamespace are where KEDA's operator, Prometheus and the
 	// Ingress controller run: NetworkPolicies let them in.
-	KEDANamespace       string `toml:"keda_namespace" is:"object" required:"true"`
-	MonitoringNamespace string `toml:"monitoring_namespace" is:"object" required:"true"`
-	IngressNamespace    string `toml:"ingress_namespace" is:"object" required:"true"`
+	KEDANamespace       string `toml:"keda_namespace" is:"object"`
+	MonitoringNamespace string `toml:"monitoring_namespace" is:"object"`
+	IngressNamespace    string `toml:"ingress_namespace" is:"object"`
 	// ClientNamespaces alone reach the API; empty means everybody, since the API asks for a key.
 	ClientNamespaces []string `toml:"client_namespaces" is:"object"`
 	// IngressHost is the name by which an Ingress offers the API; empty is no Ingress. IngressClass is its
@@ -50,7 +50,7 @@ type KubernetesAPI struct {
 // one there must be known.
 type KubernetesRedis struct {
 	// Image of Redis or Valkey, with a shell.
-	Image string `toml:"image" is:"image" required:"true"`
+	Image string `toml:"image" is:"image"`
 	// Memory is what it may hold; the pod gets twice that, since it forks to rewrite its file.
 	Memory Size `toml:"memory" min:"64MiB" max:"1TiB"`
 	// Storage is its volume's size, and StorageClass the volume's class; empty is the cluster's default.
@@ -124,8 +124,21 @@ func (l *loader) kubernetes() {
 	if k.IngressHost == "" && k.IngressTLS != "" {
 		l.fault("kubernetes.ingress_tls", k.IngressTLS, "is for an Ingress, and there is none", "state kubernetes.ingress_host")
 	}
+	for path, value := range map[string]string{
+		"namespace": k.Namespace, "image": k.Image, "distribution": k.Distribution, "keda_namespace": k.KEDANamespace,
+		"monitoring_namespace": k.MonitoringNamespace, "ingress_namespace": k.IngressNamespace, "redis.image": k.Redis.Image,
+	} {
+		if value == "" {
+			l.fault("kubernetes."+path, "", "is empty", "state one, or leave the setting out")
+		}
+	}
+	l.pools(k.Pools)
+}
+
+// pools looks for queues and languages that stand in two pools.
+func (l *loader) pools(pools []Pool) {
 	queues, languages := map[string]int{}, map[string]string{}
-	for i, p := range k.Pools {
+	for i, p := range pools {
 		at := "kubernetes.pools[" + strconv.Itoa(i) + "]"
 		if first, ok := queues[p.Queue]; ok && p.Queue != "" {
 			l.fault(at+".queue", p.Queue, "has a pool already, kubernetes.pools["+strconv.Itoa(first)+"]",
