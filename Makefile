@@ -41,6 +41,7 @@ picture: images ## remake docs/demo.svg, the README's picture, from a run of the
 test: images ## set up, then test everything under the race detector, and fuzz for a moment
 	@echo "testing $(PKG)" >&2
 	@go test -race -timeout 15m $(PKG)
+	@echo "testing the manifests" >&2; go -C .tools/kube test ./...
 	@$(MAKE) fuzz FUZZ_TIME=1s
 
 test-cgroup2: test-cgroup2-quick ## hold runs under cgroup v2 to the runner's suite too (an hour or so, where it is emulated)

@@ -7,6 +7,8 @@ import (
 	"optimus/deploy"
 )
 
+//go:generate env -i PATH=${PATH} HOME=${HOME} go run optimus admin render kubernetes --out ../deploy/kubernetes
+
 // kubernetesRendering is `optimus admin render kubernetes`.
 func kubernetesRendering() rendering {
 	return rendering{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -41,7 +42,11 @@ func openStore(ctx context.Context, cfg config.Config, o store.Options, server b
 			err, cfg.Origin("redis.queues"))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open the store of the Redis-protocol server (redis.url, from %s): %w", cfg.Origin("redis.url"), err)
+		hint := ""
+		if errors.Is(err, fs.ErrNotExist) {
+			hint = config.SecretHint(cfg.Redis.PasswordFile)
+		}
+		return nil, fmt.Errorf("open the store of the Redis-protocol server (redis.url, from %s): %w%s", cfg.Origin("redis.url"), err, hint)
 	}
 	return st, nil
 }
