@@ -138,8 +138,21 @@ func TestRenderedSettingsAreRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := deploy.Join(files); strings.Contains(text, "kind: Kustomization") || strings.Contains(text, "hunter2") {
+	text := deploy.Join(files)
+	if strings.Contains(text, "kind: Kustomization") || strings.Contains(text, "hunter2") {
 		t.Error("it prints the kustomization, or a secret")
+	}
+	printed, err := parseManifests("standard output", strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range printed {
+		if m.Kind == "" || m.Metadata.Name == "" {
+			t.Errorf("it prints an object that is none: %+v", m)
+		}
+	}
+	if len(printed) < 15 {
+		t.Errorf("it prints %d objects", len(printed))
 	}
 	for _, f := range files {
 		if f.Name != "config.yaml" {
