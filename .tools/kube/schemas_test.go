@@ -18,9 +18,9 @@ import (
 // Where the schemas come from, with the checksums of these modules. Nothing of them is compiled.
 func sources() map[string]string {
 	return map[string]string{
-		"k8s.io/kubernetes@v1.36.4":          "h1:08GT0ZOMtyCcRnslyvnpWurf1wm20KHbC/aRS+0LxSo=",
-		"github.com/kedacore/keda/v2@v2.21.0": "h1:R6z2HZvstK4RLUMxroNACzBj74xGxt3kG59b5Xc+Xps=",
-		monitoringModule:                     "h1:VRXUgbGmpmjZgFYiUnTwlC+JjfCUs5KKFsorJhI1ZKQ=",
+		"k8s.io/kubernetes@v1.36.4": "h1:08GT0ZOMtyCcRnslyvnpWurf1wm20KHbC/aRS+0LxSo=",
+		kedaModule:                  "h1:R6z2HZvstK4RLUMxroNACzBj74xGxt3kG59b5Xc+Xps=",
+		monitoringModule:            "h1:VRXUgbGmpmjZgFYiUnTwlC+JjfCUs5KKFsorJhI1ZKQ=",
 	}
 }
 
@@ -58,7 +58,7 @@ func writeSchemas(t *testing.T) string {
 			writeKind(t, dir, name, text(k, "group"), text(k, "version"), text(k, "kind"))
 		}
 	}
-	files, err := filepath.Glob(filepath.Join(module(t, "github.com/kedacore/keda/v2@v2.21.0"), "config/crd/bases/keda.sh_*.yaml"))
+	files, err := filepath.Glob(filepath.Join(module(t, kedaModule), "config/crd/bases/keda.sh_*.yaml"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("KEDA has no schemas (%v)", err)
 	}
