@@ -31,7 +31,9 @@ func Kubernetes(cfg config.Config, all config.Catalogue, o KubernetesOptions) ([
 		return nil, fmt.Errorf("these settings can't be rendered for Kubernetes:\n%w", err)
 	}
 	m.setPaths()
-	m.setConfig()
+	if err := m.setConfig(); err != nil {
+		return nil, err
+	}
 	return m.files()
 }
 
@@ -61,9 +63,8 @@ type manifests struct {
 	WorkerStop, APIStop int64
 
 	// APIConfig, WorkerConfig and Languages are the files of the ConfigMap; Sum is theirs, and RedisSum that of
-	// Redis's.
-	APIConfig, WorkerConfig, Languages, Sum string
-	RedisConfig, RedisSum                   string
+	// what Redis reads.
+	APIConfig, WorkerConfig, Languages, Sum, RedisSum string
 }
 
 // ports are those of the containers.
@@ -88,7 +89,7 @@ type nodePaths struct {
 // secretName is the Secret with everything that must not be rendered, and secretDir where it is in a pod.
 const (
 	secretName = "optimus"
-	secretDir  = "/run/secrets/optimus"
+	secretDir  = "/run/secrets/optimus" //nolint:gosec // the folder's name, no secret
 )
 
 func (m *manifests) setPaths() {
@@ -98,8 +99,10 @@ func (m *manifests) setPaths() {
 		"standard": {"/run/containerd/containerd.sock", "/run/containerd", "/var/lib/containerd", ""},
 		"k3s":      {"/run/k3s/containerd/containerd.sock", "/run/k3s/containerd", "/var/lib/rancher/k3s/agent/containerd", "/run/containerd"},
 		"k0s":      {"/run/k0s/containerd.sock", "/run/k0s", "/var/lib/k0s/containerd", "/run/containerd"},
-		"microk8s": {"/var/snap/microk8s/common/run/containerd.sock", "/var/snap/microk8s/common/run",
-			"/var/snap/microk8s/common/var/lib/containerd", "/run/containerd"},
+		"microk8s": {
+			"/var/snap/microk8s/common/run/containerd.sock", "/var/snap/microk8s/common/run",
+			"/var/snap/microk8s/common/var/lib/containerd", "/run/containerd",
+		},
 	}
 	m.Paths = all[m.Distribution]
 }
@@ -189,21 +192,21 @@ func (m *manifests) files() ([]File, error) {
 	if m.ServiceMonitor {
 		names = append(names, "monitors")
 	}
-	resources := make([]string, len(names))
-	files := make([]File, len(names))
-	for i, name := range names {
+	var resources []string
+	var files []File
+	for _, name := range names {
 		template := name
 		for _, p := range m.Pools {
 			if name == "worker-"+p.Queue {
 				m.Pool, template = p, "worker"
 			}
 		}
-		resources[i] = name + ".yaml"
+		resources = append(resources, name+".yaml")
 		text, err := execute(kubernetesTemplates, "kubernetes/templates/"+template+".tmpl", m)
 		if err != nil {
 			return nil, err
 		}
-		files[i] = File{Name: resources[i], Text: text}
+		files = append(files, File{Name: name + ".yaml", Text: text})
 	}
 	text, err := execute(kubernetesTemplates, "kubernetes/templates/kustomization.tmpl", map[string]any{"Resources": resources})
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 const configDir = "/etc/optimus"
 
 // setConfig makes the files of the ConfigMap.
-func (m *manifests) setConfig() {
+func (m *manifests) setConfig() error {
 	m.config.Redis.Queues = config.FormatQueueNumbers(m.numbers)
 	m.config.Catalogue = configDir + "/languages.json"
 	m.config.Monitoring.Listen = ":" + m.Ports.Monitoring
@@ -47,7 +47,12 @@ func (m *manifests) setConfig() {
 	m.WorkerConfig = common + "\n" + only(worker, "worker.") + "\n" + only(worker, "sandbox.")
 
 	m.Sum = sum(m.APIConfig, m.WorkerConfig, m.Languages)
-	m.RedisSum = sum(m.RedisConfig)
+	redisFiles, err := kubernetesTemplates.ReadFile("kubernetes/templates/redis.tmpl")
+	if err != nil {
+		return fmt.Errorf("template: %w", err)
+	}
+	m.RedisSum = sum(string(redisFiles), strconv.FormatInt(m.Store.MaxMemory, 10), m.Store.Fsync)
+	return nil
 }
 
 // keys states the API keys, each by its entry of the Secret.

@@ -49,9 +49,11 @@ const (
 
 // Defaults of a pool.
 const (
-	defaultCPU      = "2"
-	defaultMax      = 10
-	defaultCooldown = 5 * time.Minute
+	defaultCPU = "2"
+	// slotRequestMilli is what a slot requests of a processor, in thousandths: runs come seldom together.
+	slotRequestMilli = 125
+	defaultMax       = 10
+	defaultCooldown  = 5 * time.Minute
 )
 
 // setPools makes the pools, and has each language go to its pool's queue.
@@ -201,7 +203,7 @@ func (m *manifests) size(p *pool, at string, languages []config.Language) error 
 	p.Slots = int(math.Ceil(quantity(p.CPU)))
 	most := max(int64(p.Slots)*p.LargestMiB, mib(m.config.Limits.Memory)+runMiB)
 	p.Memory = cmp.Or(p.Memory, memory, strconv.FormatInt(around+most, 10)+"Mi")
-	p.RequestCPU = cmp.Or(p.RequestCPU, requestCPU, smaller(p.CPU, strconv.Itoa(125*p.Slots)+"m")) //nolint:mnd // an eighth for each
+	p.RequestCPU = cmp.Or(p.RequestCPU, requestCPU, smaller(p.CPU, strconv.Itoa(slotRequestMilli*p.Slots)+"m"))
 	p.RequestMemory = cmp.Or(p.RequestMemory, requestMemory, smaller(p.Memory, strconv.FormatInt(around+p.LargestMiB, 10)+"Mi"))
 	p.Max = cmp.Or(p.Max, max(defaultMax, p.Min))
 	p.Cooldown = cmp.Or(p.Cooldown, defaultCooldown)

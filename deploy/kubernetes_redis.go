@@ -67,9 +67,8 @@ func (m *manifests) setRedis() error {
 	s := &m.Store
 	s.Own, s.Trigger, s.Password, s.Ports = true, "redis", true, []string{redisPort}
 	s.Addresses = []string{"optimus-redis." + m.Namespace + ".svc:" + redisPort}
-	s.MaxMemory = int64(m.Kubernetes.Redis.Memory)
-	s.PodMiB = 2 * mib(m.Kubernetes.Redis.Memory) //nolint:mnd // see KubernetesRedis
-	m.RedisConfig = ""                            // the template's
+	s.MaxMemory = int64(m.Redis.Memory)
+	s.PodMiB = 2 * mib(m.Redis.Memory)
 	return nil
 }
 
@@ -105,8 +104,8 @@ func (m *manifests) setExternal(c config.Redis) error {
 	if c.ServerName != "" {
 		errs = append(errs, m.fault("redis.server_name", c.ServerName, "can't be told to KEDA", "state this name as the server's address"))
 	}
-	s.Ports = append(s.Ports, m.Kubernetes.Redis.Ports...)
-	if s.Trigger == "redis-sentinel" && len(m.Kubernetes.Redis.Ports) == 0 {
+	s.Ports = append(s.Ports, m.Redis.Ports...)
+	if s.Trigger == "redis-sentinel" && len(m.Redis.Ports) == 0 {
 		s.Ports = append(s.Ports, redisPort)
 	}
 	slices.Sort(s.Ports)

@@ -1,8 +1,6 @@
 package deploy
 
-import (
-	"time"
-)
+import "time"
 
 // What the templates ask for beside the fields.
 
@@ -19,7 +17,7 @@ func (*manifests) ConfigDir() string { return configDir }
 func (*manifests) SleepSeconds() int64 { return seconds(sleepBeforeStop) }
 
 // StorageMiB is the size of Redis's volume.
-func (m *manifests) StorageMiB() int64 { return mib(m.Kubernetes.Redis.Storage) }
+func (m *manifests) StorageMiB() int64 { return mib(m.Redis.Storage) }
 
 // Duration words a duration for people.
 func (*manifests) Duration(d time.Duration) string { return d.Round(time.Second).String() }
