@@ -38,6 +38,7 @@ func TestEndToEnd(t *testing.T) {
 		{"refused starts", testRefusedStarts},
 		{"admin", testAdmin},
 		{"keeping", testKeeping},
+		{"another catalogue", testReload},
 		{"kill the server", testKillServer},
 		{"kill agent and containerd", testKillEngine},
 		{"a frozen server", testFrozenServer},

@@ -50,6 +50,9 @@ func (f fakeLanguages) Resolve(name, _ string) (sandbox.Language, error) {
 	return sandbox.Language{}, fmt.Errorf("%w: %q", web.ErrUnknownLanguage, name)
 }
 
+// Set implements languages: these stay as they are.
+func (fakeLanguages) Set(config.Catalogue) {}
+
 func (f fakeLanguages) Lanes() []store.Lane { return []store.Lane{store.LaneOf(f.language())} }
 
 // testServer is a server on a fake runner, with what a test needs of it.
