@@ -15,6 +15,9 @@ type queueRecord struct {
 	Name     string `json:"name"`
 	Paused   bool   `json:"paused,omitempty"`
 	Draining bool   `json:"draining,omitempty"`
+
+	// unknown holds the fields of a newer version, which are written back as they were.
+	unknown map[string]json.RawMessage
 }
 
 func (q *queueRecord) state() store.QueueState {
@@ -50,6 +53,9 @@ type figures struct {
 	Current store.Counters `json:"current"`
 	// Virtual is the virtual time of each priority.
 	Virtual map[int]uint64 `json:"virtual,omitempty"`
+
+	// unknown holds the fields of a newer version, which are written back as they were.
+	unknown map[string]json.RawMessage
 }
 
 func (f *figures) unfinished() int { return f.Counts[ready] + f.Counts[delayed] + f.Counts[running] }

@@ -135,7 +135,13 @@
 // meta holds written, the schema that made the keys, and min_reader, the least that a reader must
 // know. A binary refuses keys only where it knows less than min_reader. It leaves their form as it finds
 // it, and writes that form, until it is told to upgrade. Records keep the fields that this version does
-// not know.
+// not know, and figures the numbers.
+//
+// An upgrade that raises min_reader says so in meta first, then in each queue, as the first number behind
+// its figures. A script that knows less than that number changes nothing: from then on no job is touched by
+// an older process that still runs. Queues that come later such a process cannot learn of without
+// learning that it is too old. Only then is the new form written. A process that meets it ends its
+// use of the store.
 //
 // A job's first event, that it is queued, is not kept but told from its record, which also holds the latest
 // events of its state: the stream is for what its worker tells, and a job that waits needs none.

@@ -57,6 +57,8 @@ func (s *Store) foreign(doing string, err error) error {
 	word, _, _ := strings.Cut(reply.Error(), " ")
 	kind, hint := store.ErrUnavailable, ""
 	switch word {
+	case outdatedReply:
+		return fmt.Errorf("%s: %w", doing, s.outdated(reply.Error()))
 	case "OOM":
 		kind, hint = store.ErrNoRoom, "; raise the server's maxmemory, or let jobs end"
 	case "MISCONF":

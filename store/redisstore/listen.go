@@ -64,7 +64,7 @@ func (s *Store) hear(sub *redis.PubSub, messages <-chan any) {
 		case <-s.after.Done():
 			return
 		case <-refresh.C:
-			s.behind(func(ctx context.Context) { _ = s.adopt(ctx, s.queues.all(), false) })
+			s.behind(s.lookAround)
 		case m, ok := <-messages:
 			if !ok {
 				return
@@ -73,8 +73,7 @@ func (s *Store) hear(sub *redis.PubSub, messages <-chan any) {
 			case *redis.Subscription:
 				// Connected anew: what was told meanwhile is lost.
 				s.behind(func(ctx context.Context) {
-					_, _ = s.learnQueues(ctx)
-					_ = s.adopt(ctx, s.queues.all(), false)
+					s.lookAround(ctx)
 					s.waits.lookAll()
 				})
 			case *redis.Message:
@@ -82,6 +81,13 @@ func (s *Store) hear(sub *redis.PubSub, messages <-chan any) {
 			}
 		}
 	}
+}
+
+// lookAround learns what news may have told meanwhile, and keeps this process registered. What fails is made
+// up for by the next.
+func (s *Store) lookAround(ctx context.Context) {
+	_, _ = s.learnQueues(ctx)
+	_ = s.adopt(ctx, s.queues.all(), false)
 }
 
 // told does what a message says; see lua/lib/tell.lua.
@@ -108,7 +114,7 @@ func (s *Store) told(text string) {
 		if id, err := store.ParseID(rest); err == nil {
 			s.waits.event(id)
 		}
-	case "queue":
+	case "queue": // or a schema, which is read with them
 		s.behind(func(ctx context.Context) {
 			if added, err := s.learnQueues(ctx); err == nil {
 				_ = s.adopt(ctx, added, true)

@@ -43,6 +43,9 @@ type Store struct {
 	unsure unsure
 	turns  turns
 
+	// refusal says why the store may not be used any more.
+	refusal refusal
+
 	waits      *waits
 	registered registered
 	behinds    sync.WaitGroup
@@ -65,7 +68,7 @@ func open(ctx context.Context, ro Options, o store.Options, steps []migration) (
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	all, err := loadScripts()
+	all, err := scriptsFor(len(steps))
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +83,7 @@ func open(ctx context.Context, ro Options, o store.Options, steps []migration) (
 		o: o.WithDefaults(), ro: ro, client: client, keys: newKeys(ro.Prefix), scripts: all, steps: steps,
 		process: hex.EncodeToString(name), calls: make(chan *sent, maxBatch), stop: stop, done: make(chan struct{}),
 		after: own, clock: clock{heard: map[uint16]time.Time{}}, ids: ids{last: map[uint16]store.ID{}},
-		unsure: unsure{calls: map[store.Lease]string{}}, waits: newWaits(), turns: turns{at: map[uint16]uint64{}},
+		unsure: unsure{calls: map[store.Lease]string{}}, waits: newWaits(), refusal: refusal{told: make(chan struct{})}, turns: turns{at: map[uint16]uint64{}},
 		queues:     queues{names: map[uint16]string{}, numbers: map[string]uint16{}},
 		registered: registered{lanes: map[string]bool{}}, listening: make(chan struct{}),
 	}
