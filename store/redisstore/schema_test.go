@@ -127,8 +127,8 @@ func TestAnOlderProcessIsKeptOut(t *testing.T) {
 				if err := use(t.Context(), older[what]); !errors.Is(err, store.ErrSchema) || !strings.Contains(err.Error(), "start that version or a later one") {
 					t.Errorf("%s gives %v", what, err)
 				}
-				if err := older[what].Outdated(t.Context()); !errors.Is(err, store.ErrSchema) || !errors.Is(err, store.ErrClosed) {
-					t.Errorf("after %s it is outdated: %v", what, err)
+				if err := older[what].refused(); !errors.Is(err, store.ErrSchema) || !errors.Is(err, store.ErrClosed) {
+					t.Errorf("after %s all is refused with %v", what, err)
 				}
 				must(t, older[what].Close())
 			}
