@@ -72,7 +72,9 @@ func (o *overlay) read(file string) string {
 	return string(text)
 }
 
-func (o *overlay) put(file, text string) { o.replaced[o.path(file)] = o.keep(strings.ReplaceAll(file, "/", "-"), text) }
+func (o *overlay) put(file, text string) {
+	o.replaced[o.path(file)] = o.keep(strings.ReplaceAll(file, "/", "-"), text)
+}
 
 // change replaces a text, which must be there once.
 func (o *overlay) change(file, before, after string) {

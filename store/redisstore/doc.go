@@ -121,8 +121,10 @@
 // An export reads a queue's jobs by their ids, a hundred in one script, from the four indexes in one of which
 // each job stands: so that one is read whole, and once, whatever becomes of it meanwhile. The first script
 // also gives the queue's figures and its latest id, at which the export ends. Idempotency keys are read behind
-// their jobs. An import registers new queues, all or none; then one script a queue adds its jobs, all or none;
-// then the keys are bound. Each step leaves alone what is there, so an import may be repeated.
+// their jobs. An import registers new queues, all or none; then it holds the keys, for a minute, so that a
+// submission with one of them is told to come again rather than makes another job; then one script a
+// queue adds its jobs, all or none; then the keys are bound for good. Each step leaves alone what is there, so
+// an import may be repeated.
 //
 // # What may be lost
 //
