@@ -32,15 +32,18 @@ func buildBinary(t *testing.T) string {
 	if built := os.Getenv("OPTIMUS_TEST_BINARY"); built != "" {
 		return built
 	}
-	binary.once.Do(func() {
-		if binary.dir, binary.err = os.MkdirTemp("", "optimus-binary-"); binary.err == nil {
-			binary.path, binary.err = build(context.WithoutCancel(t.Context()), binary.dir, "v0.0.0-test")
-		}
-	})
+	binary.once.Do(func() { binary.err = binary.build(context.WithoutCancel(t.Context())) })
 	if binary.err != nil {
 		t.Fatal(binary.err)
 	}
 	return binary.path
+}
+
+func (b *sharedBinary) build(ctx context.Context) (err error) {
+	if b.dir, err = os.MkdirTemp("", "optimus-binary-"); err == nil {
+		b.path, err = build(ctx, b.dir, "v0.0.0-test")
+	}
+	return err
 }
 
 // build builds a version of the binary into a folder, and gives its path. more are flags of `go build`.

@@ -74,7 +74,7 @@ func (s *Store) hear(sub *redis.PubSub, messages <-chan any) {
 				// Connected anew: what was told meanwhile is lost.
 				s.behind(func(ctx context.Context) {
 					s.lookAround(ctx)
-					s.waits.lookAll()
+					s.waits.LookAll()
 				})
 			case *redis.Message:
 				s.told(m.Payload)
@@ -102,17 +102,17 @@ func (s *Store) told(text string) {
 		queue, err := strconv.ParseUint(parts[0], 10, 16)
 		hops, err2 := strconv.Atoi(parts[1])
 		why := wakeup{uint16(queue), parts[2], hops}
-		if err == nil && err2 == nil && !s.waits.wakeOne(why) && hops > 0 {
+		if err == nil && err2 == nil && !s.waits.One(why.lane, why) && hops > 0 {
 			why.hops--
 			s.pass(why)
 		}
 	case "look":
-		s.waits.look()
+		s.waits.Look()
 	case "cancel":
-		s.waits.cancelled()
+		s.waits.Cancelled()
 	case "event":
 		if id, err := store.ParseID(rest); err == nil {
-			s.waits.event(id)
+			s.waits.Event(id)
 		}
 	case "queue": // or a schema, which is read with them
 		s.behind(func(ctx context.Context) {
@@ -205,7 +205,7 @@ func (s *Store) adopt(ctx context.Context, queues []uint16, look bool) error {
 	return s.eachQueue(ctx, queues, "wait", func(q uint16) *call { return s.waitCall(q, lanes) }, func(q uint16, list []any) {
 		for i, l := range lanes {
 			if look && numberAt(list, i) == 1 {
-				s.waits.wakeOne(wakeup{queue: q, lane: l})
+				s.waits.One(l, wakeup{queue: q, lane: l})
 			}
 		}
 	})
@@ -224,20 +224,21 @@ func (s *Store) unregisterSoon() {
 		defer timer.Stop()
 		select {
 		case <-timer.C:
-			s.unregister(ctx)
+			s.unregister(ctx, s.waits.Lanes)
 		case <-ctx.Done():
 		}
 	})
 }
 
-func (s *Store) unregister(ctx context.Context) {
+// unregister leaves all lanes but those that are waited for, as they are by then.
+func (s *Store) unregister(ctx context.Context, waited func() []string) {
 	s.registered.mu.Lock()
 	defer s.registered.mu.Unlock()
 	s.registered.leaving = false
-	waited := s.waits.waited()
+	stay := waited()
 	var gone []string
 	for l := range s.registered.lanes {
-		if !slices.Contains(waited, l) {
+		if !slices.Contains(stay, l) {
 			gone = append(gone, l)
 		}
 	}
@@ -262,10 +263,7 @@ func (s *Store) unregister(ctx context.Context) {
 func (s *Store) leave() {
 	ctx, cancel := context.WithTimeout(s.after, leaveWithin)
 	defer cancel()
-	s.waits.mu.Lock()
-	s.waits.lanes = map[string]int{}
-	s.waits.mu.Unlock()
-	s.unregister(ctx)
+	s.unregister(ctx, func() []string { return nil })
 }
 
 // watch has a queue tell this process of a job's events, or no more.
@@ -283,11 +281,11 @@ func (s *Store) watch(ctx context.Context, queue uint16, id store.ID, begin bool
 
 // unwatched ends what nobody here watches any more; somebody may have begun to meanwhile.
 func (s *Store) unwatched(ctx context.Context, queue uint16, id store.ID) {
-	if s.waits.watched(id) {
+	if s.waits.Watched(id) {
 		return
 	}
 	_ = s.watch(ctx, queue, id, false)
-	if s.waits.watched(id) {
+	if s.waits.Watched(id) {
 		_ = s.watch(ctx, queue, id, true)
 	}
 }
