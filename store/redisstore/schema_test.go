@@ -145,6 +145,39 @@ func TestAnOlderProcessIsKeptOut(t *testing.T) {
 	}
 }
 
+// TestAllOfARunAreKeptOut: of several calls that share a run of a script none is let in behind the first.
+func TestAllOfARunAreKeptOut(t *testing.T) {
+	t.Parallel()
+	ro := Options{URL: commonServer(t).URL, Prefix: newPrefix()}
+	s := openTest(t, ro, store.Options{})
+	queue := submitTest(t, s, store.NewJob{Queue: "q"}).ID.Queue()
+	newer := openBeyond(t, ro, nil)
+	_, err := newer.runQueue(t.Context(), "fence", queue, newer.queueCall("fence", queue, -1, len(beyond(nil)), 0), false)
+	must(t, err)
+	before := kept(t, newer)
+	var tries []*sent
+	for range 3 {
+		c := s.queueCall("progress", queue, 3, store.NewID(s.now(), queue, 0).String(), "1", s.newMark(), "")
+		tries = append(tries, &sent{call: c, args: c.args})
+	}
+	node, err := s.node(t.Context(), s.keys.meta)
+	must(t, err)
+	if runs := runsOf(tries); len(runs) != 1 {
+		t.Fatalf("the calls make %d runs", len(runs))
+	}
+	if missing := s.pipeline(t.Context(), node, tries); len(missing) > 0 {
+		t.Fatal("the script is not there")
+	}
+	for i, try := range tries {
+		if try.err == nil || !strings.HasPrefix(try.err.Error(), outdatedReply+" 2") {
+			t.Errorf("call %d gives %v, %v", i, try.value, try.err)
+		}
+	}
+	if after := kept(t, newer); !maps.Equal(before, after) {
+		t.Errorf("it has changed what the server holds from\n%q\nto\n%q", before, after)
+	}
+}
+
 // TestTheNewFormComesLast: when an upgrade begins to write the new form, older processes are kept out
 // already, also of queues that hold nothing and of those that come meanwhile; and where it breaks off there, it
 // can be repeated.

@@ -5,7 +5,7 @@
 -- uses: queue
 local found = load()
 if not found then fresh(tonumber(ARGV[6])) end
-if not found or least() < tonumber(ARGV[5]) then
+if not found or least(F) < tonumber(ARGV[5]) then
   unlock()
   F[#F] = struct.pack('>d', ARGV[5]) .. string.sub(F[#F], 9)
   write()
