@@ -1,12 +1,15 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -29,10 +32,22 @@ const (
 
 // registered are the lanes for which queues tell this process.
 type registered struct {
-	mu    sync.Mutex
+	// turn holds a value while somebody changes them, for which queues are asked: no mutex, so that whoever
+	// waits for his turn can give up.
+	turn  chan struct{}
 	lanes map[string]bool
 	// leaving: a look at what to leave is under way.
-	leaving bool
+	leaving atomic.Bool
+}
+
+// take waits for one's turn, which done ends.
+func (r *registered) take(ctx context.Context) (done func(), err error) {
+	select {
+	case r.turn <- struct{}{}:
+		return func() { <-r.turn }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // listen subscribes to what queues tell this process. It is the only subscription, whoever waits here.
@@ -46,12 +61,16 @@ func (s *Store) listen(ctx context.Context) error {
 		select {
 		case <-messages:
 		case <-patience.Done():
-			return s.foreign("subscribe", fmt.Errorf("no answer: %w", sub.Close()))
+			return s.foreign("subscribe", errors.Join(cmp.Or(ctx.Err(), errNoAnswer), sub.Close()))
 		}
 	}
 	go s.hear(sub, messages)
+	s.behind(s.lookAround) //nolint:contextcheck // likewise
 	return nil
 }
+
+// errNoAnswer: a server takes a connection, and does not speak.
+var errNoAnswer = errors.New("no answer")
 
 // hear does what messages say, until the store is closed.
 func (s *Store) hear(sub *redis.PubSub, messages <-chan any) {
@@ -170,8 +189,11 @@ func (s *Store) waitCall(queue uint16, lanes []string) *call {
 
 // register has every queue tell this process of jobs of the lanes.
 func (s *Store) register(ctx context.Context, lanes []string) error {
-	s.registered.mu.Lock()
-	defer s.registered.mu.Unlock()
+	done, err := s.registered.take(ctx)
+	if err != nil {
+		return s.foreign("wait", err)
+	}
+	defer done()
 	var added []string
 	for _, l := range lanes {
 		if !s.registered.lanes[l] {
@@ -181,7 +203,7 @@ func (s *Store) register(ctx context.Context, lanes []string) error {
 	if len(added) == 0 {
 		return nil
 	}
-	err := s.eachQueue(ctx, s.queues.all(), "wait", func(q uint16) *call { return s.waitCall(q, added) }, func(uint16, []any) {})
+	err = s.eachQueue(ctx, s.queues.all(), "wait", func(q uint16) *call { return s.waitCall(q, added) }, func(uint16, []any) {})
 	if err != nil {
 		return err
 	}
@@ -193,8 +215,11 @@ func (s *Store) register(ctx context.Context, lanes []string) error {
 
 // adopt has queues tell this process of what it waits for already. look: a job may have come before that.
 func (s *Store) adopt(ctx context.Context, queues []uint16, look bool) error {
-	s.registered.mu.Lock()
-	defer s.registered.mu.Unlock()
+	done, err := s.registered.take(ctx)
+	if err != nil {
+		return s.foreign("wait", err)
+	}
+	defer done()
 	var lanes []string
 	for l := range s.registered.lanes {
 		lanes = append(lanes, l)
@@ -213,12 +238,9 @@ func (s *Store) adopt(ctx context.Context, queues []uint16, look bool) error {
 
 // unregisterSoon leaves, after a while, the lanes for which nobody here waits any more.
 func (s *Store) unregisterSoon() {
-	s.registered.mu.Lock()
-	defer s.registered.mu.Unlock()
-	if s.registered.leaving {
+	if !s.registered.leaving.CompareAndSwap(false, true) {
 		return
 	}
-	s.registered.leaving = true
 	s.behind(func(ctx context.Context) {
 		timer := time.NewTimer(linger)
 		defer timer.Stop()
@@ -232,9 +254,12 @@ func (s *Store) unregisterSoon() {
 
 // unregister leaves all lanes but those that are waited for, as they are by then.
 func (s *Store) unregister(ctx context.Context, waited func() []string) {
-	s.registered.mu.Lock()
-	defer s.registered.mu.Unlock()
-	s.registered.leaving = false
+	done, err := s.registered.take(ctx)
+	if err != nil {
+		return
+	}
+	defer done()
+	s.registered.leaving.Store(false)
 	stay := waited()
 	var gone []string
 	for l := range s.registered.lanes {

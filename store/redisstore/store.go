@@ -86,7 +86,7 @@ func open(ctx context.Context, ro Options, o store.Options, steps []migration) (
 		after: own, clock: clock{heard: map[uint16]time.Time{}}, ids: ids{last: map[uint16]store.ID{}},
 		unsure: unsure{calls: map[store.Lease]string{}}, waits: wake.New[string, wakeup](), refusal: refusal{told: make(chan struct{})}, turns: turns{at: map[uint16]uint64{}},
 		queues:     queues{names: map[uint16]string{}, numbers: map[string]uint16{}},
-		registered: registered{lanes: map[string]bool{}}, listening: make(chan struct{}),
+		registered: registered{turn: make(chan struct{}, 1), lanes: map[string]bool{}}, listening: make(chan struct{}),
 	}
 	for range pipes {
 		s.piped.Go(func() { s.pipe(context.WithoutCancel(own)) }) // they answer all who ask before the end
