@@ -187,14 +187,15 @@ func testFleetUpgrade(t *testing.T, l *lab) {
 	isSchema(t, l.schema(t, "show", "--redis-url", queue.URL), store.Schema{Written: 2, MinReader: 1, Known: 1})
 	checkNext(t, queue, false, side(oldServer, oldServer)...)
 
-	newServer, newWorker = next.api(t), next.work(t)
-	id := oldServer.submit(t, sleeper(1))
+	newServer = next.api(t)
+	id := oldServer.submit(t, sleeper(2))
 	others++
 	oldServer.untilRunning(t, id)
 	isSchema(t, newest.schema(t, "upgrade", "--redis-url", queue.URL), store.Schema{Written: 3, MinReader: 3, Known: 3})
 	for _, s := range []*serving{oldServer, oldWorker} {
 		s.isOutdated(t)
 	}
+	newWorker = next.work(t)
 	st.server.Store(newServer.api)
 	for _, args := range [][]string{{"serve", "--listen", "127.0.0.1:0", "--worker=false"}, {"work"}} {
 		l.launch(t, args, now.env...).isOutdated(t)
@@ -210,7 +211,11 @@ func testFleetUpgrade(t *testing.T, l *lab) {
 	file := filepath.Join(t.TempDir(), "all.jsonl")
 	newest.admin(t, ExitOK, "store", "export", "--redis-url", queue.URL, "--out", file)
 	l.admin(t, ExitOK, "store", "import", file)
-	st.check(t, l.kept(t), others)
+	kept := l.kept(t)
+	st.check(t, kept, others)
+	if past := kept[id].Attempts; len(past) != 2 || !strings.HasPrefix(past[0].Reason, "lease expired") || past[0].Worker == past[1].Worker {
+		t.Errorf("the attempts at what an older worker ran when it was shut out are %+v", past)
+	}
 }
 
 // isOutdated waits until a process ends since the store needs a newer version, which it must say.

@@ -65,7 +65,7 @@ func (s *Store) listen(ctx context.Context) error {
 		}
 	}
 	go s.hear(sub, messages)
-	s.behind(s.lookAround) //nolint:contextcheck // likewise
+	s.behind(s.lookAround)
 	return nil
 }
 
