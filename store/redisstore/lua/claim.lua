@@ -14,6 +14,7 @@ return many(function(ARGV)
 
   -- What the same claim was given, when its answer was lost.
   if ARGV[12] == '1' then
+    settle()
     for _, id in ipairs(redis.call('ZRANGE', T .. 'leases', -256, -1)) do
       local raw = redis.call('HGET', T .. 'unfinished', id)
       local r = cmsgpack.unpack(raw)
@@ -63,7 +64,7 @@ return many(function(ARGV)
   while lane and n < most and priority >= tonumber(ARGV[10]) do
     local two = redis.call('ZRANGE', T .. 'group:' .. g, 0, 1, 'WITHSCORES')
     local id = two[1]
-    local r = cmsgpack.unpack(redis.call('HGET', T .. 'unfinished', id))
+    local r = cmsgpack.unpack(record('unfinished', id))
     redis.call('ZREM', T .. 'lane:' .. lane, head)
     redis.call('ZREM', T .. 'group:' .. g, id)
     serve(r, at)
@@ -75,11 +76,11 @@ return many(function(ARGV)
     r[R_STATE], r[R_COUNTED], r[R_PROCESS] = 'r', r[R_COUNTED] + 1, ARGV[6]
     r[R_TOKEN], r[R_RENEWED], r[R_LEASE] = first + n, F[F_CLOCK], tonumber(ARGV[8])
     r[R_ENDS] = F[F_CLOCK] + r[R_LEASE]
-    redis.call('ZADD', T .. 'leases', r[R_ENDS], id)
+    later('ZADD', 'leases', whole(r[R_ENDS]), id)
     count(N_CLAIMED)
     state(id, r, '')
     local raw = cmsgpack.pack(r)
-    redis.call('HSET', T .. 'unfinished', id, raw)
+    records.unfinished[id] = raw
     answer[3 + n * 4], answer[4 + n * 4] = id, raw
     answer[5 + n * 4], answer[6 + n * 4] = redis.call('GET', T .. 'payload:' .. id), math.max(now - r[R_SINCE], 0)
     n = n + 1

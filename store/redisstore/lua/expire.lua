@@ -21,12 +21,11 @@ end
 
 for i, id in ipairs(redis.call('ZRANGEBYSCORE', T .. 'leases', '-inf', F[F_CLOCK], 'LIMIT', 0, ARGV[5])) do
   answer[1] = answer[1] + 1
-  local r = cmsgpack.unpack(redis.call('HGET', T .. 'unfinished', id))
+  local r = cmsgpack.unpack(record('unfinished', id))
   local ends = leaseend(r)
   if ends > F[F_CLOCK] then
-    redis.call('ZREM', T .. 'leases', id)
     r[R_ENDS] = ends
-    redis.call('ZADD', T .. 'leases', ends, id)
+    later('ZADD', 'leases', whole(ends), id)
     put(id, r)
   else
     local worker = r[R_ATTEMPTS][#r[R_ATTEMPTS]][A_WORKER]

@@ -10,7 +10,7 @@ return many(function(ARGV)
   local r = load() and leased(id, ARGV[6])
   if not r then
     if ARGV[10] == '1' then
-      local ended = redis.call('HGET', T .. 'ended', id)
+      local ended = record('ended', id)
       if ended and done(cmsgpack.unpack(ended), call) then return { 'ok', ended } end
     end
     return { 'lost' }

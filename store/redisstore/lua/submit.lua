@@ -10,12 +10,20 @@
 -- share, jobs that ended lately, minutes in which they did}.
 -- Several calls may share a run, see lib/many.lua.
 -- uses: queue tell order job many
+local opens = {}
+
+-- open is how many unfinished jobs the tenant has.
+local function open(tenant)
+  opens[tenant] = opens[tenant] or redis.call('ZCARD', T .. 'open:' .. tenant)
+  return opens[tenant]
+end
+
 return many(function(ARGV)
   local id, payload = ARGV[5], ARGV[6]
   local found = load()
   if ARGV[15] == '1' then
     for _, where in ipairs({ 'unfinished', 'ended' }) do
-      if redis.call('HEXISTS', T .. where, id) == 1 then return { 'exists' } end
+      if record(where, id) then return { 'exists' } end
     end
     if redis.call('EXISTS', T .. 'revoked:' .. id) == 1 then return { 'revoked' } end
     if idparts(id) * 1000 < now - tonumber(ARGV[16]) then return { 'stale' } end
@@ -32,7 +40,7 @@ return many(function(ARGV)
   local deep = most > 0 and unfinished >= most
   local large = bytes > 0 and F[F_BYTES] + #payload > bytes
   local own = tonumber(ARGV[17])
-  if deep or large or own > 0 and redis.call('ZCARD', T .. 'open:' .. ARGV[7]) >= own then
+  if deep or large or own > 0 and open(ARGV[7]) >= own then
     count(N_REJECTED)
     save()
     local ended, minutes = 0, 0
@@ -59,8 +67,9 @@ return many(function(ARGV)
     #payload, 1, 1, FIRST_EVENT, now, '', '', {}, {}, ARGV[11], '',
   }
   ready(id, r, true)
-  redis.call('ZADD', T .. 'open', 0, id)
-  redis.call('ZADD', T .. 'open:' .. tenant, 0, id)
+  later('ZADD', 'open', '0', id)
+  later('ZADD', 'open:' .. tenant, '0', id)
+  if opens[tenant] then opens[tenant] = opens[tenant] + 1 end
   put(id, r)
   count(N_SUBMITTED)
   save()

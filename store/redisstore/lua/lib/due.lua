@@ -12,7 +12,7 @@ local function promotedue(limit, most)
   for _, id in ipairs(ids) do
     redis.call('ZREM', key, id)
     F[F_COUNTS + C_DELAYED] = F[F_COUNTS + C_DELAYED] - 1
-    local r = cmsgpack.unpack(redis.call('HGET', T .. 'unfinished', id))
+    local r = cmsgpack.unpack(record('unfinished', id))
     r[R_NOT_BEFORE] = 0
     ready(id, r)
     put(id, r)

@@ -5,7 +5,7 @@ local NAMES = { q = 'queued', d = 'queued', r = 'running', c = 'completed', f = 
 -- find gives a job's record and the hash that holds it.
 local function find(id)
   for _, where in ipairs({ 'unfinished', 'ended' }) do
-    local raw = redis.call('HGET', T .. where, id)
+    local raw = record(where, id)
     if raw then return cmsgpack.unpack(raw), where end
   end
 end
@@ -18,7 +18,7 @@ local function last(r, call) return string.sub(r[R_DONE], 1, #call) == call end
 
 local function mark(r, call) r[R_DONE] = string.sub(call .. r[R_DONE], 1, 4 * #call) end
 
-local function put(id, r) redis.call('HSET', T .. 'unfinished', id, cmsgpack.pack(r)) end
+local function put(id, r) records.unfinished[id] = cmsgpack.pack(r) end
 
 -- trim drops the oldest events until the stream is well within its bounds, so that it need not be
 -- done for each: output and its restarts first, then what is no state, then any.

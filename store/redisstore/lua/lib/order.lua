@@ -40,9 +40,9 @@ local function saveshares()
         if finish <= virtual(p) then sh[2][p] = nil end
       end
       if sh[1] == 0 and next(sh[2]) == nil then
-        redis.call('HDEL', T .. 'shares', tenant)
+        later('HDEL', 'shares', tenant)
       else
-        redis.call('HSET', T .. 'shares', tenant, cmsgpack.pack({ sh[1], sh[2] }))
+        later('HSET', 'shares', tenant, cmsgpack.pack({ sh[1], sh[2] }))
       end
     end
   end
@@ -60,7 +60,7 @@ end
 local function head_of(g, tenant, priority, lane, place)
   local sh = share(tenant)
   if atlimit(sh) then
-    redis.call('ZADD', T .. 'parked', 0, g)
+    redis.call('ZADD', T .. 'parked', '0', g)
     return false
   end
   redis.call('ZADD', T .. 'lane:' .. lane, score(priority, start(sh, priority)), member(place, g))
@@ -81,7 +81,7 @@ local function ready(id, r, last)
   local g = group(tenant, priority, lane)
   local key = T .. 'group:' .. g
   local first = not last and redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]
-  redis.call('ZADD', key, place, id)
+  redis.call('ZADD', key, whole(place), id)
   if F[F_LIMIT] == 0 or not atlimit(share(tenant)) then wake(lane) end
   if last and redis.call('ZCARD', key) == 1 or not last and not first then
     head_of(g, tenant, priority, lane, place)
@@ -136,6 +136,6 @@ local function serve(r, at)
   sh[2][p] = math.max(at, sh[2][p] or 0) + 1
   if at > virtual(p) then
     times[p] = at
-    redis.call('HSET', T .. 'virtual', p, at)
+    later('HSET', 'virtual', p, whole(at))
   end
 end

@@ -90,8 +90,46 @@ end
 -- unlock has a full server take what follows: it refuses only a script's first write.
 local function unlock() redis.call('HDEL', T .. 'minutes', '-') end
 
+-- whole is a whole number as text, which the server takes quicker than a number.
+local function whole(n) return string.format('%d', n) end
+
+-- later has a command of a key run when all is done, once with the arguments of all that asked for it. key: none
+-- for commands of several. In a run nothing comes back to a key from which it was taken.
+local gathered = {}
+local function later(command, key, a, b)
+  local name = command .. (key or '')
+  local g = gathered[name]
+  if not g or #g > MAX_ARGUMENTS then
+    g = key and { command, T .. key } or { command }
+    gathered[name], gathered[#gathered + 1] = g, g
+  end
+  g[#g + 1] = a
+  if b then g[#g + 1] = b end
+end
+
+-- records are those that have changed, by hash and id, false where one was taken out.
+local records = { unfinished = {}, ended = {} }
+
+-- record gives a job's record in a hash, false where it is not there.
+local function record(where, id)
+  local raw = records[where][id]
+  if raw == nil then raw = redis.call('HGET', T .. where, id) end
+  return raw
+end
+
+-- settle writes what was gathered.
+local function settle()
+  for where, changed in pairs(records) do
+    for id, raw in pairs(changed) do later(raw and 'HSET' or 'HDEL', where, id, raw) end
+    records[where] = {}
+  end
+  for i = 1, #gathered do redis.call(unpack(gathered[i])) end
+  gathered = {}
+end
+
 -- write keeps the figures.
 local function write()
+  settle()
   local m = math.floor(now / 60000000)
   if m ~= F[F_MINUTE] then turn(m) end
   for which, n in pairs(counted) do
