@@ -291,7 +291,7 @@ func (s *Store) Finish(ctx context.Context, l store.Lease, report sandbox.Report
 		return fmt.Errorf("finish job %s: %w", l.Job, err)
 	}
 	mark := markOf(append([]any{"finish", l.Token, raw}, pairs...)...)
-	args := append([]any{l.Job.String(), tokenText(l), string(report.Verdict), raw, mark, ""}, pairs...)
+	args := append([]any{l.Job.String(), tokenText(l), string(report.Verdict), raw, mark, "", flag(s.o.Ended != nil)}, pairs...)
 	list, err := s.endCall(ctx, "finish", l, mark, s.queueCall("finish", l.Job.Queue(), 5, args...))
 	if err != nil {
 		return err

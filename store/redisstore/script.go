@@ -23,8 +23,10 @@ var luaFiles embed.FS
 // script is one transition, which the server runs as a whole or not at all.
 type script struct {
 	name, text, sha string
-	// merges: it takes several calls at once, see lua/lib/many.lua.
+	// merges: it takes several calls at once, see lua/lib/many.lua; shared is how many arguments these share,
+	// at least.
 	merges bool
+	shared int
 }
 
 // scripts are all that there are, by the name of their file.
@@ -55,7 +57,15 @@ func readScripts() (scripts, error) {
 			return nil, fmt.Errorf("script %s: %w", name, err)
 		}
 		sum := sha1.Sum([]byte(whole)) //nolint:gosec // see above
-		all[name] = &script{name: name, text: whole, sha: hex.EncodeToString(sum[:]), merges: strings.Contains(whole, "return many(")}
+		sc := &script{name: name, text: whole, sha: hex.EncodeToString(sum[:]), shared: commonArgs}
+		if more := regexp.MustCompile(`return many\((\d+),`).FindStringSubmatch(whole); more != nil {
+			n, err := strconv.Atoi(more[1])
+			if err != nil {
+				return nil, fmt.Errorf("script %s: %w", name, err)
+			}
+			sc.merges, sc.shared = true, sc.shared+n
+		}
+		all[name] = sc
 	}
 	return all, nil
 }

@@ -1,19 +1,19 @@
 -- claim leases the best ready jobs of some lanes.
 -- KEYS: figures of the queue.
--- ARGV: 1-4 as every script of a queue; 5 worker, 6 process, 7 most jobs (0: only look), 8 lease in µs,
--- 9 token of the first job, from which the others count on, 10 least priority, 11 longest delay of a
--- retry in µs, 12 1 where the same claim was sent before, 13 1 where it matters what is left, 14… lanes.
+-- ARGV: 1-4 as every script of a queue; of each call 1 worker, 2 process, 3 most jobs (0: only look), 4 lease
+-- in µs, 5 token of the first job, from which the others count on, 6 least priority, 7 longest delay of a
+-- retry in µs, 8 1 where the same claim was sent before, 9 1 where it matters what is left, 10… lanes.
 -- Returns: {'ok', priority of the best job that is left, false where there is none or it does not matter, then for each job its id, record,
 -- payload and for how many µs it waited}; {'missing'}.
 -- Several calls may share a run, see lib/many.lua.
 -- uses: queue tell order job lease due many
-return many(function(ARGV)
+return many(0, function(own)
   if not load() then return { 'missing' } end
-  local most, first = tonumber(ARGV[7]), tonumber(ARGV[9])
+  local most, first = tonumber(own[3]), tonumber(own[5])
   local answer = { 'ok', false }
 
   -- What the same claim was given, when its answer was lost.
-  if ARGV[12] == '1' then
+  if own[8] == '1' then
     settle()
     for _, id in ipairs(redis.call('ZRANGE', T .. 'leases', -256, -1)) do
       local raw = redis.call('HGET', T .. 'unfinished', id)
@@ -26,7 +26,7 @@ return many(function(ARGV)
   end
   if F[F_STATE] == QUEUE_PAUSED then return answer end
 
-  local promoted = promotedue(math.max(most, 1), tonumber(ARGV[11]))
+  local promoted = promotedue(math.max(most, 1), tonumber(own[7]))
   local heads = {}
   local function look(lane)
     local h = redis.call('ZRANGE', T .. 'lane:' .. lane, 0, 0, 'WITHSCORES')
@@ -58,10 +58,10 @@ return many(function(ARGV)
     end
   end
 
-  for i = 14, #ARGV do look(ARGV[i]) end
+  for i = 10, #own do look(own[i]) end
   local lane, head, g, priority, at = best()
   local n = 0
-  while lane and n < most and priority >= tonumber(ARGV[10]) do
+  while lane and n < most and priority >= tonumber(own[6]) do
     local two = redis.call('ZRANGE', T .. 'group:' .. g, 0, 1, 'WITHSCORES')
     local id = two[1]
     local r = cmsgpack.unpack(record('unfinished', id))
@@ -71,10 +71,10 @@ return many(function(ARGV)
     if two[4] then head_of(g, r[R_TENANT], priority, lane, two[4]) end
     F[F_COUNTS + C_READY], F[F_COUNTS + C_RUNNING] = F[F_COUNTS + C_READY] - 1, F[F_COUNTS + C_RUNNING] + 1
     local attempts = r[R_ATTEMPTS]
-    attempts[#attempts + 1] = { ARGV[5], now, 0, '', 0 }
+    attempts[#attempts + 1] = { own[1], now, 0, '', 0 }
     if #attempts > MAX_ATTEMPT_RECORDS then table.remove(attempts, 1) end
-    r[R_STATE], r[R_COUNTED], r[R_PROCESS] = 'r', r[R_COUNTED] + 1, ARGV[6]
-    r[R_TOKEN], r[R_RENEWED], r[R_LEASE] = first + n, F[F_CLOCK], tonumber(ARGV[8])
+    r[R_STATE], r[R_COUNTED], r[R_PROCESS] = 'r', r[R_COUNTED] + 1, own[2]
+    r[R_TOKEN], r[R_RENEWED], r[R_LEASE] = first + n, F[F_CLOCK], tonumber(own[4])
     r[R_ENDS] = F[F_CLOCK] + r[R_LEASE]
     later('ZADD', 'leases', whole(r[R_ENDS]), id)
     count(N_CLAIMED)
@@ -84,11 +84,11 @@ return many(function(ARGV)
     answer[3 + n * 4], answer[4 + n * 4] = id, raw
     answer[5 + n * 4], answer[6 + n * 4] = redis.call('GET', T .. 'payload:' .. id), math.max(now - r[R_SINCE], 0)
     n = n + 1
-    if n == most and ARGV[13] ~= '1' then break end
+    if n == most and own[9] ~= '1' then break end
     look(lane)
     lane, head, g, priority, at = best()
   end
-  if lane and ARGV[13] == '1' then answer[2] = tostring(priority) end
+  if lane and own[9] == '1' then answer[2] = tostring(priority) end
   if n > 0 or promoted > 0 or step > 1000000 then
     if n == 0 then unlock() end
     save()
