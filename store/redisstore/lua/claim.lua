@@ -9,7 +9,7 @@
 -- uses: queue tell order job lease due many
 return many(0, function(own)
   if not load() then return { 'missing' } end
-  local most, first = tonumber(own[3]), tonumber(own[5])
+  local most, length, first, least = tonumber(own[3]), tonumber(own[4]), tonumber(own[5]), tonumber(own[6])
   local answer = { 'ok', false }
 
   -- What the same claim was given, when its answer was lost.
@@ -43,12 +43,11 @@ return many(0, function(own)
       end
       if not h then return end
       local g = string.sub(h[1], 17)
-      local n, rest = string.match(g, '^(%d+):(.*)$')
-      local sh, priority, at = share(string.sub(rest, 1, n)), 100 - math.floor(h[2] / START_BITS), h[2] % START_BITS
+      local sh, priority, at = share(tenantof(g)), 100 - math.floor(h[2] / START_BITS), h[2] % START_BITS
       if atlimit(sh) then
         redis.call('ZREM', T .. 'lane:' .. lane, h[1])
         redis.call('ZADD', T .. 'parked', 0, g)
-      elseif at < (sh[2][tostring(priority)] or 0) then
+      elseif at < (sh[2][text(priority)] or 0) then
         redis.call('ZREM', T .. 'lane:' .. lane, h[1])
         redis.call('ZADD', T .. 'lane:' .. lane, score(priority, start(sh, priority)), h[1])
       else
@@ -61,7 +60,7 @@ return many(0, function(own)
   for i = 10, #own do look(own[i]) end
   local lane, head, g, priority, at = best()
   local n = 0
-  while lane and n < most and priority >= tonumber(own[6]) do
+  while lane and n < most and priority >= least do
     local two = redis.call('ZRANGE', T .. 'group:' .. g, 0, 1, 'WITHSCORES')
     local id = two[1]
     local r = cmsgpack.unpack(record('unfinished', id))
@@ -74,7 +73,7 @@ return many(0, function(own)
     attempts[#attempts + 1] = { own[1], now, 0, '', 0 }
     if #attempts > MAX_ATTEMPT_RECORDS then table.remove(attempts, 1) end
     r[R_STATE], r[R_COUNTED], r[R_PROCESS] = 'r', r[R_COUNTED] + 1, own[2]
-    r[R_TOKEN], r[R_RENEWED], r[R_LEASE] = first + n, F[F_CLOCK], tonumber(own[4])
+    r[R_TOKEN], r[R_RENEWED], r[R_LEASE] = first + n, F[F_CLOCK], length
     r[R_ENDS] = F[F_CLOCK] + r[R_LEASE]
     later('ZADD', 'leases', whole(r[R_ENDS]), id)
     count(N_CLAIMED)

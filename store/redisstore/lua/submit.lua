@@ -10,6 +10,7 @@
 -- share, jobs that ended lately, minutes in which they did}.
 -- Several calls may share a run, see lib/many.lua.
 -- uses: queue tell order job many
+local most, bytes, each = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[9])
 local opens = {}
 
 -- open is how many unfinished jobs the tenant has.
@@ -30,16 +31,14 @@ return many(5, function(own)
   end
   if not found then
     fresh(tonumber(ARGV[7]))
-  elseif not follows(idparts(id)) then
+  elseif not follows(id) then
     return { 'early', F[F_LAST_TIME], F[F_LAST_REST] }
   end
   if F[F_STATE] == QUEUE_DRAINING then return { 'drained' } end
 
-  local most, bytes = tonumber(ARGV[5]), tonumber(ARGV[6])
   local unfinished = F[F_COUNTS + C_READY] + F[F_COUNTS + C_DELAYED] + F[F_COUNTS + C_RUNNING]
   local deep = most > 0 and unfinished >= most
   local large = bytes > 0 and F[F_BYTES] + #payload > bytes
-  local each = tonumber(ARGV[9])
   if deep or large or each > 0 and open(tenant) >= each then
     count(N_REJECTED)
     save()

@@ -68,6 +68,8 @@ local function keep(id, r, line)
   r[R_STATES] = r[R_STATES] .. line .. '\n'
 end
 
+local mostevents, mostbytes = tonumber(ARGV[3]), tonumber(ARGV[4])
+
 -- event appends to the job's stream, within its bounds. The caller saves the record.
 local function event(id, r, kind, data)
   r[R_SEQ] = r[R_SEQ] + 1
@@ -78,8 +80,7 @@ local function event(id, r, kind, data)
     redis.call('RPUSH', T .. 'events:' .. id, line)
   end
   r[R_EVENTS], r[R_EVENT_BYTES] = r[R_EVENTS] + 1, r[R_EVENT_BYTES] + #data
-  local most, bytes = tonumber(ARGV[3]), tonumber(ARGV[4])
-  if r[R_EVENTS] > most or r[R_EVENT_BYTES] > bytes then trim(id, r, most, bytes) end
+  if r[R_EVENTS] > mostevents or r[R_EVENT_BYTES] > mostbytes then trim(id, r, mostevents, mostbytes) end
   if r[R_WATCHERS][1] then watched[id] = r[R_WATCHERS] end
 end
 

@@ -50,7 +50,7 @@ local function retain(id, r, report)
   later('ZADD', name, '0', id)
   later('ZADD', name .. ':' .. r[R_TENANT], '0', id)
   later('ZADD', r[R_STATE] == 'f' and 'kept:failed' or 'kept', whole(r[R_FINISHED]), id)
-  later('MSET', nil, T .. 'report:' .. id, report)
+  later('MSET', '', T .. 'report:' .. id, report)
 end
 
 -- finish gives an unfinished job its report and its last state.

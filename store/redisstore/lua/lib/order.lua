@@ -10,8 +10,31 @@ local function virtual(p)
   return times[p]
 end
 
+-- text is a number's text; few are used again and again.
+local texts = {}
+local function text(n)
+  local t = texts[n]
+  if not t then
+    t = tostring(n)
+    texts[n] = t
+  end
+  return t
+end
+
 local function group(tenant, priority, lane)
-  return #tenant .. ':' .. tenant .. ':' .. string.format('%03d', 100 - priority) .. ':' .. lane
+  return text(#tenant) .. ':' .. tenant .. ':' .. string.format('%03d', 100 - priority) .. ':' .. lane
+end
+
+-- tenantof is whose group it is.
+local tenants = {}
+local function tenantof(g)
+  local tenant = tenants[g]
+  if not tenant then
+    local n, rest = string.match(g, '^(%d+):(.*)$')
+    tenant = string.sub(rest, 1, n)
+    tenants[g] = tenant
+  end
+  return tenant
 end
 
 -- member is what stands in a lane for a group whose head has this place.
@@ -52,7 +75,7 @@ local function atlimit(sh) return F[F_LIMIT] > 0 and sh[1] >= F[F_LIMIT] end
 
 -- start is the virtual start of a job of the tenant that becomes a head now.
 local function start(sh, priority)
-  local p = tostring(priority)
+  local p = text(priority)
   return math.max(virtual(p), sh[2][p] or 0)
 end
 
@@ -131,7 +154,7 @@ end
 
 -- serve notes that a job of the tenant, which was a head with this start, is claimed.
 local function serve(r, at)
-  local p, sh = tostring(r[R_PRIORITY]), share(r[R_TENANT])
+  local p, sh = text(r[R_PRIORITY]), share(r[R_TENANT])
   sh[1], sh.changed = F[F_LIMIT] > 0 and sh[1] + 1 or 0, true
   sh[2][p] = math.max(at, sh[2][p] or 0) + 1
   if at > virtual(p) then

@@ -51,16 +51,19 @@ local function idparts(id)
 end
 
 -- follows tells whether an id sorts after all those that imports have brought, and those of jobs that are
--- gone.
-local function follows(at, rest)
-  return at > F[F_LAST_TIME] or at == F[F_LAST_TIME] and rest > F[F_LAST_REST]
+-- gone. Most are of a later time, which their text tells.
+local function follows(id)
+  local last = string.format('%08x-%04x', F[F_LAST_TIME] / 65536, F[F_LAST_TIME] % 65536)
+  local begins = string.sub(id, 1, #last)
+  if begins ~= last then return begins > last end
+  local _, rest = idparts(id)
+  return rest > F[F_LAST_REST]
 end
 
 -- outdate has later ids sort after this one, and tells whether they would not have.
 local function outdate(id)
-  local at, rest = idparts(id)
-  if not follows(at, rest) then return false end
-  F[F_LAST_TIME], F[F_LAST_REST] = at, rest
+  if not follows(id) then return false end
+  F[F_LAST_TIME], F[F_LAST_REST] = idparts(id)
   return true
 end
 
@@ -93,18 +96,22 @@ local function unlock() redis.call('HDEL', T .. 'minutes', '-') end
 -- whole is a whole number as text, which the server takes quicker than a number.
 local function whole(n) return string.format('%d', n) end
 
--- later has a command of a key run when all is done, once with the arguments of all that asked for it. key: none
--- for commands of several. In a run nothing comes back to a key from which it was taken.
+-- later has a command of a key run when all is done, once with the arguments of all that asked for it; the key is
+-- empty for a command of several. In a run nothing comes back to a key from which it was taken.
 local gathered = {}
 local function later(command, key, a, b)
-  local name = command .. (key or '')
-  local g = gathered[name]
-  if not g or #g > MAX_ARGUMENTS then
-    g = key and { command, T .. key } or { command }
-    gathered[name], gathered[#gathered + 1] = g, g
+  local keys = gathered[command]
+  if not keys then
+    keys = {}
+    gathered[command] = keys
   end
-  g[#g + 1] = a
-  if b then g[#g + 1] = b end
+  local g = keys[key]
+  if not g or #g > MAX_ARGUMENTS then
+    g = key == '' and { command } or { command, T .. key }
+    keys[key], gathered[#gathered + 1] = g, g
+  end
+  local n = #g
+  g[n + 1], g[n + 2] = a, b or nil
 end
 
 -- records are those that have changed, by hash and id, false where one was taken out.
