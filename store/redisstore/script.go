@@ -136,6 +136,8 @@ const (
 	maxWatchers = 100
 	// maxStatesBytes bounds the events that a job's record holds; more go to its stream.
 	maxStatesBytes = 1000
+	// maxMoved bounds the heads that one run puts right of a claim.
+	maxMoved = 100
 	// maxArguments bounds what a script gathers for one command: Lua takes 8,000.
 	maxArguments = 1000
 	// firstEvent is the data of a job's first event, which is told but not kept: see the package doc.
@@ -151,6 +153,7 @@ func luaConstants() map[string]string {
 		"MAX_WATCHERS":        strconv.Itoa(maxWatchers),
 		"MAX_STATES_BYTES":    strconv.Itoa(maxStatesBytes),
 		"MAX_ARGUMENTS":       strconv.Itoa(maxArguments),
+		"MAX_MOVED":           strconv.Itoa(maxMoved),
 		"START_BITS":          strconv.Itoa(startBits),
 		"FIRST_EVENT":         strconv.Itoa(len(firstEvent)),
 		"FIGURES":             strconv.Itoa(all),

@@ -3,10 +3,13 @@
 -- ARGV: 1-4 as every script of a queue; of each call 1 worker, 2 process, 3 most jobs (0: only look), 4 lease
 -- in µs, 5 token of the first job, from which the others count on, 6 least priority, 7 longest delay of a
 -- retry in µs, 8 1 where the same claim was sent before, 9 1 where it matters what is left, 10… lanes.
--- Returns: {'ok', priority of the best job that is left, false where there is none or it does not matter, then for each job its id, record,
--- payload and for how many µs it waited}; {'missing'}.
+-- Returns: {'ok', priority of the best job that is left, false where there is none or it does not matter, then for
+-- each job its id, record, payload and for how many µs it waited}; {'more', …} likewise, where so many heads had to
+-- be put right that it did not look at all; {'missing'}.
 -- Several calls may share a run, see lib/many.lua.
 -- uses: queue tell order job lease due many
+local moved = 0
+
 return many(0, function(own)
   if not load() then return { 'missing' } end
   local most, length, first, least = tonumber(own[3]), tonumber(own[4]), tonumber(own[5]), tonumber(own[6])
@@ -34,7 +37,8 @@ return many(0, function(own)
   end
 
   -- best is the first head by priority, virtual start and place. On the way it puts right what has
-  -- changed since the heads were made: a tenant at its limit, or served in another lane.
+  -- changed since the heads were made: a tenant at its limit, or served in another lane. A run does so to a bounded
+  -- number of heads, and leaves the rest to the next.
   local function best()
     while true do
       local lane, h
@@ -42,6 +46,10 @@ return many(0, function(own)
         if not h or x[2] < h[2] or x[2] == h[2] and x[1] < h[1] then lane, h = l, x end
       end
       if not h then return end
+      if moved == MAX_MOVED then
+        answer[1] = 'more'
+        return
+      end
       local g = string.sub(h[1], 17)
       local sh, priority, at = share(tenantof(g)), 100 - math.floor(h[2] / START_BITS), h[2] % START_BITS
       if atlimit(sh) then
@@ -53,6 +61,7 @@ return many(0, function(own)
       else
         return lane, h[1], g, priority, at
       end
+      moved = moved + 1
       look(lane)
     end
   end
