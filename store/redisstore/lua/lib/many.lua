@@ -14,8 +14,8 @@ local function own(at, n)
 end
 
 -- many runs each call with its own arguments. more is how many arguments they share besides the four that all
--- scripts have. One that fails leaves the others alone.
-local function many(more, one)
+-- scripts have. One that fails leaves the others alone. last, where given, is done before all is written.
+local function many(more, one, last)
   local answers, at = {}, more + 6
   for i = 1, tonumber(ARGV[more + 5]) do
     local n = tonumber(ARGV[at])
@@ -24,6 +24,7 @@ local function many(more, one)
     at = at + n + 1
   end
   if saved then
+    if last then last() end
     saveshares()
     write()
     flush()

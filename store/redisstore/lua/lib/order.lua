@@ -40,7 +40,7 @@ end
 -- member is what stands in a lane for a group whose head has this place.
 local function member(place, g) return string.format('%016d', place) .. g end
 
-local function score(priority, start) return string.format('%d', (100 - priority) * START_BITS + start) end
+local function score(priority, start) return (100 - priority) * START_BITS + start end
 
 -- share is what a tenant has of the queue: how many of its jobs run, if there is a limit, and at which virtual time, by
 -- priority, its last claimed job ends.
@@ -86,7 +86,7 @@ local function head_of(g, tenant, priority, lane, place)
     redis.call('ZADD', T .. 'parked', '0', g)
     return false
   end
-  redis.call('ZADD', T .. 'lane:' .. lane, score(priority, start(sh, priority)), member(place, g))
+  redis.call('ZADD', T .. 'lane:' .. lane, whole(score(priority, start(sh, priority))), member(place, g))
   return true
 end
 
