@@ -5,6 +5,8 @@
 -- Returns: {'ok', record where it is asked for}; {'lost'}.
 -- Several calls may share a run, see lib/many.lua.
 -- uses: queue tell order job lease many
+prefetch(1)
+
 return many(0, function(own)
   local id, verdict, call = own[1], own[3], own[5]
   local r = load() and leased(id, own[2])

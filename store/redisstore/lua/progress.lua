@@ -5,6 +5,8 @@
 -- Returns: {'ok'}; {'lost'}.
 -- Several calls may share a run, see lib/many.lua.
 -- uses: queue tell order job lease many
+prefetch(1)
+
 return many(0, function(own)
   local id, call = own[1], own[3]
   local r = load() and leased(id, own[2])

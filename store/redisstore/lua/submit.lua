@@ -57,14 +57,14 @@ return many(5, function(own)
     return { 'full', deep and 0 or large and 1 or 2, ended, minutes }
   end
 
-  redis.call('SET', T .. 'payload:' .. id, payload)
+  later('MSET', '', T .. 'payload:' .. id, payload)
   F[F_PLACE] = math.max(F[F_PLACE] + 1, now)
   F[F_BYTES] = F[F_BYTES] + #payload
   local r = {
     'q', tenant, own[4], tonumber(own[5]), F[F_PLACE], now, 0, 0, 0, 0, 0, tonumber(own[6]), 0, 0, 0, 0, '',
     #payload, 1, 1, FIRST_EVENT, now, '', '', {}, {}, own[7], '',
   }
-  ready(id, r, true)
+  append(id, r)
   later('ZADD', 'open', '0', id)
   later('ZADD', 'open:' .. tenant, '0', id)
   if opens[tenant] then opens[tenant] = opens[tenant] + 1 end

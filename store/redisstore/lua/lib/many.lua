@@ -13,6 +13,16 @@ local function own(at, n)
   return all
 end
 
+-- prefetch reads the records of the unfinished jobs that the calls name as one of their own arguments.
+local function prefetch(which)
+  local ids, at = {}, 6
+  for i = 1, tonumber(ARGV[5]) do
+    ids[i] = ARGV[at + which]
+    at = at + 1 + tonumber(ARGV[at])
+  end
+  for i, raw in ipairs(redis.call('HMGET', T .. 'unfinished', unpack(ids))) do read[ids[i]] = raw end
+end
+
 -- many runs each call with its own arguments. more is how many arguments they share besides the four that all
 -- scripts have. One that fails leaves the others alone. last, where given, is done before all is written.
 local function many(more, one, last)

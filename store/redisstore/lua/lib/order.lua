@@ -96,19 +96,24 @@ local function promote(g, tenant, priority, lane)
   return place and head_of(g, tenant, priority, lane, place) or false
 end
 
--- ready puts a job into its lane. last: its place is behind all others.
-local function ready(id, r, last)
+-- enter notes that a job is ready.
+local function enter(r)
   r[R_STATE], r[R_SINCE] = 'q', now
   F[F_COUNTS + C_READY] = F[F_COUNTS + C_READY] + 1
+  if F[F_LIMIT] == 0 or not atlimit(share(r[R_TENANT])) then wake(r[R_LANE]) end
+end
+
+-- ready puts a job into its lane.
+local function ready(id, r)
+  enter(r)
   local tenant, priority, lane, place = r[R_TENANT], r[R_PRIORITY], r[R_LANE], r[R_PLACE]
   local g = group(tenant, priority, lane)
   local key = T .. 'group:' .. g
-  local first = not last and redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]
+  local first = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]
   redis.call('ZADD', key, whole(place), id)
-  if F[F_LIMIT] == 0 or not atlimit(share(tenant)) then wake(lane) end
-  if last and redis.call('ZCARD', key) == 1 or not last and not first then
+  if not first then
     head_of(g, tenant, priority, lane, place)
-  elseif not last and place < tonumber(first) then
+  elseif place < tonumber(first) then
     -- Older than the group's head: it takes its place.
     local old, heads = member(first, g), T .. 'lane:' .. lane
     local at = redis.call('ZSCORE', heads, old)
@@ -117,6 +122,20 @@ local function ready(id, r, last)
       redis.call('ZADD', heads, at, member(place, g))
     end
   end
+end
+
+-- append is ready for a new job, whose place is behind all others. sizes are those of the groups that the run has
+-- appended to.
+local sizes = {}
+local function append(id, r)
+  enter(r)
+  local tenant, priority, lane, place = r[R_TENANT], r[R_PRIORITY], r[R_LANE], r[R_PLACE]
+  local g = group(tenant, priority, lane)
+  local key = 'group:' .. g
+  local size = sizes[g] or redis.call('ZCARD', T .. key)
+  sizes[g] = size + 1
+  later('ZADD', key, whole(place), id)
+  if size == 0 then head_of(g, tenant, priority, lane, place) end
 end
 
 -- unready takes a job out of its lane.

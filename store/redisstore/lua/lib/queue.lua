@@ -117,9 +117,13 @@ end
 -- records are those that have changed, by hash and id, false where one was taken out.
 local records = { unfinished = {}, ended = {} }
 
+-- read are records of unfinished jobs that were read ahead.
+local read = {}
+
 -- record gives a job's record in a hash, false where it is not there.
 local function record(where, id)
   local raw = records[where][id]
+  if raw == nil and where == 'unfinished' then raw = read[id] end
   if raw == nil then raw = redis.call('HGET', T .. where, id) end
   return raw
 end
@@ -130,6 +134,7 @@ local function settle()
     for id, raw in pairs(changed) do later(raw and 'HSET' or 'HDEL', where, id, raw) end
     records[where] = {}
   end
+  read = {}
   for i = 1, #gathered do redis.call(unpack(gathered[i])) end
   gathered = {}
 end
