@@ -19,6 +19,7 @@ local function pardon(r)
   if alive[a[A_WORKER]] and alive[a[A_WORKER]] <= a[A_STARTED] then return 'the worker is alive' end
 end
 
+unlock()
 for i, id in ipairs(redis.call('ZRANGEBYSCORE', T .. 'leases', '-inf', F[F_CLOCK], 'LIMIT', 0, ARGV[5])) do
   answer[1] = answer[1] + 1
   local r = cmsgpack.unpack(record('unfinished', id))
@@ -42,7 +43,6 @@ for i, id in ipairs(redis.call('ZRANGEBYSCORE', T .. 'leases', '-inf', F[F_CLOCK
     if ended then answer[#answer + 1], answer[#answer + 2] = id, ended end
   end
 end
-unlock()
 saveshares()
 write()
 flush()
