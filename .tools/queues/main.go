@@ -2,7 +2,7 @@
 // queues, each on the server that its makers recommend, one after the other on this machine, and prints
 // how many a second each brought from submission to end.
 //
-//	go -C .tools/queues run . [-jobs N] [-clients N] [-slots N]
+//	go -C .tools/queues run . [-jobs N] [-clients N] [-slots N] [-rounds N] [-only NAME]
 //
 // The servers are Debian's redis-server and postgresql; each is started on a socket in a temporary
 // folder, and durable as its package makes it: Redis with `appendonly yes` and `appendfsync everysec`,
