@@ -84,9 +84,11 @@ notices: ## remake NOTICE from what is linked into the binary
 bench: images bench-queues ## measure this machine: runs, answers, stores, start-up and memory, beside bare processes and other queues
 	@./optimus admin bench
 
-bench-queues: ## measure the queue on a Redis-protocol server, beside other queues
+bench-queues: ## measure the queue on a Redis-protocol server, beside other queues and with a million jobs in it
 	@deploy/setup.sh "/usr/lib/postgresql=postgresql=keeps the queue of one that is measured beside Optimus"
 	@go -C .tools/queues run .
+	@echo "a million queued jobs, some minutes" >&2
+	@go test -run '^$$' -bench '^BenchmarkMillion$$' -benchtime 1x -timeout 30m ./store/redisstore
 
 fuzz: ## fuzz every target for FUZZ_TIME each
 	@git grep -E '^func Fuzz' -- '*_test.go' | sed -E 's|^(.*)/[^/]*:func (Fuzz[A-Za-z0-9]*).*|./\1 \2|' | while read -r pkg target; do \

@@ -29,6 +29,8 @@ type Config struct {
 	Keys []Key `toml:"keys"`
 
 	origins map[string]Origin
+	// options are what it was loaded from.
+	options LoadOptions
 }
 
 // Server is the HTTP side of `optimus serve`.

@@ -66,7 +66,7 @@ func examineMachine(ctx context.Context, p Process, cfg config.Config, doctor fu
 		DataDir: cfg.Data, Daemon: daemonOptions(cfg, log), CgroupParent: cfg.Sandbox.CgroupParent, PodUID: cfg.Sandbox.PodUID,
 		Slots: slots(cfg.Worker.Slots), LargestRun: int64(cfg.Limits.Memory),
 	}
-	for _, e := range newCatalogue(languages, nil).entries {
+	for _, e := range newCatalogue(languages, nil).entries() {
 		image := containerd.LanguageImage{Language: e.config.Name, Ref: e.config.Image, HowToGet: howToGet(e.config)}
 		if !slices.Contains(o.Images, image) {
 			o.Images = append(o.Images, image)
