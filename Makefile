@@ -21,7 +21,7 @@ SEED ?=
 # Packages under test, such as PKG=./store/...
 PKG ?= ./...
 
-.PHONY: help build image setup images demo picture test test-cgroup2 test-cgroup2-quick test-machine test-gvisor lint lint-rules fmt generate notices bench bench-queues fuzz soak cover clean
+.PHONY: help build image deb setup images demo picture test test-cgroup2 test-cgroup2-quick test-machine test-gvisor lint lint-rules fmt generate notices bench bench-queues fuzz soak cover clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ build: ## compile ./optimus, one static binary
 image: build ## write the image of the Dockerfile, without Docker, as an OCI archive: IMAGE_FILE=dist/optimus-image.tar, named IMAGE=…
 	@go -C .tools/packaging run ./image -root ../.. -binary ../../optimus -version '$(VERSION)' -revision '$(REVISION)' -epoch $(EPOCH) \
 	  -name '$(IMAGE)' -out '$(abspath $(IMAGE_FILE))'
+
+deb: build ## write the Debian package into dist/
+	@go -C .tools/packaging run ./deb -root ../.. -binary ../../optimus -version '$(VERSION)' -epoch $(EPOCH) -out '$(abspath dist)'
 
 setup: ## install what running and testing need (Debian, as root)
 	@deploy/setup.sh

@@ -18,6 +18,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"optimus/packaging/program"
 )
 
 // recipe is what an image is made from.
@@ -32,7 +34,7 @@ type recipe struct {
 
 // build makes the image, which depends on nothing but the recipe.
 func (r recipe) build() (v1.Image, error) {
-	arch, err := architecture(r.binary)
+	arch, err := program.Architecture(r.binary)
 	if err != nil {
 		return nil, err
 	}

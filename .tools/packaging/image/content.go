@@ -2,8 +2,6 @@ package main
 
 import (
 	"bytes"
-	"debug/elf"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -24,22 +22,27 @@ type entry struct {
 	mode  int64  // with the sticky bit as tar has it
 	owner int    // user and group
 	dir   bool
-	// from is where the content comes from: a path in the repository, or a name of the Dockerfile's build
-	// stage, below /out.
+	// from is where the content comes from: a path in the repository, or one of the words below.
 	from string
 }
 
-// entries is what the Dockerfile's last stage copies, in its order.
+// What is in no file of the repository.
+const (
+	fromBuild       = "(the program)"
+	fromAuthorities = "(the authorities)"
+)
+
+// entries is what the Dockerfile's last stage copies.
 func entries() []entry {
 	return []entry{
-		{path: "/usr/bin/optimus", mode: 0o755, from: "/out/optimus"},
-		{path: "/etc/ssl/certs/ca-certificates.crt", mode: 0o644, from: "/out/ca-certificates.crt"},
+		{path: "/usr/bin/optimus", mode: 0o755, from: fromBuild},
+		{path: "/etc/ssl/certs/ca-certificates.crt", mode: 0o644, from: fromAuthorities},
 		{path: "/etc/passwd", mode: 0o644, from: "deploy/image/passwd"},
 		{path: "/etc/group", mode: 0o644, from: "deploy/image/group"},
 		{path: "/usr/share/doc/optimus/LICENSE", mode: 0o644, from: "LICENSE"},
 		{path: "/usr/share/doc/optimus/NOTICE", mode: 0o644, from: "NOTICE"},
-		{path: "/tmp", mode: 0o1777, dir: true, from: "/out/empty"},
-		{path: "/var/lib/optimus", mode: 0o755, owner: user, dir: true, from: "/out/empty"},
+		{path: "/tmp", mode: 0o1777, dir: true},
+		{path: "/var/lib/optimus", mode: 0o755, owner: user, dir: true},
 	}
 }
 
@@ -67,9 +70,9 @@ func content(root, binary string, e entry) ([]byte, error) {
 	switch {
 	case e.dir:
 		return nil, nil
-	case e.from == "/out/optimus":
+	case e.from == fromBuild:
 		return os.ReadFile(binary)
-	case e.from == "/out/ca-certificates.crt":
+	case e.from == fromAuthorities:
 		return readAuthorities(authorities)
 	default:
 		return os.ReadFile(filepath.Join(root, e.from))
@@ -94,27 +97,4 @@ func readAuthorities(pattern string) ([]byte, error) {
 		all.Write(text)
 	}
 	return all.Bytes(), nil
-}
-
-// architecture tells, in OCI's words, what machine a program is for. One that needs a loader is refused: the
-// image has none.
-func architecture(binary string) (string, error) {
-	f, err := elf.Open(binary)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", binary, err)
-	}
-	defer f.Close()
-	for _, p := range f.Progs {
-		if p.Type == elf.PT_INTERP {
-			return "", errors.New(binary + " is not static: build it with CGO_ENABLED=0")
-		}
-	}
-	switch f.Machine {
-	case elf.EM_X86_64:
-		return "amd64", nil
-	case elf.EM_AARCH64:
-		return "arm64", nil
-	default:
-		return "", fmt.Errorf("%s is for %s, which Optimus does not run on", binary, f.Machine)
-	}
 }
