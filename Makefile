@@ -21,7 +21,7 @@ SEED ?=
 # Packages under test, such as PKG=./store/...
 PKG ?= ./...
 
-.PHONY: help build image deb setup images demo picture test test-cgroup2 test-cgroup2-quick test-machine test-gvisor lint lint-rules fmt generate notices bench bench-queues fuzz soak cover clean
+.PHONY: help build image deb setup images demo picture test test-cgroup2 test-cgroup2-quick test-machine test-gvisor test-packaging test-deb lint lint-rules fmt generate notices bench bench-queues fuzz soak cover clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,7 +54,13 @@ picture: images ## remake docs/demo.svg, the README's picture, from a run of the
 test: images ## set up, then test everything under the race detector, and fuzz for a moment
 	@echo "testing $(PKG)" >&2
 	@go test -race -timeout 15m $(PKG)
-	@$(MAKE) fuzz FUZZ_TIME=1s
+	@$(MAKE) test-packaging fuzz FUZZ_TIME=1s
+
+test-packaging: build ## hold the image to the Dockerfile, compose.yaml to its specification
+	@echo "testing what Optimus is packed as" >&2; go -C .tools/packaging test ./...
+
+test-deb: setup build ## install, upgrade, remove and purge the Debian package in a bare Debian (a minute)
+	@go -C .tools/packaging test -count 1 -tags debian ./deb
 
 test-cgroup2: test-cgroup2-quick ## hold runs under cgroup v2 to the runner's suite too (an hour or so, where it is emulated)
 	@go test -c -o dist/modes.test ./modes

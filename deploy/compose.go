@@ -13,6 +13,9 @@ import (
 	"optimus/config"
 )
 
+// compose/compose.yaml is what the defaults give.
+//
+//go:generate env OPTIMUS_CONFIG=/dev/null go run .. admin render compose --out compose
 //go:embed compose/*.tmpl
 var composeTemplates embed.FS
 
@@ -60,14 +63,15 @@ func Compose(cfg config.Config, o ComposeOptions) (string, error) {
 	}
 	c := composed{
 		ComposeOptions: o,
-		Data:           cfg.Data,
+		Data:           literal(cfg.Data),
 		External:       cfg.Redis.Present(),
-		Catalogue:      cfg.Catalogue,
+		Catalogue:      literal(cfg.Catalogue),
 	}
-	var err error
-	if c.Run, c.Root, err = containerdFolders(cfg.Sandbox.Containerd); err != nil {
+	run, root, err := containerdFolders(cfg.Sandbox.Containerd)
+	if err != nil {
 		return "", err
 	}
+	c.Run, c.Root = literal(run), literal(root)
 	host, port, err := net.SplitHostPort(cfg.Server.Listen)
 	if err != nil {
 		return "", fmt.Errorf("server.listen: %w", err)
@@ -83,7 +87,7 @@ func Compose(cfg config.Config, o ComposeOptions) (string, error) {
 		if s.Value == config.Placeholder {
 			s.Value = fmt.Sprintf("${%s:?set it in the environment or in .env}", s.Env)
 		} else {
-			s.Value = strings.ReplaceAll(s.Value, "$", "$$")
+			s.Value = literal(s.Value)
 		}
 		c.Settings = append(c.Settings, s)
 	}
@@ -92,6 +96,9 @@ func Compose(cfg config.Config, o ComposeOptions) (string, error) {
 	}
 	return execute(composeTemplates, "compose/compose.tmpl", c)
 }
+
+// literal keeps Compose from taking a dollar sign for a variable.
+func literal(s string) string { return strings.ReplaceAll(s, "$", "$$") }
 
 // composeDecides are the settings that the file itself states for its containers.
 func composeDecides() []string {

@@ -71,10 +71,46 @@ func manCommand(p Process) *cli.Command {
 			if err != nil {
 				return fmt.Errorf("manual page: %w", err)
 			}
-			return printed(io.WriteString(p.Stdout, text))
+			return printed(io.WriteString(p.Stdout, text+manTail))
 		},
 	}
 }
+
+// manTail is what the library knows nothing of.
+const manTail = `
+.SH EXIT STATUS
+.TP
+0
+done; a server that was told to stop has stopped in order
+.TP
+1
+failed; the message says what to do
+.TP
+2
+the command line is wrong
+.TP
+3
+a program was judged, and its verdict is not the wanted one
+.TP
+4
+told to stop for the third time: left without tidying up
+
+.SH FILES
+.TP
+` + config.SystemPath + `
+settings, where no \fB--config\fP and no OPTIMUS_CONFIG name others
+.TP
+/var/lib/optimus
+root's data folder: the queue, the catalogue languages.json, a private containerd
+
+.SH ENVIRONMENT
+.TP
+OPTIMUS_\fISECTION\fP_\fISETTING\fP
+any setting: \fIserver.listen\fP is OPTIMUS_SERVER_LISTEN
+.TP
+OPTIMUS_API_KEY
+the key that the admin commands show to a server
+`
 
 // candidate is a word that may stand next.
 type candidate struct{ word, usage string }
