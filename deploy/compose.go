@@ -51,7 +51,9 @@ func (c composed) StopSeconds() int64 { return int64((c.Stop + time.Second - 1) 
 func (c composed) SettingsPath() string { return config.SystemPath }
 
 // CataloguePath is where the catalogue lies in a container.
-func (c composed) CataloguePath() string { return path.Join(path.Dir(config.SystemPath), "languages.json") }
+func (c composed) CataloguePath() string {
+	return path.Join(path.Dir(config.SystemPath), "languages.json")
+}
 
 // Compose gives a compose.yaml of API, queue and worker. Settings that differ from the defaults are in it as
 // variables; of secrets it only names the variable that holds them.

@@ -269,4 +269,3 @@ func TestOnDebian(t *testing.T) {
 		t.Errorf("dpkg still knows %s", out)
 	}
 }
-
