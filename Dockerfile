@@ -12,23 +12,22 @@ RUN go mod download
 COPY . .
 ARG VERSION=unknown
 RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$VERSION" -o /out/optimus .
-# Debian's own list of authorities, without what this machine may have been taught beside it; and folders
-# that COPY cannot make.
-RUN LC_ALL=C sh -c 'cat /usr/share/ca-certificates/mozilla/*.crt' > /out/ca-certificates.crt && mkdir /out/empty
+# The image's files, each with the mode that it has there: COPY --chmod would give a file's to its folders too.
+# The authorities are Debian's own, without what the machine was taught beside them.
+RUN set -e; umask 022; root=/out/root; \
+    install -D -m 0755 /out/optimus $root/usr/bin/optimus; \
+    install -D -m 0644 deploy/image/passwd $root/etc/passwd; \
+    install -D -m 0644 deploy/image/group $root/etc/group; \
+    install -D -m 0644 LICENSE $root/usr/share/doc/optimus/LICENSE; \
+    install -D -m 0644 NOTICE $root/usr/share/doc/optimus/NOTICE; \
+    install -d -m 0755 $root/etc/ssl/certs $root/var/lib; \
+    LC_ALL=C sh -c 'cat /usr/share/ca-certificates/mozilla/*.crt' > $root/etc/ssl/certs/ca-certificates.crt; \
+    install -d -m 1777 $root/tmp; \
+    install -d -m 0755 -o 65532 -g 65532 $root/var/lib/optimus
 
 # Nothing else is needed: the program is static.
 FROM scratch
-COPY --from=build --chown=0:0 --chmod=0755 /out/optimus /usr/bin/optimus
-# Registries, webhooks and Redis over TLS.
-COPY --from=build --chown=0:0 --chmod=0644 /out/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-# A name for the numeric user.
-COPY --chown=0:0 --chmod=0644 deploy/image/passwd /etc/passwd
-COPY --chown=0:0 --chmod=0644 deploy/image/group /etc/group
-COPY --chown=0:0 --chmod=0644 LICENSE /usr/share/doc/optimus/LICENSE
-COPY --chown=0:0 --chmod=0644 NOTICE /usr/share/doc/optimus/NOTICE
-COPY --from=build --chown=0:0 --chmod=1777 /out/empty /tmp
-# The data folder, for root and for the image's user.
-COPY --from=build --chown=65532:65532 --chmod=0755 /out/empty /var/lib/optimus
+COPY --from=build /out/root/ /
 ENV PATH=/usr/sbin:/usr/bin:/sbin:/bin
 ENV XDG_DATA_HOME=/var/lib
 ARG VERSION=unknown

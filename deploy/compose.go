@@ -13,6 +13,9 @@ import (
 	"optimus/config"
 )
 
+// compose/compose.yaml is what the defaults give.
+//
+//go:generate env OPTIMUS_CONFIG=/dev/null go run .. admin render compose --out compose
 //go:embed compose/*.tmpl
 var composeTemplates embed.FS
 
@@ -48,7 +51,9 @@ func (c composed) StopSeconds() int64 { return int64((c.Stop + time.Second - 1) 
 func (c composed) SettingsPath() string { return config.SystemPath }
 
 // CataloguePath is where the catalogue lies in a container.
-func (c composed) CataloguePath() string { return path.Join(path.Dir(config.SystemPath), "languages.json") }
+func (c composed) CataloguePath() string {
+	return path.Join(path.Dir(config.SystemPath), "languages.json")
+}
 
 // Compose gives a compose.yaml of API, queue and worker. Settings that differ from the defaults are in it as
 // variables; of secrets it only names the variable that holds them.
@@ -60,14 +65,15 @@ func Compose(cfg config.Config, o ComposeOptions) (string, error) {
 	}
 	c := composed{
 		ComposeOptions: o,
-		Data:           cfg.Data,
+		Data:           literal(cfg.Data),
 		External:       cfg.Redis.Present(),
-		Catalogue:      cfg.Catalogue,
+		Catalogue:      literal(cfg.Catalogue),
 	}
-	var err error
-	if c.Run, c.Root, err = containerdFolders(cfg.Sandbox.Containerd); err != nil {
+	run, root, err := containerdFolders(cfg.Sandbox.Containerd)
+	if err != nil {
 		return "", err
 	}
+	c.Run, c.Root = literal(run), literal(root)
 	host, port, err := net.SplitHostPort(cfg.Server.Listen)
 	if err != nil {
 		return "", fmt.Errorf("server.listen: %w", err)
@@ -83,7 +89,7 @@ func Compose(cfg config.Config, o ComposeOptions) (string, error) {
 		if s.Value == config.Placeholder {
 			s.Value = fmt.Sprintf("${%s:?set it in the environment or in .env}", s.Env)
 		} else {
-			s.Value = strings.ReplaceAll(s.Value, "$", "$$")
+			s.Value = literal(s.Value)
 		}
 		c.Settings = append(c.Settings, s)
 	}
@@ -92,6 +98,9 @@ func Compose(cfg config.Config, o ComposeOptions) (string, error) {
 	}
 	return execute(composeTemplates, "compose/compose.tmpl", c)
 }
+
+// literal keeps Compose from taking a dollar sign for a variable.
+func literal(s string) string { return strings.ReplaceAll(s, "$", "$$") }
 
 // composeDecides are the settings that the file itself states for its containers.
 func composeDecides() []string {

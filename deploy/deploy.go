@@ -3,6 +3,7 @@
 package deploy
 
 import (
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -42,7 +43,7 @@ func execute(tree fs.FS, name string, data any) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("template: %w", err)
 	}
-	t, err := template.New(name).Option("missingkey=error").Parse(string(text))
+	t, err := template.New(name).Option("missingkey=error").Funcs(template.FuncMap{"quote": quote}).Parse(string(text))
 	if err != nil {
 		return "", fmt.Errorf("template: %w", err)
 	}
@@ -51,4 +52,15 @@ func execute(tree fs.FS, name string, data any) (string, error) {
 		return "", fmt.Errorf("template: %w", err)
 	}
 	return b.String(), nil
+}
+
+// quote gives a text as YAML and JSON write it.
+func quote(s string) (string, error) {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(s); err != nil {
+		return "", fmt.Errorf("quote %q: %w", s, err)
+	}
+	return strings.TrimSuffix(b.String(), "\n"), nil
 }

@@ -17,7 +17,7 @@ import (
 // manifestsIn writes the rendering of the defaults into a folder, with the changes made in one file.
 func manifestsIn(t *testing.T, file string, changes ...string) string {
 	t.Helper()
-	files, err := rendered(t, "", "")
+	files, err := manifestsOf(t, "", "")
 	if err != nil {
 		t.Fatal(err)
 	}

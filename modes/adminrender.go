@@ -74,13 +74,7 @@ func renderCommand(p Process) *cli.Command {
 }
 
 func (r rendering) command(p Process) *cli.Command {
-	usage := ""
-	for i, arg := range r.args {
-		if i > 0 {
-			usage += " "
-		}
-		usage += arg
-	}
+	usage := strings.Join(r.args, " ")
 	return &cli.Command{
 		Name:        r.name,
 		Aliases:     r.aliases,

@@ -14,9 +14,9 @@ import (
 
 var updateManifests = flag.Bool("update-manifests", false, "write the renderings of testdata/kubernetes anew")
 
-// rendered gives what `optimus admin render kubernetes` makes of a file of settings, or of none, in an empty
+// manifestsOf gives what `optimus admin render kubernetes` makes of a file of settings, or of none, in an empty
 // environment.
-func rendered(t *testing.T, settings, languages string) ([]deploy.File, error) {
+func manifestsOf(t *testing.T, settings, languages string) ([]deploy.File, error) {
 	t.Helper()
 	cfg, err := config.Load(config.LoadOptions{Path: settings, Root: true})
 	if err != nil {
@@ -54,7 +54,7 @@ func holds(t *testing.T, dir string, files []deploy.File, remake string) {
 // deploy/kubernetes, which `kubectl apply -k` takes, is the rendering of the defaults.
 func TestKeptManifestsAreCurrent(t *testing.T) {
 	t.Parallel()
-	files, err := rendered(t, "", "")
+	files, err := manifestsOf(t, "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestManifestsOfSettings(t *testing.T) {
 	for _, path := range settings {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			t.Parallel()
-			files, err := rendered(t, path, "testdata/kubernetes/languages.json")
+			files, err := manifestsOf(t, path, "testdata/kubernetes/languages.json")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -123,7 +123,7 @@ func TestManifestsOfWrongSettings(t *testing.T) {
 			if err := os.WriteFile(path, []byte(c.settings), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			_, err := rendered(t, path, "testdata/kubernetes/languages.json")
+			_, err := manifestsOf(t, path, "testdata/kubernetes/languages.json")
 			if err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), "optimus.toml") && !strings.Contains(err.Error(), "default") {
 				t.Errorf("it says %v\nwant %s", err, c.says)
 			}
@@ -134,7 +134,7 @@ func TestManifestsOfWrongSettings(t *testing.T) {
 // What is rendered on standard output is manifests alone, and what the pods read is what their programs take.
 func TestRenderedSettingsAreRead(t *testing.T) {
 	t.Parallel()
-	files, err := rendered(t, "testdata/kubernetes/sentinel.toml", "testdata/kubernetes/languages.json")
+	files, err := manifestsOf(t, "testdata/kubernetes/sentinel.toml", "testdata/kubernetes/languages.json")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -81,6 +81,9 @@ func App(p Process, a Actions) *cli.App {
 				Subcommands: adminCommands(p, a),
 				Action:      helpOrUnknown,
 			},
+			completionCommand(p),
+			completeCommand(p),
+			manCommand(p),
 		},
 	}
 	inherit(app.Commands, app.OnUsageError)
