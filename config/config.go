@@ -322,7 +322,7 @@ func Default() Config {
 		Logging: Logging{Level: "info", Format: "auto"},
 		Kubernetes: Kubernetes{
 			Namespace:           "optimus",
-			Image:               "optimus.local/optimus:latest",
+			Image:               "docker.io/library/optimus:latest",
 			Distribution:        "standard",
 			KEDANamespace:       "keda",
 			MonitoringNamespace: "monitoring",
