@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -176,4 +177,35 @@ func TestRenderedSettingsAreRead(t *testing.T) {
 			t.Errorf("a worker reads %+v, %+v", cfg.Sandbox, cfg.Worker)
 		}
 	}
+}
+
+// TestKubernetesIsTrue looks up what docs/KUBERNETES.md names: commands, settings, files, messages of pods.
+func TestKubernetesIsTrue(t *testing.T) {
+	text, settings, code := document(t, "docs/KUBERNETES.md"), document(t, "docs/CONFIG.md"), sources(t)
+	find := func(pattern string, least int, check func(string)) {
+		found := regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1)
+		if len(found) < least {
+			t.Errorf("only %d of %s found", len(found), pattern)
+		}
+		for _, m := range found {
+			check(m[1])
+		}
+	}
+	app, _, _, _ := dry(t)
+	find("\\boptimus ((?:admin|serve|work) [^`#\n|>;…]*)", 8, func(words string) { checkCommand(t, app, strings.Fields(words)) })
+	find("`((?:redis|limits|kubernetes)[.][a-z_]+)", 8, func(path string) {
+		if !strings.HasSuffix(path, ".yaml") && !strings.Contains(settings, "| `"+path+"` |") {
+			t.Errorf("it names the setting %s, which there is not", path)
+		}
+	})
+	find("\"((?:the Secret that|queues are|containerd runs)[^\"…]*)", 3, func(message string) {
+		if !strings.Contains(code, strings.TrimSpace(message)) {
+			t.Errorf("it has a pod say %q", message)
+		}
+	})
+	find(`(?m)^\| .([a-z]+[.]yaml)`, 6, func(name string) {
+		if _, err := os.Stat("../deploy/kubernetes/templates/" + strings.TrimSuffix(name, ".yaml") + ".tmpl"); err != nil {
+			t.Errorf("it names the file %s, which is not rendered", name)
+		}
+	})
 }
