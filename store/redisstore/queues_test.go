@@ -4,7 +4,9 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
+	"optimus/sandbox"
 	"optimus/store"
 	"optimus/store/storetest/redistest"
 )
@@ -54,5 +56,30 @@ func TestQueuesNumberedOtherwise(t *testing.T) {
 	must(t, first.readQueues(t.Context()))
 	if names := first.queues.byNumber(); len(names) != 2 {
 		t.Errorf("the store has the queues %v", names)
+	}
+}
+
+// Who waits is woken by a job in a queue that was numbered and held none before, in whichever order the
+// processes came.
+func TestQueuesThatAreNumberedWake(t *testing.T) {
+	t.Parallel()
+	server, prefix := commonServer(t), newPrefix()
+	stated := map[string]uint16{"default": 1, "python": 3}
+	lanes := []store.Lane{{Language: "python", Tier: sandbox.Shared}}
+	worker := openTest(t, numbered(server, prefix, stated), store.Options{})
+	api := openTest(t, numbered(server, prefix, stated), store.Options{})
+	woken, err := worker.Wake(t.Context(), lanes)
+	must(t, err)
+	for len(woken) > 0 { // to look around at the start
+		<-woken
+	}
+	_, _, err = api.Submit(t.Context(), store.NewJob{
+		Queue: "python", Submission: sandbox.Submission{Language: sandbox.Language{Name: "python", Tier: sandbox.Shared}},
+	})
+	must(t, err)
+	select {
+	case <-woken:
+	case <-time.After(30 * time.Second):
+		t.Error("nobody is woken")
 	}
 }
