@@ -67,6 +67,7 @@ func TestValkey(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Valkey(t)
 	storetest.Harness{
+		Core: true,
 		Open: func(t *testing.T, o store.Options) store.Store {
 			t.Helper()
 			return openSuite(t, Options{URL: srv.URL, Prefix: newPrefix()}, o)

@@ -69,8 +69,12 @@ func start(t *testing.T, program []string, more ...string) *Server {
 // OnPort starts a server behind a port of the loopback.
 func OnPort(t *testing.T, more ...string) *Server {
 	t.Helper()
-	addr := fmt.Sprintf("127.0.0.1:%d", FreePort(t))
-	_, port, _ := strings.Cut(addr, ":")
+	return onPort(t, fmt.Sprint(FreePort(t)), more...)
+}
+
+func onPort(t *testing.T, port string, more ...string) *Server {
+	t.Helper()
+	addr := "127.0.0.1:" + port
 	args := append([]string{"--port", port, "--bind", "127.0.0.1"}, durable(t.TempDir())...)
 	args = append(args, "--repl-diskless-sync-delay", "0", "--min-replicas-max-lag", "2")
 	s := &Server{URL: "redis://" + addr, Addr: addr, args: append(args, more...)}
