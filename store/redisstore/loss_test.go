@@ -106,7 +106,9 @@ func TestWhatAFailoverLoses(t *testing.T) {
 					lines[master].Late.Store(int64(c.late))
 					old, heir := servers[master], servers[1-master]
 					l.during(t, s, func() (fault time.Time) {
+						submitTest(t, s, store.NewJob{}) // the master is found
 						time.Sleep(3 * late)
+						submitTest(t, s, store.NewJob{})
 						fault = time.Now()
 						old.Kill()
 						if c.late > 0 {

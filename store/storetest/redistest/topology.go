@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Cluster starts three masters, each with a replica, which is what their writes wait for.
@@ -100,4 +101,35 @@ func watch(t *testing.T, master *Server, addr string) (sentinels []string) {
 	last := &Server{URL: "redis://" + sentinels[2]}
 	until(t, "all Sentinels", func() bool { return last.Says(t, "sentinels=3") })
 	return sentinels
+}
+
+// Reshard moves a slot from one master of a Cluster to another, as its operator would, key by key; between
+// two of them others have a moment.
+func Reshard(t *testing.T, nodes []*Server, from, to *Server, slot int64) {
+	t.Helper()
+	const moment = 2 * time.Millisecond
+	ctx := t.Context()
+	source, target := from.Client(t), to.Client(t)
+	sourceID, err := source.ClusterMyID(ctx).Result()
+	must(t, err)
+	targetID, err := target.ClusterMyID(ctx).Result()
+	must(t, err)
+	must(t, target.Do(ctx, "CLUSTER", "SETSLOT", slot, "IMPORTING", sourceID).Err())
+	must(t, source.Do(ctx, "CLUSTER", "SETSLOT", slot, "MIGRATING", targetID).Err())
+	host, port, _ := strings.Cut(to.Addr, ":")
+	for {
+		keys, err := source.ClusterGetKeysInSlot(ctx, int(slot), 1).Result()
+		must(t, err)
+		if len(keys) == 0 {
+			break
+		}
+		must(t, source.Migrate(ctx, host, port, keys[0], 0, 10*time.Second).Err())
+		time.Sleep(moment)
+	}
+	for _, s := range append([]*Server{to, from}, nodes...) {
+		c := s.Client(t)
+		if s.Says(t, "role:master") {
+			must(t, c.Do(ctx, "CLUSTER", "SETSLOT", slot, "NODE", targetID).Err())
+		}
+	}
 }
