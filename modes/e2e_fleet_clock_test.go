@@ -5,14 +5,19 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"math"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"optimus/store/storetest/redistest"
+	"optimus/web"
 )
 
 // testFleetClock sets the clock of the queue's server an hour forwards and two back while jobs run: no
@@ -59,10 +64,9 @@ func testFleetClock(t *testing.T, l *lab) {
 // clockFile is the variable that tells a skewed binary where its clock's offset is written, in seconds.
 const clockFile = "SKEWED_CLOCK"
 
-// skewed is the package that the skewed binary takes the time of day from: it moves what a wall shows, and
-// leaves the monotonic reading beside it as it is, as the kernel does when a clock is set.
-const skewed = `package skewed
-
+// skewed is where the skewed binary takes the time of day from: it moves what a wall shows, and leaves the
+// monotonic reading beside it as it is, as the kernel does when a clock is set.
+const skewed = `
 import (
 	"os"
 	"strconv"
@@ -71,7 +75,7 @@ import (
 	"unsafe"
 )
 
-func Now() time.Time {
+func skewedNow() time.Time {
 	t := time.Now()
 	text, _ := os.ReadFile(os.Getenv("` + clockFile + `"))
 	offset, _ := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
@@ -80,18 +84,20 @@ func Now() time.Time {
 }
 `
 
-// buildSkewed builds the program with another clock: all that Optimus's own code asks of time.Now comes
-// from the package above, which the compiler is told of beside the source.
+// buildSkewed builds the program with another clock: where Optimus's own code asks time.Now, the compiler is
+// given the above.
 func buildSkewed(t *testing.T) string {
 	t.Helper()
 	root, err := filepath.Abs("..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir, replace := t.TempDir(), map[string]string{}
+	dir, replace, packageClause := t.TempDir(), map[string]string{}, regexp.MustCompile(`(?m)^package \w+\n`)
 	write := func(path, text string) {
 		t.Helper()
-		replace[path] = filepath.Join(dir, fmt.Sprint(len(replace), ".go"))
+		if replace[path] == "" {
+			replace[path] = filepath.Join(dir, fmt.Sprint(len(replace), ".go"))
+		}
 		if err := os.WriteFile(replace[path], []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -108,15 +114,14 @@ func buildSkewed(t *testing.T) string {
 		}
 		text, err := os.ReadFile(path) //nolint:gosec // the project's own
 		if err == nil && bytes.Contains(text, []byte("time.Now")) {
-			write(path, strings.Replace(strings.ReplaceAll(string(text), "time.Now", "skewed.Now"), "import (", "import (\n\"optimus/skewed\"", 1)+
-				"\nvar _ time.Duration\n")
+			write(path, strings.ReplaceAll(string(text), "time.Now", "skewedNow")+"\nvar _ time.Duration\n")
+			write(filepath.Join(filepath.Dir(path), "skewed.go"), packageClause.FindString(string(text))+skewed)
 		}
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(filepath.Join(root, "skewed/skewed.go"), skewed)
 	overlay, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
 		t.Fatal(err)
@@ -133,8 +138,8 @@ func buildSkewed(t *testing.T) string {
 	return built
 }
 
-// testFleetWorkerClock sets the clock of a worker's machine an hour forwards and two back, before and while
-// jobs run: no lease ends by it, and each job is done once.
+// testFleetWorkerClock has workers whose machine's clock is an hour ahead, and is then set two back, or the
+// other way round: no lease ends by it, and each job is done once.
 func testFleetWorkerClock(t *testing.T, l *lab) {
 	clock := filepath.Join(t.TempDir(), "clock")
 	set := func(seconds int) {
@@ -152,15 +157,21 @@ func testFleetWorkerClock(t *testing.T, l *lab) {
 	for _, hour := range []int{3600, -3600} {
 		set(hour)
 		worker := away.work(t)
-		for _, offset := range []int{hour, 0, -hour} {
-			ids := []string{server.submit(t, sleeper(3)), server.submit(t, sleeper(3))}
-			server.untilRunning(t, ids...)
-			ids = append(ids, server.submit(t, square(1)))
-			set(offset)
-			for _, id := range ids {
-				if job := server.ended(t, id); job.Verdict != "accepted" || job.Attempts != 1 {
-					t.Errorf("with the worker's clock %d s off the job is %+v", offset, job)
-				}
+		var list web.WorkerList
+		eventually(t, "the worker is known", func() bool {
+			server.ask(t, http.MethodGet, "/v1/workers", nil, http.StatusOK).into(t, &list)
+			return len(list.Workers) == 1
+		})
+		if off := time.Until(list.Workers[0].StartedAt).Seconds(); math.Abs(off) < 3000 || off > 0 != (hour > 0) {
+			t.Errorf("with its clock %d s off the worker says it started %s", hour, list.Workers[0].StartedAt)
+		}
+		ids := []string{server.submit(t, sleeper(3)), server.submit(t, sleeper(3))}
+		server.untilRunning(t, ids...)
+		ids = append(ids, server.submit(t, square(1)))
+		set(-hour)
+		for _, id := range ids {
+			if job := server.ended(t, id); job.Verdict != "accepted" || job.Attempts != 1 {
+				t.Errorf("with the worker's clock %d s off, and then %d, the job is %+v", hour, -hour, job)
 			}
 		}
 		worker.stop(t)
