@@ -160,7 +160,10 @@ func (s *Server) client() (*redis.Client, error) {
 // Says tells whether the server's INFO has a text.
 func (s *Server) Says(t *testing.T, text string) bool {
 	t.Helper()
-	info, err := s.Client(t).Info(t.Context(), "everything").Result()
+	c, err := s.client()
+	must(t, err)
+	defer c.Close()
+	info, err := c.Info(t.Context(), "everything").Result()
 	return err == nil && strings.Contains(info, text)
 }
 
