@@ -130,7 +130,7 @@ func buildSkewed(t *testing.T) string {
 	if err := os.WriteFile(file, overlay, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-overlay", file, "-o", built, "optimus") //nolint:gosec // the folder was just made
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-overlay", file, "-o", built, "optimus")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build optimus with another clock: %v: %s", err, out)

@@ -85,6 +85,14 @@ func (l *losses) tell(t *testing.T, what string) {
 		what, l.gone, l.acknowledged, l.lossy, l.faults, l.longest.Round(100*time.Microsecond))
 }
 
+// appendfsync is what a durability needs.
+func appendfsync(d Durability) string {
+	if d == Fsync {
+		return "always"
+	}
+	return "everysec"
+}
+
 // masterOf waits until one of two servers is the master, and the other its replica. A busy machine's
 // Sentinels may have replaced one that is well.
 func masterOf(t *testing.T, servers [2]*redistest.Server) (master int) {
@@ -107,10 +115,10 @@ func masterOf(t *testing.T, servers [2]*redistest.Server) (master int) {
 func TestWhatAFailoverLoses(t *testing.T) {
 	t.Parallel()
 	const late = 200 * time.Millisecond
-	for d, appendfsync := range map[Durability]string{Local: "everysec", Fsync: "always", Replicated: "everysec"} {
+	for _, d := range []Durability{Local, Fsync, Replicated} {
 		t.Run(string(d), func(t *testing.T) {
 			t.Parallel()
-			servers, lines, sentinels := redistest.SentinelsApart(t, "--appendfsync", appendfsync)
+			servers, lines, sentinels := redistest.SentinelsApart(t, "--appendfsync", appendfsync(d))
 			s := openTest(t, Options{Addrs: sentinels, Master: redistest.MasterName, Durability: d, RetryFor: time.Minute}, store.Options{})
 			for _, c := range []struct {
 				what string
@@ -154,10 +162,10 @@ func TestWhatAFailoverLoses(t *testing.T) {
 // append-only file: under `fsync` nothing is lost.
 func TestWhatARestartLoses(t *testing.T) {
 	t.Parallel()
-	for d, appendfsync := range map[Durability]string{Local: "everysec", Fsync: "always"} {
+	for _, d := range []Durability{Local, Fsync} {
 		t.Run(string(d), func(t *testing.T) {
 			t.Parallel()
-			srv := redistest.Start(t, "--appendfsync", appendfsync)
+			srv := redistest.Start(t, "--appendfsync", appendfsync(d))
 			s := openTest(t, Options{URL: srv.URL, Durability: d, RetryFor: time.Minute}, store.Options{})
 			var l losses
 			for range 4 * faultsEach(t) {

@@ -76,7 +76,7 @@ func unpack(ctx context.Context, root string) error {
 	if mirror := debianMirror(ctx); mirror != "" {
 		args = append(args, mirror)
 	}
-	if out, err := exec.CommandContext(ctx, "mmdebstrap", args...).CombinedOutput(); err != nil { //nolint:gosec // the arguments are the above
+	if out, err := exec.CommandContext(ctx, "mmdebstrap", args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("mmdebstrap: %w: %s", err, out)
 	}
 	// Another process may have been faster.
