@@ -33,14 +33,19 @@ func faultsEach(t *testing.T) int {
 	return n
 }
 
-// during submits from several clients at once until what is done has ended, which gives when the fault
-// was, and counts.
-func (l *losses) during(t *testing.T, s *Store, do func() time.Time) {
+// during submits from several clients at once until what is done has ended, which submits too and gives
+// when the fault was, and counts.
+func (l *losses) during(t *testing.T, s *Store, do func(submit func()) time.Time) {
 	t.Helper()
 	const clients = 8
 	ctx, stop := context.WithCancel(t.Context())
 	var mu sync.Mutex
 	acknowledged := map[store.ID]time.Time{}
+	acknowledge := func(id store.ID) {
+		mu.Lock()
+		defer mu.Unlock()
+		acknowledged[id] = time.Now()
+	}
 	var all sync.WaitGroup
 	for range clients {
 		all.Go(func() {
@@ -52,13 +57,11 @@ func (l *losses) during(t *testing.T, s *Store, do func() time.Time) {
 					}
 					continue
 				}
-				mu.Lock()
-				acknowledged[j.ID] = time.Now()
-				mu.Unlock()
+				acknowledge(j.ID)
 			}
 		})
 	}
-	fault := do()
+	fault := do(func() { acknowledge(submitTest(t, s, store.NewJob{}).ID) })
 	stop()
 	all.Wait()
 	gone := 0
@@ -129,10 +132,10 @@ func TestWhatAFailoverLoses(t *testing.T) {
 					master := masterOf(t, servers)
 					lines[master].Late.Store(int64(c.late))
 					old, heir := servers[master], servers[1-master]
-					l.during(t, s, func() (fault time.Time) {
-						submitTest(t, s, store.NewJob{}) // the master is found
+					l.during(t, s, func(submit func()) (fault time.Time) {
+						submit() // the master is found
 						time.Sleep(3 * late)
-						submitTest(t, s, store.NewJob{})
+						submit()
 						fault = time.Now()
 						old.Kill()
 						if c.late > 0 {
@@ -169,7 +172,8 @@ func TestWhatARestartLoses(t *testing.T) {
 			s := openTest(t, Options{URL: srv.URL, Durability: d, RetryFor: time.Minute}, store.Options{})
 			var l losses
 			for range 4 * faultsEach(t) {
-				l.during(t, s, func() (fault time.Time) {
+				l.during(t, s, func(submit func()) (fault time.Time) {
+					submit()
 					time.Sleep(300 * time.Millisecond)
 					fault = time.Now()
 					srv.Kill()
