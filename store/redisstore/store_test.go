@@ -66,14 +66,19 @@ func TestTheSuiteSeesBrokenStores(t *testing.T) {
 func TestValkey(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Valkey(t)
-	storetest.Harness{
+	suite := storetest.Harness{
 		Core: true,
 		Open: func(t *testing.T, o store.Options) store.Store {
 			t.Helper()
 			return openSuite(t, Options{URL: srv.URL, Prefix: newPrefix()}, o)
 		},
 		Reopen: reopen,
-	}.Run(t)
+	}
+	suite.Run(t)
+	t.Run("model", func(t *testing.T) {
+		t.Parallel()
+		suite.RunModel(t)
+	})
 	s := openTest(t, Options{URL: srv.URL, Prefix: newPrefix()}, store.Options{})
 	if found, err := s.Check(t.Context()); err != nil || len(found) != 0 {
 		t.Errorf("the server is set up well; the check says %q, %v", found, err)
