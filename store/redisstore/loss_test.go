@@ -7,12 +7,44 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"optimus/store"
 	"optimus/store/storetest/redistest"
 )
+
+// TestKill kills the server in the middle of a stream, several times over, and starts it anew on its
+// append-only file: nobody sees an error, and nothing is lost or doubled.
+func TestKill(t *testing.T) {
+	t.Parallel()
+	for name, start := range map[string]func(*testing.T, ...string) *redistest.Server{"Redis": redistest.Start, "Valkey": redistest.Valkey} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			// Under `everysec` a server whose disk is slow holds its writes back for up to two seconds.
+			killOver(t, start(t, "--appendfsync", "always"))
+		})
+	}
+}
+
+func killOver(t *testing.T, srv *redistest.Server) {
+	t.Helper()
+	var ended atomic.Int64
+	s := openTest(t, Options{URL: srv.URL, RetryFor: time.Minute, Durability: Fsync}, store.Options{Ended: func(store.Job) { ended.Add(1) }})
+	stop := make(chan struct{})
+	done := make(chan map[store.ID]bool)
+	go func() { done <- stream(t.Context(), stop, s, func(err error) { t.Error(err) }) }()
+	for range 4 {
+		time.Sleep(300 * time.Millisecond)
+		srv.Kill()
+		must(t, srv.Start())
+	}
+	close(stop)
+	all := <-done
+	t.Log(len(all), "jobs")
+	checkStream(t, s, all, ended.Load())
+}
 
 // losses counts, over some faults, what was acknowledged and what of it is gone.
 type losses struct {
