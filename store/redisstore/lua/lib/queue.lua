@@ -2,6 +2,9 @@
 -- the caller last heard from this queue, 0 for never; ARGV[3] and ARGV[4] bound a job's events, in
 -- number and in bytes.
 local T = string.sub(KEYS[1], 1, -8)
+-- While a Cluster moves the queue's slot, a key that is not there ends a script wherever it stands. One that
+-- never is ends it here, before it has changed anything, and it is sent again.
+redis.call('EXISTS', T .. 'nothing')
 local now = tonumber(ARGV[1])
 if not now then
   local t = redis.call('TIME')
