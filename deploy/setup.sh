@@ -15,6 +15,7 @@ needed=(
   "setfattr=attr=marks cgroups as delegated, in tests"
   "gcc=gcc=links tests under the race detector"
   "redis-server=redis-server=keeps queues, in tests, which start their own"
+  "systemd-analyze=systemd=checks systemd's units, in tests"
   "faketime=faketime=gives a queue's server another clock, in tests"
   "/usr/include/stdlib.h=libc6-dev=links tests under the race detector"
   "$@"
