@@ -52,6 +52,8 @@ func TestEndToEnd(t *testing.T) {
 		{"stop under load", testStopUnderLoad},
 		{"stop at once", testStopAtOnce},
 		{"stop when grace is over", testStopGraceOver},
+		{"a folder is upgraded", testFolderUpgrade},
+		{"a fleet is upgraded", testFleetUpgrade},
 		{"a fleet judges", testFleetJudges},
 		{"a fleet is killed at", testFleetKilled},
 		{"a fleet is restarted in turn", testFleetRolls},
@@ -77,6 +79,8 @@ const patience = 3 * time.Minute
 // lab is a data folder on which the built binary is run.
 type lab struct {
 	binary, data, config string
+	// env is what its commands have in their environment beside what tests state.
+	env []string
 	// logs has a file of each server's standard error.
 	logs string
 	// images are the languages whose image is present.
@@ -193,7 +197,7 @@ func (l *lab) command(t *testing.T, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(t.Context(), l.binary, args...) //nolint:gosec // the test names the arguments
 	// What is said to the tests is no setting, and would be refused.
 	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "OPTIMUS_TEST_") })
-	cmd.Env = append(env, "OPTIMUS_CONFIG="+l.config, "OPTIMUS_DATA="+l.data)
+	cmd.Env = slices.Concat(env, []string{"OPTIMUS_CONFIG=" + l.config, "OPTIMUS_DATA=" + l.data}, l.env)
 	return cmd
 }
 

@@ -67,6 +67,11 @@ func (n *node) openStore(ctx context.Context, server bool, ended func(store.Job)
 		return nil, err
 	}
 	n.life.onStop("store", closeStore, func(context.Context) error { return st.Close() })
+	if shared, ok := st.(interface {
+		Outdated(ctx context.Context) error
+	}); ok {
+		n.part(ctx, "use of the store", stopMargin, shared.Outdated)
+	}
 	for _, c := range checkStore(ctx, cfg, st) {
 		if c.Status != containerd.StatusOK {
 			n.log.Warn().Msg("queue: " + c.Detail)

@@ -87,7 +87,8 @@ type Operator interface {
 	// Schema says in which form jobs are kept.
 	Schema(ctx context.Context) (Schema, error)
 	// Upgrade brings what is kept into the newest form that this binary knows, and says which
-	// that is. It may be repeated. Binaries for which MinReader is too new are then refused.
+	// that is. It may be repeated. Binaries for which MinReader is too new are then refused, those too
+	// that have the store open: before anything is written that they cannot read.
 	Upgrade(ctx context.Context) (Schema, error)
 	// Ping tells whether the store can take a submission now.
 	Ping(ctx context.Context) error

@@ -313,14 +313,9 @@ func (s *Store) tellEnded(id store.ID, raw string) error {
 
 // GiveBack ends the attempt without a report.
 func (s *Store) GiveBack(ctx context.Context, l store.Lease, g store.GiveBack) error {
-	verdict := sandbox.InternalError
-	var raw []byte
-	if g.Report != nil {
-		var err error
-		if raw, err = s.o.EncodeReport(*g.Report); err != nil {
-			return err
-		}
-		verdict = g.Report.Verdict
+	verdict, raw, err := s.o.EncodeGiveBack(g)
+	if err != nil {
+		return err
 	}
 	counted := "0"
 	if g.Counted {

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/redis/go-redis/v9"
+
 	"optimus/store"
 )
 
@@ -89,16 +91,20 @@ func (s *Store) readQueues(ctx context.Context) error {
 
 // learnQueues is readQueues, and gives those that are new.
 func (s *Store) learnQueues(ctx context.Context) ([]uint16, error) {
-	var all map[string]string
-	err := s.patiently(ctx, "read queues", func() (err error) {
-		all, err = s.client.HGetAll(ctx, s.keys.names).Result()
-		return err //nolint:wrapcheck // patiently does
+	var all *redis.MapStringStringCmd
+	var meta *redis.SliceCmd
+	err := s.read(ctx, "read queues", func(p redis.Pipeliner) {
+		all = p.HGetAll(ctx, s.keys.names)
+		meta = p.HMGet(ctx, s.keys.meta, metaWritten, metaMinReader) // behind the names, see Upgrade
 	})
 	if err != nil {
 		return nil, err
 	}
+	if err := s.checkSchema(meta.Val()); err != nil {
+		return nil, fmt.Errorf("read queues: %w", err)
+	}
 	names := map[uint16]string{}
-	for text, name := range all {
+	for text, name := range all.Val() {
 		n, err := strconv.ParseUint(text, 10, 16)
 		if err != nil {
 			return nil, fmt.Errorf("%w: queue %q has the number %q", store.ErrSchema, name, text)

@@ -31,16 +31,24 @@ type script struct {
 type scripts map[string]*script
 
 // loadScripts gives the scripts, which are the same for every store.
-var loadScripts = sync.OnceValues(readScripts) //nolint:gochecknoglobals // made once of what is embedded, and never changed
+var loadScripts = sync.OnceValues(func() (scripts, error) { return readScripts(len(migrations())) }) //nolint:gochecknoglobals // made once of what is embedded, and never changed
+
+// scriptsFor gives the scripts of a binary that knows so many schemas.
+func scriptsFor(known int) (scripts, error) {
+	if known == len(migrations()) {
+		return loadScripts()
+	}
+	return readScripts(known)
+}
 
 // readScripts reads the embedded scripts. The line "uses:" of a script names the libraries that stand
 // before it, and words in capitals are the constants that Go and Lua share.
-func readScripts() (scripts, error) {
+func readScripts(known int) (scripts, error) {
 	files, err := luaFiles.ReadDir("lua")
 	if err != nil {
 		return nil, fmt.Errorf("read scripts: %w", err)
 	}
-	all, constants := scripts{}, luaConstants()
+	all, constants := scripts{}, luaConstants(known)
 	for _, f := range files {
 		name, isScript := strings.CutSuffix(f.Name(), ".lua")
 		if !isScript {
@@ -131,9 +139,10 @@ const (
 )
 
 // luaConstants are the words in capitals of the scripts.
-func luaConstants() map[string]string {
+func luaConstants(known int) map[string]string {
 	counts, totals, current, all := figuresLayout()
 	c := map[string]string{
+		"SCHEMA_KNOWN":        strconv.Itoa(known),
 		"MAX_CLOCK_STEP":      strconv.FormatInt(store.MaxClockStep.Microseconds(), 10),
 		"MAX_ATTEMPT_RECORDS": strconv.Itoa(store.MaxAttemptRecords),
 		"MAX_WATCHERS":        strconv.Itoa(maxWatchers),

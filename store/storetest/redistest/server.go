@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -70,14 +71,21 @@ func OnPort(t *testing.T, more ...string) *Server {
 	return s
 }
 
-// FreePort is a port of the loopback that nobody has.
+// ports are those that [FreePort] has given.
+var ports sync.Map //nolint:gochecknoglobals // they are the machine's
+
+// FreePort is a port of the loopback that nobody has, nor was given by it before.
 func FreePort(t *testing.T) int {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	must(t, err)
-	addr, _ := l.Addr().(*net.TCPAddr)
-	must(t, l.Close())
-	return addr.Port
+	for {
+		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+		must(t, err)
+		addr, _ := l.Addr().(*net.TCPAddr)
+		must(t, l.Close())
+		if _, taken := ports.LoadOrStore(addr.Port, true); !taken {
+			return addr.Port
+		}
+	}
 }
 
 // Env adds to the environment of the next start.

@@ -27,13 +27,19 @@ local function tick()
   end
 end
 
--- load reads the figures, once; false where the queue holds nothing yet.
+-- least is the least schema that a script of the queue must know: the first number behind figures.
+local function least(f) return #f[#f] >= 8 and struct.unpack('>d', f[#f]) or 0 end
+
+-- load reads the figures, once; false where the queue holds nothing yet. It fails where the queue needs
+-- scripts of a newer version: no transition may go on.
 local function load()
   if F then return true end
   local raw = redis.call('GET', KEYS[1])
   if not raw then return false end
-  F = { struct.unpack(FIGURES_FORMAT, raw) }
-  F[#F] = string.sub(raw, F[#F]) -- what a newer version has put behind them
+  local f = { struct.unpack(FIGURES_FORMAT, raw) }
+  f[#f] = string.sub(raw, f[#f]) -- what a newer version has put behind them
+  if least(f) > SCHEMA_KNOWN then error({ err = 'SCHEMA ' .. string.format('%d', least(f)) }) end
+  F = f
   tick()
   return true
 end
