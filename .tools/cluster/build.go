@@ -153,10 +153,11 @@ func (c *cluster) compile(ctx context.Context, p part) error {
 	if p.as == "coredns" {
 		user = "0:0" // its port is below 1024
 	}
-	return c.pack(p.as, user, []string{"/" + p.as}, map[string]string{"/" + p.as: filepath.Join(c.bin, p.as)})
+	return c.pack(p.as, "optimus.local/"+p.as+":1", user, []string{"/" + p.as}, map[string]string{"/" + p.as: filepath.Join(c.bin, p.as)})
 }
 
-// packRedis packs Debian's redis-server with the libraries that it is linked with.
+// packRedis packs Debian's redis-server with the libraries that it is linked with, and a shell, under the
+// name of the image that Optimus's manifests ask for.
 func (c *cluster) packRedis(ctx context.Context) error {
 	files := map[string]string{}
 	for _, program := range []string{"/usr/bin/redis-server", "/usr/bin/redis-cli", "/bin/dash"} {
@@ -175,12 +176,12 @@ func (c *cluster) packRedis(ctx context.Context) error {
 			}
 		}
 	}
-	return c.pack("redis", "999:999", []string{"/usr/bin/redis-server"}, files)
+	return c.pack("redis", "docker.io/library/redis:8.2", "999:999", []string{"/usr/bin/redis-server"}, files)
 }
 
 // pack writes an image of one layer: the files, each from where it is, and folders that anyone may
 // write to.
-func (c *cluster) pack(as, user string, entrypoint []string, files map[string]string) error {
+func (c *cluster) pack(as, ref, user string, entrypoint []string, files map[string]string) error {
 	var layer bytes.Buffer
 	w := tar.NewWriter(&layer)
 	for _, dir := range []string{"tmp/", "data/"} {
@@ -221,7 +222,7 @@ func (c *cluster) pack(as, user string, entrypoint []string, files map[string]st
 	if image, err = mutate.ConfigFile(image, config); err != nil {
 		return err
 	}
-	tag, err := name.NewTag("optimus.local/" + as + ":1")
+	tag, err := name.NewTag(ref)
 	if err != nil {
 		return err
 	}
