@@ -63,7 +63,7 @@ test-kube: images ## apply the default manifests to a Kubernetes with KEDA on th
 	@go test -c -tags kube -o dist/kube.test ./modes
 	@cluster="go -C .tools/cluster run ."; trap "$$cluster down" EXIT; $$cluster up; $$cluster load "$$PWD/dist/optimus-image.tar"; \
 	 $$cluster node "$$PWD/optimus" admin images build python java cpp; \
-	 cd modes && go -C ../.tools/cluster run . exec env -C "$$PWD" ../dist/kube.test -test.v -test.timeout 60m -test.run '^TestKubernetes$$'
+	 $$cluster exec env -C "$$PWD/modes" ../dist/kube.test -test.v -test.timeout 60m -test.run '^TestKubernetes$$'
 
 test-gvisor: setup ## hold runs on containerd 2, in runc and in gVisor, to the runner's suite
 	@bin=$$(deploy/runtimes.sh); export PATH="$$bin:$$PATH"; \
