@@ -6,6 +6,7 @@
 package modes
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -137,7 +138,7 @@ func (k *kube) kubectl(t *testing.T, args ...string) string {
 
 func (k *kube) try(t *testing.T, args ...string) (string, error) {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "kubectl", append([]string{"-n", kubeNamespace}, args...)...).CombinedOutput()
+	out, err := exec.CommandContext(context.WithoutCancel(t.Context()), "kubectl", append([]string{"-n", kubeNamespace}, args...)...).CombinedOutput()
 	return string(out), err
 }
 
@@ -209,9 +210,16 @@ func (k *kube) busy(t *testing.T, pods []string, jobs int) {
 func (k *kube) sleepers(t *testing.T, n int, seconds float64) (ids []string) {
 	t.Helper()
 	for range n {
-		ids = append(ids, k.submit(t, sleeper(seconds)))
+		ids = append(ids, k.submit(t, inTime(sleeper(seconds))))
 	}
 	return ids
+}
+
+// inTime gives a job the most that the default limits allow.
+func inTime(job web.JobRequest) web.JobRequest {
+	const most = 60_000 // milliseconds
+	job.Limits = &web.LimitsRequest{CPU: new(int64(most)), Wall: new(int64(most))}
+	return job
 }
 
 // accepted waits for the jobs' ends. once: each by the worker that took it first.
@@ -315,7 +323,7 @@ func (k *kube) underLoad(t *testing.T, once bool, do func()) {
 	t.Helper()
 	others := len(k.kept(t))
 	st := newStream(t)
-	st.outages = true
+	st.outages, st.job = true, func(n int) web.JobRequest { return inTime(square(n)) }
 	st.server.Store(k.api)
 	time.Sleep(5 * pace)
 	do()
@@ -349,11 +357,11 @@ func testKubeReady(t *testing.T, k *kube) {
 
 // testKubeJudged finds a run's memory accounted below its worker's pod.
 func testKubeJudged(t *testing.T, k *kube) {
-	id := k.submit(t, web.JobRequest{
-		Language: "cpp", Limits: unhurried(),
+	id := k.submit(t, inTime(web.JobRequest{
+		Language:   "cpp",
 		SourceCode: new("#include <unistd.h>\n#include <iostream>\nint main() { sleep(5); std::cout << 42 << std::endl; }\n"),
 		Tests:      []web.TestRequest{{ExpectedOutput: new("42")}},
-	})
+	}))
 	k.untilRunning(t, id)
 	uid := k.kubectl(t, "get", "pods", "-l", "optimus/queue=default", "-o", "jsonpath={.items[0].metadata.uid}")
 	eventually(t, "a run is below the pod's cgroup", func() bool {
