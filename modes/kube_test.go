@@ -365,7 +365,7 @@ func testKubeJudged(t *testing.T, k *kube) {
 	k.untilRunning(t, id)
 	uid := k.kubectl(t, "get", "pods", "-l", "optimus/queue=default", "-o", "jsonpath={.items[0].metadata.uid}")
 	eventually(t, "a run is below the pod's cgroup", func() bool {
-		found, err := filepath.Glob("/sys/fs/cgroup/memory/optimus-cluster/*/pod" + uid + "/optimus/*/run-*")
+		found, err := filepath.Glob("/sys/fs/cgroup/memory/optimus-cluster/kubepods/*/pod" + uid + "/optimus/*/run-*")
 		return err == nil && len(found) > 0
 	})
 	k.accepted(t, []string{id}, true)
