@@ -15,7 +15,7 @@ SEED ?=
 # Packages under test, such as PKG=./store/...
 PKG ?= ./...
 
-.PHONY: help build setup images demo picture test test-cgroup2 test-cgroup2-quick test-machine test-kube test-gvisor lint lint-rules fmt generate notices bench bench-queues fuzz soak cover clean
+.PHONY: help build setup images demo picture test test-cgroup2 test-cgroup2-quick test-machine test-kube test-gvisor lint lint-rules fmt generate notices bench bench-queues bench-losses fuzz soak cover clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -89,12 +89,17 @@ generate: ## remake what is generated
 notices: ## remake NOTICE from what is linked into the binary
 	@go -C .tools run ./notices
 
-bench: images bench-queues ## measure this machine: runs, answers, stores, start-up and memory, beside bare processes and other queues
+bench: images bench-queues bench-losses ## measure this machine: runs, answers, stores, start-up and memory, beside bare processes and other queues
 	@./optimus admin bench
 
-bench-queues: ## measure the queue on a Redis-protocol server, beside other queues
+bench-queues: ## measure the queue on a Redis-protocol server, beside other queues and with a million jobs in it
 	@deploy/setup.sh "/usr/lib/postgresql=postgresql=keeps the queue of one that is measured beside Optimus"
 	@go -C .tools/queues run .
+	@echo "a million queued jobs, some minutes" >&2
+	@go test -run '^$$' -bench '^BenchmarkMillion$$' -benchtime 1x -timeout 30m ./store/redisstore
+
+bench-losses: ## count what a queue on a Redis-protocol server loses when servers are killed, under each durability
+	@OPTIMUS_TEST_FAILOVERS=8 go test -v -count 1 -run '^TestWhatA(Failover|Restart)Loses$$' ./store/redisstore | grep -F 'acknowledged submissions'
 
 fuzz: ## fuzz every target for FUZZ_TIME each
 	@git grep -E '^func Fuzz' -- '*_test.go' | sed -E 's|^(.*)/[^/]*:func (Fuzz[A-Za-z0-9]*).*|./\1 \2|' | while read -r pkg target; do \

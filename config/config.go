@@ -283,7 +283,7 @@ func Default() Config {
 			SweepInterval:   time.Second,
 		},
 		Redis:  Redis{Durability: "local", Replicas: 1, Prefix: "optimus"},
-		Worker: Worker{Enabled: true, Lease: 30 * time.Second, Poll: time.Second, Grace: 30 * time.Second},
+		Worker: Worker{Enabled: true, Lease: 30 * time.Second, Poll: 5 * time.Second, Grace: 30 * time.Second},
 		Sandbox: Sandbox{
 			Containerd:    "auto",
 			Namespace:     "optimus",

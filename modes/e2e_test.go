@@ -60,6 +60,10 @@ func TestEndToEnd(t *testing.T) {
 		{"a fleet's queue and worker freeze", testFleetFreezes},
 		{"a fleet's line is bad", testFleetBadLine},
 		{"a fleet's queue has another clock", testFleetClock},
+		{"a fleet's worker has another clock", testFleetWorkerClock},
+		{"a fleet's queue is full", testFleetFull},
+		{"a fleet's queue is a replica", testFleetReadOnly},
+		{"a fleet of one", testFleetEmbedded},
 		{"a fleet's queue fails over", testFleetFailsOver},
 	} {
 		t.Run(part.name, func(t *testing.T) {

@@ -101,7 +101,7 @@ func (n *node) startWorker(ctx context.Context, st store.Store, e *engine, metri
 	measured.register(metrics, w, slots(cfg.Slots), e)
 	n.part(ctx, "warm-up", stopMargin, func(ctx context.Context) error {
 		for {
-			warmUp(ctx, e, n.config.Sandbox.Warm, n.log)
+			warmUp(ctx, e, n.config.Sandbox.Warm, cfg.Queues, n.log)
 			select {
 			case <-e.changed:
 			case <-n.rewarm:

@@ -57,8 +57,10 @@
 // refuses that is full, if it is a submission, an import or progress, and one that it never refuses otherwise: what has
 // been accepted can be worked off.
 //
-// Concurrent calls share pipelines, and those of the common scripts for one queue a run of the script, which
-// reads and writes the queue's figures once for all of them (lua/lib/many.lua). A call whose connection breaks is sent again, within
+// Concurrent calls share pipelines, and those of the common scripts for one queue a run of the script
+// (lua/lib/many.lua). A run reads and writes the queue's figures once for all of them, and gathers what it writes
+// of other keys, each of which gets it in one command (lua/lib/queue.lua). A claim takes from lanes and groups as it
+// has read them, and writes what has come of them when it is done. A call whose connection breaks is sent again, within
 // [Options].RetryFor, and says so; what the script does then is as if it had been sent once:
 //
 //   - Ids are made ahead: a submission whose job is there does nothing.

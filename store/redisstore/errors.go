@@ -19,6 +19,9 @@ func laterReplies() []string {
 	}
 }
 
+// movingReply is in what a server says to a script of a slot that is on its way to another node.
+const movingReply = "Script attempted to access a non local key"
+
 // errNotReplicated: the master has it, but not enough replicas have said so in time.
 var errNotReplicated = errors.New("not enough replicas have confirmed it")
 
@@ -36,7 +39,7 @@ func later(err error) bool {
 			return true
 		}
 	}
-	return false
+	return strings.Contains(reply.Error(), movingReply)
 }
 
 // foreign wraps an error of the client or the server.

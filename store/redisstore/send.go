@@ -243,10 +243,11 @@ func (r *run) args() []any {
 	if !first.merges {
 		return first.args
 	}
-	all := append(make([]any, 0, 1+(len(first.args)+1)*len(r.tries)), first.args[:commonArgs]...)
+	shared := first.script.shared
+	all := append(make([]any, 0, 1+(len(first.args)+1)*len(r.tries)), first.args[:shared]...)
 	all = append(all, len(r.tries))
 	for _, try := range r.tries {
-		all = append(append(all, len(try.args)-commonArgs), try.args[commonArgs:]...)
+		all = append(append(all, len(try.args)-shared), try.args[shared:]...)
 	}
 	return all
 }

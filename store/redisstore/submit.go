@@ -124,8 +124,8 @@ func (s *Store) sendSubmission(ctx context.Context, id store.ID, n *submission, 
 	if err != nil {
 		return "", fmt.Errorf("submit: %w: %w", store.ErrInvalid, err)
 	}
-	c := s.queueCall("submit", id.Queue(), 10, id.String(), n.payload, n.Tenant, laneText(lane), n.Priority, n.MaxAttempts,
-		more, s.o.MaxDepth, s.o.MaxBytes, s.o.TenantRunning, flag(known), idGoodFor.Microseconds(), s.o.TenantQueued)
+	c := s.queueCall("submit", id.Queue(), 12, s.o.MaxDepth, s.o.MaxBytes, s.o.TenantRunning, idGoodFor.Microseconds(), s.o.TenantQueued,
+		id.String(), n.payload, n.Tenant, laneText(lane), n.Priority, n.MaxAttempts, more, flag(known))
 	c.acknowledged = true
 	list, err := s.runQueue(ctx, "submit", id.Queue(), c, false)
 	if err != nil {
