@@ -21,7 +21,7 @@ SEED ?=
 # Packages under test, such as PKG=./store/...
 PKG ?= ./...
 
-.PHONY: help build image deb setup images demo picture test test-cgroup2 test-cgroup2-quick test-machine test-gvisor test-packaging test-deb lint lint-rules fmt generate notices bench bench-queues fuzz soak cover clean
+.PHONY: help build image deb setup images demo picture test test-cgroup2 test-cgroup2-quick test-machine test-gvisor test-packaging test-manifests test-deb lint lint-rules fmt generate notices bench bench-queues bench-losses fuzz soak cover clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,7 +54,10 @@ picture: images ## remake docs/demo.svg, the README's picture, from a run of the
 test: images ## set up, then test everything under the race detector, and fuzz for a moment
 	@echo "testing $(PKG)" >&2
 	@go test -race -timeout 15m $(PKG)
-	@$(MAKE) test-packaging fuzz FUZZ_TIME=1s
+	@$(MAKE) test-packaging test-manifests fuzz FUZZ_TIME=1s
+
+test-manifests: ## hold Kubernetes's manifests to schemas, kustomize and what may speak to whom
+	@echo "testing the manifests" >&2; go -C .tools/kube test ./...
 
 test-packaging: build ## hold the image to the Dockerfile, compose.yaml to its specification
 	@echo "testing what Optimus is packed as" >&2; go -C .tools/packaging test -count 1 ./... # its files lie outside that module, so Go would not see them change
@@ -99,12 +102,17 @@ generate: ## remake what is generated
 notices: ## remake NOTICE from what is linked into the binary
 	@go -C .tools run ./notices
 
-bench: images bench-queues ## measure this machine: runs, answers, stores, start-up and memory, beside bare processes and other queues
+bench: images bench-queues bench-losses ## measure this machine: runs, answers, stores, start-up and memory, beside bare processes and other queues
 	@./optimus admin bench
 
-bench-queues: ## measure the queue on a Redis-protocol server, beside other queues
+bench-queues: ## measure the queue on a Redis-protocol server, beside other queues and with a million jobs in it
 	@deploy/setup.sh "/usr/lib/postgresql=postgresql=keeps the queue of one that is measured beside Optimus"
 	@go -C .tools/queues run .
+	@echo "a million queued jobs, some minutes" >&2
+	@go test -run '^$$' -bench '^BenchmarkMillion$$' -benchtime 1x -timeout 30m ./store/redisstore
+
+bench-losses: ## count what a queue on a Redis-protocol server loses when servers are killed, under each durability
+	@OPTIMUS_TEST_FAILOVERS=8 go test -v -count 1 -run '^TestWhatA(Failover|Restart)Loses$$' ./store/redisstore | grep -F 'acknowledged submissions'
 
 fuzz: ## fuzz every target for FUZZ_TIME each
 	@git grep -E '^func Fuzz' -- '*_test.go' | sed -E 's|^(.*)/[^/]*:func (Fuzz[A-Za-z0-9]*).*|./\1 \2|' | while read -r pkg target; do \

@@ -37,6 +37,7 @@ func run() int {
 	err := modes.Run(ctx, modes.Process{
 		Version: version,
 		Hurry:   hurry.Done(),
+		Reload:  reloads,
 		Stdin:   os.Stdin,
 		Stdout:  os.Stdout,
 		Stderr:  os.Stderr,
@@ -45,6 +46,15 @@ func run() int {
 		fmt.Fprintln(os.Stderr, "optimus:", err)
 	}
 	return modes.ExitCode(err)
+}
+
+// reloads gives a channel that gets a value for SIGHUP, which from then on does not end the process, until
+// ctx ends.
+func reloads(ctx context.Context) <-chan os.Signal {
+	asked := make(chan os.Signal, 1) // one that waits stands for all
+	signal.Notify(asked, syscall.SIGHUP)
+	context.AfterFunc(ctx, func() { signal.Stop(asked) })
+	return asked
 }
 
 // listen gives a context that ends with the first SIGINT or SIGTERM (finish what runs, then stop)

@@ -23,10 +23,14 @@ type Config struct {
 	Logging  Logging  `toml:"logging"`
 	// Monitoring is what others may ask of the process itself.
 	Monitoring Monitoring `toml:"monitoring"`
+	// Kubernetes is what `optimus admin render kubernetes` renders.
+	Kubernetes Kubernetes `toml:"kubernetes"`
 	// Keys are the API keys; without any, the server may listen on loopback only.
 	Keys []Key `toml:"keys"`
 
 	origins map[string]Origin
+	// options are what it was loaded from.
+	options LoadOptions
 }
 
 // Server is the HTTP side of `optimus serve`.
@@ -119,6 +123,8 @@ type Redis struct {
 	Replicas int `toml:"replicas" min:"1" max:"16"`
 	// Prefix begins every key and channel; stores of different prefixes know nothing of each other.
 	Prefix string `toml:"prefix" is:"name"`
+	// Queues number queues, each as NAME=NUMBER, for whoever reads their keys: see QueueNumbers.
+	Queues []string `toml:"queues" is:"queue-number"`
 }
 
 // Present tells whether there is such a server.
@@ -157,6 +163,9 @@ type Sandbox struct {
 	// CgroupParent is the cgroup below which all runs are; empty means "optimus", below
 	// Optimus's own where that is delegated to it (cgroup v2: systemd's Delegate=), else at the top.
 	CgroupParent string `toml:"cgroup_parent" is:"cgroup"`
+	// PodUID is the UID of the Kubernetes pod that the worker is in: its runs' cgroups then lie below
+	// the pod's, whose limits hold for them.
+	PodUID string `toml:"pod_uid" is:"label"`
 	// UIDBase is the user id of slot 0; slot N runs as UIDBase + N. The default lies above the
 	// 16-bit ids that images and systemd use and below 100000, where subordinate ids begin.
 	UIDBase int `toml:"uid_base" min:"1000" max:"2000000000"`
@@ -278,7 +287,7 @@ func Default() Config {
 			SweepInterval:   time.Second,
 		},
 		Redis:  Redis{Durability: "local", Replicas: 1, Prefix: "optimus"},
-		Worker: Worker{Enabled: true, Lease: 30 * time.Second, Poll: time.Second, Grace: 30 * time.Second},
+		Worker: Worker{Enabled: true, Lease: 30 * time.Second, Poll: 5 * time.Second, Grace: 30 * time.Second},
 		Sandbox: Sandbox{
 			Containerd:    "auto",
 			Namespace:     "optimus",
@@ -311,6 +320,16 @@ func Default() Config {
 			MaxExpected:    64 * KB,
 		},
 		Logging: Logging{Level: "info", Format: "auto"},
+		Kubernetes: Kubernetes{
+			Namespace:           "optimus",
+			Image:               "docker.io/library/optimus:latest",
+			Distribution:        "standard",
+			KEDANamespace:       "keda",
+			MonitoringNamespace: "monitoring",
+			IngressNamespace:    "ingress-nginx",
+			API:                 KubernetesAPI{Min: 2, Max: 10},
+			Redis:               KubernetesRedis{Image: "docker.io/library/redis:8.2", Memory: GiB, Storage: 8 * GiB},
+		},
 	}
 }
 

@@ -56,7 +56,39 @@ func Load(o LoadOptions) (Config, error) {
 	if err := l.faults.err("configuration"); err != nil {
 		return Config{}, err
 	}
+	l.config.options = o
 	return l.config, nil
+}
+
+// Again loads the configuration anew from where it came from: its files may have changed since.
+func (c Config) Again() (Config, error) { return Load(c.options) }
+
+// heldAtStart tells of which settings a process takes the value once, when it starts. The others may
+// be loaded again.
+func heldAtStart(path string) bool {
+	switch path {
+	case "server.rate", "server.max_body", "server.max_wait", "server.max_batch", "catalogue":
+		return false
+	}
+	top, _, _ := strings.Cut(path, ".")
+	top, _, _ = strings.Cut(top, "[")
+	return top != "limits" && top != "original" && top != "keys"
+}
+
+// NeedStart lists the settings, by path, whose values are others in next and that hold only from a
+// process's next start.
+func (c Config) NeedStart(next Config) []string {
+	now := map[string]string{}
+	for _, s := range c.Settings() {
+		now[s.Path] = s.Value
+	}
+	var changed []string
+	for _, s := range next.Settings() {
+		if heldAtStart(s.Path) && s.Value != now[s.Path] {
+			changed = append(changed, s.Path)
+		}
+	}
+	return changed
 }
 
 type loader struct {
@@ -227,7 +259,7 @@ func (l *loader) secretFiles() {
 		}
 		data, err := readFile(k.SecretFile)
 		if err != nil {
-			l.fault(path, k.SecretFile, "cannot be read: "+reason(err), "name a file that holds the key")
+			l.fault(path, k.SecretFile, "cannot be read: "+reason(err), "name a file that holds the key"+SecretHint(k.SecretFile))
 			continue
 		}
 		secret := strings.TrimSpace(string(data))
@@ -237,6 +269,15 @@ func (l *loader) secretFiles() {
 		}
 		k.Hash = NewSecret(HashKey(secret))
 	}
+}
+
+// SecretHint says of a file that is not there what it then most likely is, where it is one that Kubernetes or
+// Compose mounts; it is empty for any other.
+func SecretHint(path string) string {
+	if !strings.HasPrefix(path, "/run/secrets/") {
+		return ""
+	}
+	return "; the Secret that is mounted at " + filepath.Dir(path) + " is missing, or has no entry " + filepath.Base(path)
 }
 
 // minSecret is the least length of an API key, in bytes.

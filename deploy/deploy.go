@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"text/template"
 )
@@ -15,10 +16,13 @@ type File struct {
 	// Name is its path below the folder that it is written to, with slashes.
 	Name string
 	Text string
+	// Aside: it tells of the others, and is written into their folder only.
+	Aside bool
 }
 
 // Join gives the files as one text, in which a comment names each; a single one stands as it is.
 func Join(files []File) string {
+	files = slices.DeleteFunc(slices.Clone(files), func(f File) bool { return f.Aside })
 	if len(files) == 1 {
 		return files[0].Text
 	}

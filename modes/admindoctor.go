@@ -16,7 +16,7 @@ func doctorCommand(p Process) *cli.Command {
 	return &cli.Command{
 		Name:  "doctor",
 		Usage: "examine this machine: kernel, cgroups, containerd, images, disk, and the queue's server; say how to mend what is wrong",
-		Flags: append(configFlags(), redisFlag(), &cli.BoolFlag{Name: "json", Usage: "print JSON"}),
+		Flags: append(configFlags(), redisFlag(), manifestsFlag(), &cli.BoolFlag{Name: "json", Usage: "print JSON"}),
 		Action: func(c *cli.Context) error {
 			return examine(c, p, containerd.Doctor)
 		},
@@ -29,28 +29,15 @@ func examine(c *cli.Context, p Process, doctor func(context.Context, containerd.
 	if err != nil {
 		return err
 	}
-	log, err := newLogger(p.Stderr, cfg.Logging)
+	var checks []containerd.Check
+	if from := c.String("manifests"); from != "" {
+		checks, err = examineManifests(c.Context, p, cfg, from)
+	} else {
+		checks, err = examineMachine(c.Context, p, cfg, doctor)
+	}
 	if err != nil {
 		return err
 	}
-	languages, err := config.LoadCatalogue(cfg.CataloguePath())
-	if err != nil {
-		return err
-	}
-	o := containerd.DoctorOptions{
-		DataDir: cfg.Data, Daemon: daemonOptions(cfg, log), CgroupParent: cfg.Sandbox.CgroupParent,
-		Slots: slots(cfg.Worker.Slots), LargestRun: int64(cfg.Limits.Memory),
-	}
-	for _, e := range newCatalogue(languages, nil).entries {
-		image := containerd.LanguageImage{Language: e.config.Name, Ref: e.config.Image, HowToGet: howToGet(e.config)}
-		if !slices.Contains(o.Images, image) {
-			o.Images = append(o.Images, image)
-		}
-		if name := e.config.Runtime; name != "" {
-			o.Runtimes = append(o.Runtimes, containerd.LanguageRuntime{Language: e.config.Name, Runtime: name})
-		}
-	}
-	checks := append(doctor(c.Context, o), examineStore(c.Context, cfg)...)
 	if c.Bool("json") {
 		err = writeJSON(p.Stdout, checks)
 	} else {
@@ -63,6 +50,32 @@ func examine(c *cli.Context, p Process, doctor func(context.Context, containerd.
 		return fmt.Errorf("%d of %d checks failed: mend them as it says beside each", failed, len(checks))
 	}
 	return nil
+}
+
+// examineMachine is what there is to say of this machine, and of the queue's server.
+func examineMachine(ctx context.Context, p Process, cfg config.Config, doctor func(context.Context, containerd.DoctorOptions) []containerd.Check) ([]containerd.Check, error) {
+	log, err := newLogger(p.Stderr, cfg.Logging)
+	if err != nil {
+		return nil, err
+	}
+	languages, err := config.LoadCatalogue(cfg.CataloguePath())
+	if err != nil {
+		return nil, err
+	}
+	o := containerd.DoctorOptions{
+		DataDir: cfg.Data, Daemon: daemonOptions(cfg, log), CgroupParent: cfg.Sandbox.CgroupParent, PodUID: cfg.Sandbox.PodUID,
+		Slots: slots(cfg.Worker.Slots), LargestRun: int64(cfg.Limits.Memory),
+	}
+	for _, e := range newCatalogue(languages, nil).entries() {
+		image := containerd.LanguageImage{Language: e.config.Name, Ref: e.config.Image, HowToGet: howToGet(e.config)}
+		if !slices.Contains(o.Images, image) {
+			o.Images = append(o.Images, image)
+		}
+		if name := e.config.Runtime; name != "" {
+			o.Runtimes = append(o.Runtimes, containerd.LanguageRuntime{Language: e.config.Name, Runtime: name})
+		}
+	}
+	return append(doctor(ctx, o), examineStore(ctx, cfg)...), nil
 }
 
 // checkTable shows below each check that is not well what mends it.

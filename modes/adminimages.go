@@ -138,7 +138,7 @@ func listImages(c *cli.Context, s *imageSession) error {
 		rows = append(rows, s.row(img))
 		listed[img.Ref] = true
 	}
-	for _, e := range s.all.entries {
+	for _, e := range s.all.entries() {
 		ref, err := containerd.FullRef(e.config.Image)
 		if err != nil {
 			return fmt.Errorf("language %s: %w", e.config.Name, err)
@@ -163,7 +163,7 @@ func (s *imageSession) row(img containerd.Image) imageRow {
 // users lists the languages of the image with that full reference.
 func (s *imageSession) users(ref string) []string {
 	names := []string{}
-	for _, e := range s.all.entries {
+	for _, e := range s.all.entries() {
 		if full, err := containerd.FullRef(e.config.Image); err == nil && full == ref && !slices.Contains(names, e.config.Name) {
 			names = append(names, e.config.Name)
 		}
@@ -298,7 +298,7 @@ func writeWhole(file string, mode os.FileMode, write func(io.Writer) error) (err
 
 func pruneImages(c *cli.Context, s *imageSession) error {
 	var keep []string
-	for _, e := range s.all.entries {
+	for _, e := range s.all.entries() {
 		keep = append(keep, e.config.Image)
 	}
 	removed, err := s.images.Prune(c.Context, keep)
@@ -322,7 +322,7 @@ func (s *imageSession) pruneCache(ctx context.Context) error {
 		return err
 	}
 	var keep []containerd.BuildOptions
-	for _, e := range s.all.entries {
+	for _, e := range s.all.entries() {
 		if r, ok := s.all.recipe(e.config.Image, ""); ok {
 			keep = append(keep, containerd.BuildOptions{Ref: e.config.Image, Recipe: r})
 		}

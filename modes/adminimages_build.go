@@ -74,7 +74,7 @@ func buildImages(c *cli.Context, s *imageSession) error {
 func (s *imageSession) buildable(c *cli.Context) ([]catalogueEntry, error) {
 	var entries []catalogueEntry
 	if c.Bool("all") {
-		for _, e := range s.all.entries {
+		for _, e := range s.all.entries() {
 			if _, ok := s.all.recipe(e.config.Image, ""); ok {
 				entries = append(entries, e)
 			}

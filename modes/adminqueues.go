@@ -1,6 +1,7 @@
 package modes
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -77,7 +78,14 @@ func printQueues(c *cli.Context, p Process, queues []web.Queue) error {
 		t.add(q.Name, strconv.Itoa(q.Ready), strconv.Itoa(q.Delayed), strconv.Itoa(q.Running), strconv.Itoa(q.Completed),
 			strconv.Itoa(q.Failed), strconv.Itoa(q.Cancelled), ago(now, q.OldestReady), q.State)
 	}
-	return t.writeTo(p.Stdout)
+	err := t.writeTo(p.Stdout)
+	for _, q := range queues {
+		if q.Unserved != "" {
+			_, printErr := fmt.Fprintf(p.Stdout, "\nQueue %s is not served: %s.\n", q.Name, q.Unserved)
+			err = errors.Join(err, printErr)
+		}
+	}
+	return err
 }
 
 func languagesCommand(p Process) *cli.Command {

@@ -23,7 +23,9 @@ type rendering struct {
 	args []string
 	// flags beside those of the settings and --out.
 	flags []cli.Flag
-	files func(c *cli.Context, p Process, cfg config.Config) ([]deploy.File, error)
+	// settings are those of these flags that state one, by flag.
+	settings map[string]string
+	files    func(c *cli.Context, p Process, cfg config.Config) ([]deploy.File, error)
 }
 
 func renderings() []rendering {
@@ -38,6 +40,7 @@ func renderings() []rendering {
 			},
 			files: renderCompose,
 		},
+		kubernetesRendering(),
 		{
 			name:  "systemd",
 			usage: "print systemd's units of serve and work",
@@ -88,7 +91,7 @@ func (r rendering) command(p Process) *cli.Command {
 				return usagef("%s takes exactly: %s", c.Command.HelpName, usage)
 			}
 			// What is rendered is run by root, whoever renders it.
-			cfg, err := loadConfigOf(c, true)
+			cfg, err := loadConfigOf(c, true, r.settings)
 			if err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package modes
 
 import (
+	"cmp"
 	"net/http"
 	"strconv"
 	"strings"
@@ -46,14 +47,14 @@ func listWorkers(c *cli.Context, p Process) error {
 	if c.Bool("json") {
 		return writeJSON(p.Stdout, list.Workers)
 	}
-	t := newTable("WORKER", "VERSION", "SLOTS", "BUSY", "SEEN", "STARTED", "LANGUAGES").alignRight("SLOTS", "BUSY")
+	t := newTable("WORKER", "VERSION", "SLOTS", "BUSY", "SEEN", "STARTED", "QUEUES", "LANGUAGES").alignRight("SLOTS", "BUSY")
 	now := time.Now()
 	for _, w := range list.Workers {
 		lanes := make([]string, len(w.Lanes))
 		for i, l := range w.Lanes {
 			lanes[i] = strings.TrimSuffix(l, "/"+string(sandbox.Shared))
 		}
-		t.add(w.Name, w.Version, strconv.Itoa(w.Slots), strconv.Itoa(w.Busy), ago(now, w.SeenAt), ago(now, w.StartedAt), strings.Join(lanes, ", "))
+		t.add(w.Name, w.Version, strconv.Itoa(w.Slots), strconv.Itoa(w.Busy), ago(now, w.SeenAt), ago(now, w.StartedAt), cmp.Or(strings.Join(w.Queues, ", "), "all"), strings.Join(lanes, ", "))
 	}
 	return t.writeTo(p.Stdout)
 }

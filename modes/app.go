@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -23,7 +24,10 @@ type Process struct {
 	// Hurry is closed when the user has asked a second time to stop. The first request ends the
 	// context that a command is run with.
 	Hurry <-chan struct{}
-	Stdin io.Reader
+	// Reload gives a channel that gets a value when the user asks a process that goes on to read its
+	// configuration again, until ctx ends; nil means never.
+	Reload func(ctx context.Context) <-chan os.Signal
+	Stdin  io.Reader
 	// Stdout takes a command's result alone; everything else goes to Stderr.
 	Stdout, Stderr io.Writer
 }

@@ -223,7 +223,7 @@ func (b *benchmark) samples() ([]sandbox.Language, error) {
 		return nil, err
 	}
 	var langs []sandbox.Language
-	for _, e := range newCatalogue(stated, nil).entries {
+	for _, e := range newCatalogue(stated, nil).entries() {
 		if e.config.Sample != "" {
 			e.lang.WarmUp = e.config.Sample
 			langs = append(langs, e.lang)

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"optimus/config"
@@ -21,8 +22,8 @@ type imagePresent func(ref string) (digest string, ok bool)
 // catalogue answers what languages there are and which one a submission means. It may be used by
 // many goroutines at once.
 type catalogue struct {
-	// entries are in the order of names, of one name the highest version first.
-	entries []catalogueEntry
+	// stated are in the order of names, of one name the highest version first.
+	stated  atomic.Pointer[[]catalogueEntry]
 	present imagePresent
 	// usable says why a containerd runtime can't be used here; nil: each can.
 	usable func(runtime string) error
@@ -39,19 +40,29 @@ func newCatalogue(c config.Catalogue, present imagePresent) *catalogue {
 		present = func(string) (string, bool) { return "", true }
 	}
 	all := &catalogue{present: present}
-	for _, l := range c.Languages {
-		all.entries = append(all.entries, catalogueEntry{config: l, lang: languageOf(l)})
-	}
-	slices.SortStableFunc(all.entries, func(a, b catalogueEntry) int {
-		return cmp.Or(strings.Compare(a.lang.Name, b.lang.Name), compareVersions(b.lang.Version, a.lang.Version))
-	})
+	all.Set(c)
 	return all
 }
 
+// Set has the catalogue be another from now on; what was resolved keeps the language that it has.
+func (c *catalogue) Set(stated config.Catalogue) {
+	entries := make([]catalogueEntry, 0, len(stated.Languages))
+	for _, l := range stated.Languages {
+		entries = append(entries, catalogueEntry{config: l, lang: languageOf(l)})
+	}
+	slices.SortStableFunc(entries, func(a, b catalogueEntry) int {
+		return cmp.Or(strings.Compare(a.lang.Name, b.lang.Name), compareVersions(b.lang.Version, a.lang.Version))
+	})
+	c.stated.Store(&entries)
+}
+
+func (c *catalogue) entries() []catalogueEntry { return *c.stated.Load() }
+
 // Languages lists every language, by name, whether it is available or not.
 func (c *catalogue) Languages() []web.Language {
-	list := make([]web.Language, len(c.entries))
-	for i, e := range c.entries {
+	entries := c.entries()
+	list := make([]web.Language, len(entries))
+	for i, e := range entries {
 		digest, missing := c.available(e)
 		list[i] = web.Language{
 			Language: e.lang, Aliases: e.config.Aliases, DisplayName: displayName(e.config),
@@ -93,7 +104,7 @@ func (c *catalogue) Resolve(name, version string) (sandbox.Language, error) {
 // Lanes lists what can be run here at the moment.
 func (c *catalogue) Lanes() []store.Lane {
 	var lanes []store.Lane
-	for _, e := range c.entries {
+	for _, e := range c.entries() {
 		lane := store.LaneOf(e.lang)
 		if _, missing := c.available(e); missing == "" && !slices.Contains(lanes, lane) {
 			lanes = append(lanes, lane)
@@ -106,7 +117,7 @@ func (c *catalogue) Lanes() []store.Lane {
 func (c *catalogue) find(name, version string) (catalogueEntry, error) {
 	name = strings.ToLower(strings.TrimSpace(name))
 	var versions []string
-	for _, e := range c.entries {
+	for _, e := range c.entries() {
 		if e.config.Name != name && !slices.Contains(e.config.Aliases, name) {
 			continue
 		}
@@ -124,13 +135,14 @@ func (c *catalogue) find(name, version string) (catalogueEntry, error) {
 
 // names lists what the languages are called, and in all these names and then the aliases.
 func (c *catalogue) names() (names, all []string) {
-	for _, e := range c.entries {
+	entries := c.entries()
+	for _, e := range entries {
 		if !slices.Contains(names, e.config.Name) {
 			names = append(names, e.config.Name)
 		}
 	}
 	all = slices.Clone(names)
-	for _, e := range c.entries {
+	for _, e := range entries {
 		all = append(all, e.config.Aliases...)
 	}
 	return names, all
@@ -138,7 +150,7 @@ func (c *catalogue) names() (names, all []string) {
 
 // recipe gives the Debian recipe of the image ref, from any language that has one for it.
 func (c *catalogue) recipe(ref, mirror string) (containerd.Recipe, bool) {
-	for _, e := range c.entries {
+	for _, e := range c.entries() {
 		if b := e.config.Build; b != nil && e.config.Image == ref {
 			return containerd.Recipe{Suite: b.Suite, Packages: b.Packages, Hooks: b.Hooks, Mirror: mirror}, true
 		}

@@ -130,8 +130,8 @@ func TestCatalogueRecipe(t *testing.T) {
 func TestALanguageWhoseRuntimeIsNotHere(t *testing.T) {
 	t.Parallel()
 	c := testCatalogue(t, nil)
-	other := c.entries[0].lang.Name
-	c.entries[0].lang.Runtime = "io.containerd.other.v1"
+	other := c.entries()[0].lang.Name
+	c.entries()[0].lang.Runtime = "io.containerd.other.v1"
 	c.usable = func(runtime string) error { return errors.New(runtime + " is not here") }
 	if l := c.Languages()[0]; l.Available || l.HowToGet != containerd.RuntimeFix {
 		t.Errorf("%s is listed as available %t, get it with %q", other, l.Available, l.HowToGet)
@@ -139,7 +139,7 @@ func TestALanguageWhoseRuntimeIsNotHere(t *testing.T) {
 	if _, err := c.Resolve(other, ""); !errors.As(err, new(*web.UnavailableError)) {
 		t.Errorf("a submission is answered with %v", err)
 	}
-	if slices.ContainsFunc(c.Lanes(), func(l store.Lane) bool { return l == store.LaneOf(c.entries[0].lang) }) {
+	if slices.ContainsFunc(c.Lanes(), func(l store.Lane) bool { return l == store.LaneOf(c.entries()[0].lang) }) {
 		t.Error("its jobs are claimed")
 	}
 	if len(c.Lanes()) == 0 {

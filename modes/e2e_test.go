@@ -38,6 +38,7 @@ func TestEndToEnd(t *testing.T) {
 		{"refused starts", testRefusedStarts},
 		{"admin", testAdmin},
 		{"keeping", testKeeping},
+		{"another catalogue", testReload},
 		{"kill the server", testKillServer},
 		{"kill agent and containerd", testKillEngine},
 		{"a frozen server", testFrozenServer},
@@ -51,12 +52,18 @@ func TestEndToEnd(t *testing.T) {
 		{"stop under load", testStopUnderLoad},
 		{"stop at once", testStopAtOnce},
 		{"stop when grace is over", testStopGraceOver},
+		{"a folder is upgraded", testFolderUpgrade},
+		{"a fleet is upgraded", testFleetUpgrade},
 		{"a fleet judges", testFleetJudges},
 		{"a fleet is killed at", testFleetKilled},
 		{"a fleet is restarted in turn", testFleetRolls},
 		{"a fleet's queue and worker freeze", testFleetFreezes},
 		{"a fleet's line is bad", testFleetBadLine},
 		{"a fleet's queue has another clock", testFleetClock},
+		{"a fleet's worker has another clock", testFleetWorkerClock},
+		{"a fleet's queue is full", testFleetFull},
+		{"a fleet's queue is a replica", testFleetReadOnly},
+		{"a fleet of one", testFleetEmbedded},
 		{"a fleet's queue fails over", testFleetFailsOver},
 	} {
 		t.Run(part.name, func(t *testing.T) {
@@ -76,6 +83,8 @@ const patience = 3 * time.Minute
 // lab is a data folder on which the built binary is run.
 type lab struct {
 	binary, data, config string
+	// env is what its commands have in their environment beside what tests state.
+	env []string
 	// logs has a file of each server's standard error.
 	logs string
 	// images are the languages whose image is present.
@@ -192,7 +201,7 @@ func (l *lab) command(t *testing.T, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(t.Context(), l.binary, args...) //nolint:gosec // the test names the arguments
 	// What is said to the tests is no setting, and would be refused.
 	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "OPTIMUS_TEST_") })
-	cmd.Env = append(env, "OPTIMUS_CONFIG="+l.config, "OPTIMUS_DATA="+l.data)
+	cmd.Env = slices.Concat(env, []string{"OPTIMUS_CONFIG=" + l.config, "OPTIMUS_DATA=" + l.data}, l.env)
 	return cmd
 }
 

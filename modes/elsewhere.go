@@ -8,6 +8,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"optimus/config"
 	"optimus/sandbox"
 	"optimus/store"
 	"optimus/web"
@@ -18,7 +19,7 @@ import (
 type elsewhere struct {
 	here languages
 	// all has every language of the catalogue, with no word of what is on this machine.
-	all web.Catalogue
+	all *catalogue
 	// lanes are those of the registered workers.
 	lanes atomic.Pointer[map[store.Lane]bool]
 }
@@ -51,6 +52,12 @@ func (e *elsewhere) follow(ctx context.Context, st store.Operator, log zerolog.L
 		case <-ticker.C:
 		}
 	}
+}
+
+// Set has the catalogue be another from now on.
+func (e *elsewhere) Set(stated config.Catalogue) {
+	e.here.Set(stated)
+	e.all.Set(stated)
 }
 
 func (e *elsewhere) runs(l sandbox.Language) bool {

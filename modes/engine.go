@@ -31,9 +31,16 @@ type engine struct {
 
 // languages is the catalogue, with what of it can be run here.
 type languages interface {
-	web.Catalogue
+	knownLanguages
 	// Lanes lists what can be run here at the moment.
 	Lanes() []store.Lane
+}
+
+// knownLanguages is a catalogue that may be read anew.
+type knownLanguages interface {
+	web.Catalogue
+	// Set has the catalogue be another from now on.
+	Set(config.Catalogue)
 }
 
 // engineOpener opens an engine and registers with the lifecycle how to close it.

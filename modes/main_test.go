@@ -16,9 +16,9 @@ import (
 var binary sharedBinary
 
 type sharedBinary struct {
-	once sync.Once
-	dir  string
-	err  error
+	once      sync.Once
+	dir, path string
+	err       error
 }
 
 func TestMain(m *testing.M) {
@@ -32,22 +32,28 @@ func buildBinary(t *testing.T) string {
 	if built := os.Getenv("OPTIMUS_TEST_BINARY"); built != "" {
 		return built
 	}
-	binary.once.Do(func() { binary.dir, binary.err = build(context.WithoutCancel(t.Context())) })
+	binary.once.Do(func() { binary.err = binary.build(context.WithoutCancel(t.Context())) })
 	if binary.err != nil {
 		t.Fatal(binary.err)
 	}
-	return filepath.Join(binary.dir, "optimus")
+	return binary.path
 }
 
-func build(ctx context.Context) (dir string, err error) {
-	if dir, err = os.MkdirTemp("", "optimus-binary-"); err != nil {
-		return "", err
+func (b *sharedBinary) build(ctx context.Context) (err error) {
+	if b.dir, err = os.MkdirTemp("", "optimus-binary-"); err == nil {
+		b.path, err = build(ctx, b.dir, "v0.0.0-test")
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-X main.version=v0.0.0-test", //nolint:gosec // the folder was just made
-		"-o", filepath.Join(dir, "optimus"), "optimus")
+	return err
+}
+
+// build builds a version of the binary into a folder, and gives its path. more are flags of `go build`.
+func build(ctx context.Context, dir, version string, more ...string) (string, error) {
+	path := filepath.Join(dir, "optimus")
+	args := append([]string{"build", "-trimpath", "-ldflags", "-X main.version=" + version, "-o", path}, more...)
+	cmd := exec.CommandContext(ctx, "go", append(args, "optimus")...) //nolint:gosec // a test states them
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return dir, fmt.Errorf("build optimus: %w: %s", err, out)
+		return "", fmt.Errorf("build optimus: %w: %s", err, out)
 	}
-	return dir, nil
+	return path, nil
 }

@@ -53,6 +53,8 @@ type node struct {
 	storeDir string
 
 	life lifecycle
+	// rewarm gets a value when the languages may be others.
+	rewarm chan struct{}
 	// ready is what the probes are told.
 	ready *readiness
 	// failed gets what ended a part that should have gone on.
@@ -60,7 +62,7 @@ type node struct {
 }
 
 func newNode(p Process, cfg config.Config, log zerolog.Logger, open engineOpener) node {
-	return node{process: p, config: cfg, log: log, open: open, life: lifecycle{log: log}, ready: &readiness{}, failed: make(chan error, 1)}
+	return node{process: p, config: cfg, log: log, open: open, life: lifecycle{log: log}, ready: &readiness{}, rewarm: make(chan struct{}, 1), failed: make(chan error, 1)}
 }
 
 // run starts the node by begin, and stops it in order once ctx ends or a part of it fails.
@@ -116,9 +118,10 @@ func (n *node) startWorker(ctx context.Context, st store.Store, e *engine, metri
 	measured.register(metrics, w, slots(cfg.Slots), e)
 	n.part(ctx, "warm-up", stopMargin, func(ctx context.Context) error {
 		for {
-			warmUp(ctx, e, n.config.Sandbox.Warm, n.log)
+			warmUp(ctx, e, n.config.Sandbox.Warm, cfg.Queues, n.log)
 			select {
 			case <-e.changed:
+			case <-n.rewarm:
 			case <-ctx.Done():
 				return nil
 			}

@@ -51,6 +51,7 @@ func redisOptions(c config.Redis) redisstore.Options {
 		Durability:       redisstore.Durability(c.Durability),
 		Replicas:         c.Replicas,
 		Prefix:           c.Prefix,
+		Queues:           c.QueueNumbers(),
 	}
 }
 
@@ -60,6 +61,7 @@ func runnerOptions(c config.Config) containerd.RunnerOptions {
 		Slots:        slots(c.Worker.Slots),
 		UIDBase:      c.Sandbox.UIDBase,
 		CgroupParent: c.Sandbox.CgroupParent,
+		PodUID:       c.Sandbox.PodUID,
 		Pool:         c.Sandbox.DedicatedPool,
 		Idle:         c.Sandbox.Idle,
 	}

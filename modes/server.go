@@ -16,6 +16,10 @@ import (
 type server struct {
 	node
 
+	// web is the API.
+	web *web.Switch
+	// languages are those that the API and the worker know.
+	languages knownLanguages
 	// address is where the API listens; set by start.
 	address string
 }
@@ -47,47 +51,66 @@ func (s *server) begin(ctx context.Context) error {
 	s.startSweeper(ctx, st)
 	o := webOptions(s.config)
 	o.Store, o.Metrics, o.Now, o.Log, o.Version = st, metrics, time.Now, s.log, s.process.Version
-	if o.Catalogue, o.Ready, err = s.startEngine(ctx, st, metrics); err != nil {
+	if o.Ready, err = s.startEngine(ctx, st, metrics); err != nil {
 		return err
 	}
+	o.Catalogue = s.languages
 	if err := s.startWeb(ctx, o); err != nil {
 		return err
 	}
+	s.followReloads(ctx, func(next config.Config, stated config.Catalogue) error { return s.reload(o, next, stated) }) //nolint:contextcheck // each request brings its own
 	s.ready.set(o.Ready)
 	s.log.Info().Str("address", s.address).Str("data", s.config.Data).Str("version", s.process.Version).
 		Dur("took", time.Since(started)).Msg("ready")
 	return nil
 }
 
-// startEngine starts this process's worker, where it has one, and gives what the API says of
-// languages and of readiness: without one it takes jobs of every language, for other workers.
-func (s *server) startEngine(ctx context.Context, st store.Store, metrics *web.Metrics) (web.Catalogue, func(context.Context) error, error) {
+// startEngine starts this process's worker, where it has one, and gives what the API says of readiness.
+// Without one the API takes jobs of every language, for other workers.
+func (s *server) startEngine(ctx context.Context, st store.Store, metrics *web.Metrics) (func(context.Context) error, error) {
 	stated, err := config.LoadCatalogue(s.config.CataloguePath())
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	all := newCatalogue(stated, nil)
+	s.languages = all
 	shared := s.config.Redis.Present()
 	if !s.config.Worker.Enabled {
 		if !shared {
 			s.log.Warn().Msg("no worker: jobs are taken and wait, since no other process can judge what is in this folder's queue")
 		}
-		return all, func(context.Context) error { return nil }, nil
+		return func(context.Context) error { return nil }, nil
 	}
 	engine, err := s.open(ctx, &s.life, s.config, s.log)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	s.startWorker(ctx, st, engine, metrics)
-	if !shared {
-		return engine.languages, engine.ready, nil
+	s.languages = engine.languages
+	if shared {
+		both := &elsewhere{here: engine.languages, all: all}
+		s.part(ctx, "list of workers", stopMargin, func(ctx context.Context) error {
+			both.follow(ctx, st, s.log)
+			return nil
+		})
+		s.languages = both
 	}
-	languages := &elsewhere{here: engine.languages, all: all}
-	s.part(ctx, "list of workers", stopMargin, func(ctx context.Context) error {
-		languages.follow(ctx, st, s.log)
-		return nil
-	})
-	return languages, engine.ready, nil
+	return engine.ready, nil
+}
+
+// reload has the API hold by other settings, and the worker know other languages. It is all or nothing.
+func (s *server) reload(o web.Options, next config.Config, stated config.Catalogue) error {
+	if err := web.CheckListen(s.config.Server.Listen, len(next.Keys)); err != nil {
+		return err
+	}
+	changed := webOptions(next)
+	changed.Store, changed.Metrics, changed.Now, changed.Log, changed.Version = o.Store, o.Metrics, o.Now, o.Log, o.Version
+	changed.Catalogue, changed.Ready = o.Catalogue, o.Ready
+	if err := s.web.To(changed); err != nil {
+		return err
+	}
+	s.languages.Set(stated)
+	return nil
 }
 
 func (s *server) startWeb(ctx context.Context, o web.Options) error {
@@ -95,6 +118,7 @@ func (s *server) startWeb(ctx context.Context, o web.Options) error {
 	if err != nil {
 		return err
 	}
+	s.web = web.NewSwitch(w)
 	c := s.config.Server
 	var certificate *web.Certificate
 	if c.TLSCert != "" {
@@ -110,6 +134,6 @@ func (s *server) startWeb(ctx context.Context, o web.Options) error {
 	if certificate != nil {
 		l = certificate.Listen(l)
 	}
-	s.part(ctx, "http", s.config.Server.ShutdownTimeout+stopMargin, func(ctx context.Context) error { return w.Serve(ctx, l) })
+	s.part(ctx, "http", s.config.Server.ShutdownTimeout+stopMargin, func(ctx context.Context) error { return s.web.Serve(ctx, l) })
 	return nil
 }

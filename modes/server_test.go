@@ -28,7 +28,7 @@ type fakeLanguages struct{}
 
 func (fakeLanguages) language() sandbox.Language {
 	return sandbox.Language{
-		Name: "script", Version: "1", Image: "none", SourceFile: "main", Run: []string{"main"},
+		Name: "script", Version: "1", Image: "none", Queue: "scripts", SourceFile: "main", Run: []string{"main"},
 		Limits: sandbox.Limits{CPU: time.Second, Wall: time.Second, Memory: 1 << 26, Output: 1 << 20, Processes: 8, FileSize: 1 << 20, OpenFiles: 64},
 	}
 }
@@ -49,6 +49,9 @@ func (f fakeLanguages) Resolve(name, _ string) (sandbox.Language, error) {
 	}
 	return sandbox.Language{}, fmt.Errorf("%w: %q", web.ErrUnknownLanguage, name)
 }
+
+// Set implements languages: these stay as they are.
+func (fakeLanguages) Set(config.Catalogue) {}
 
 func (f fakeLanguages) Lanes() []store.Lane { return []store.Lane{store.LaneOf(f.language())} }
 
@@ -158,6 +161,25 @@ func TestServeJudges(t *testing.T) {
 	ts.changed <- struct{}{}
 	if got := <-ts.warmed; len(got) != 1 {
 		t.Errorf("after a change of the images warmed %v, want what is available then", got)
+	}
+}
+
+// A worker of some queues keeps ready for none but their languages, and for those that it is told to.
+func TestWarmsWhatItsQueuesNeed(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		queues, warm []string
+		want         int
+	}{
+		{[]string{"others"}, []string{"available"}, 0},
+		{[]string{"others", "scripts"}, []string{"available"}, 1},
+		{[]string{"others"}, []string{"script"}, 1},
+	} {
+		cfg := testConfig(t)
+		cfg.Worker.Queues, cfg.Sandbox.Warm = test.queues, test.warm
+		if got := <-startTestServer(t, cfg).warmed; len(got) != test.want {
+			t.Errorf("of the queues %v, with %v to be warm, %d languages are warmed", test.queues, test.warm, len(got))
+		}
 	}
 }
 

@@ -44,30 +44,66 @@ func TestSoak(t *testing.T) {
 	s.run()
 }
 
-// TestSoakOfAFleet has a server without a worker, two workers, and the queue's server, of which the
-// latter are killed in both halves.
+// TestSoakOfAFleet has a server without a worker, two workers, and the queue's server at the end of a line,
+// of which all but the first have their faults in both halves.
 func TestSoakOfAFleet(t *testing.T) {
 	s := newSoak(t)
-	queue := redistest.Start(t, "--appendfsync", "always")
-	f := newFleet(s.lab, queue.URL, soakSettings, "OPTIMUS_REDIS_DURABILITY=fsync", "OPTIMUS_WORKER_LEASE=3s")
+	queue := redistest.OnPort(t, "--appendfsync", "always")
+	line := newLine(t, queue)
+	f := newFleet(s.lab, "redis://"+line.Listen, soakSettings, "OPTIMUS_REDIS_DURABILITY=fsync", "OPTIMUS_WORKER_LEASE=3s")
+	f.redis.URL = queue.URL
 	workers := []*serving{f.work(t), f.work(t)}
 	s.start = func() *serving { return f.api(t) }
 	s.kept = f.kept
-	s.others = map[string]func(){
-		"work": func() { f.replace(t, &workers[s.chance.IntN(len(workers))]) },
-		"queue": func() {
-			queue.Kill()
-			if err := queue.Start(); err != nil {
-				t.Fatal(err)
-			}
-		},
-	}
+	s.others = queueFaults(t, queue, line, s.chance)
+	s.others["work"] = func() { f.replace(t, &workers[s.chance.IntN(len(workers))]) }
 	s.end = func() {
 		for _, w := range workers {
 			w.stop(t)
 		}
 	}
 	s.run()
+}
+
+// queueFaults are what may befall the queue's server and the line to it, each until it is over.
+func queueFaults(t *testing.T, queue *redistest.Server, line *line, r *rand.Rand) map[string]func() {
+	t.Helper()
+	const lasts = 4 * time.Second // beyond a lease
+	tell := func(words ...any) {
+		if err := queue.Client(t).Do(t.Context(), words...).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return map[string]func(){
+		"queue": func() {
+			queue.Kill()
+			if err := queue.Start(); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"queue frozen": func() {
+			queue.Signal(t, syscall.SIGSTOP)
+			time.Sleep(lasts)
+			queue.Signal(t, syscall.SIGCONT)
+		},
+		"queue full": func() {
+			tell("CONFIG", "SET", "maxmemory", "1mb")
+			time.Sleep(lasts)
+			tell("CONFIG", "SET", "maxmemory", "0")
+		},
+		"queue read-only": func() {
+			tell("REPLICAOF", "127.0.0.1", "1") // where nobody is
+			time.Sleep(lasts)
+			tell("REPLICAOF", "NO", "ONE")
+		},
+		"queue without scripts": func() { tell("SCRIPT", "FLUSH") },
+		"line lossy":            func() { line.lossy(t, r, lasts) },
+		"line cut": func() {
+			line.Stop()
+			time.Sleep(lasts)
+			line.start(t)
+		},
+	}
 }
 
 // soakSettings are as programs of the catalogue want them.

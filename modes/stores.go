@@ -2,9 +2,12 @@ package modes
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"optimus/config"
 	"optimus/sandbox/containerd"
@@ -34,8 +37,16 @@ func openStore(ctx context.Context, cfg config.Config, o store.Options, server b
 	ro := redisOptions(cfg.Redis)
 	ro.KeepLimit = !server
 	st, err := redisstore.Open(ctx, ro, o)
+	if errors.Is(err, redisstore.ErrNumbered) {
+		return nil, fmt.Errorf("open the store of the Redis-protocol server: %w: state the number that the store has (redis.queues, from %s), and render manifests anew",
+			err, cfg.Origin("redis.queues"))
+	}
 	if err != nil {
-		return nil, fmt.Errorf("open the store of the Redis-protocol server (redis.url, from %s): %w", cfg.Origin("redis.url"), err)
+		hint := ""
+		if errors.Is(err, fs.ErrNotExist) {
+			hint = config.SecretHint(cfg.Redis.PasswordFile)
+		}
+		return nil, fmt.Errorf("open the store of the Redis-protocol server (redis.url, from %s): %w%s", cfg.Origin("redis.url"), err, hint)
 	}
 	return st, nil
 }
@@ -65,6 +76,11 @@ func (n *node) openStore(ctx context.Context, server bool, ended func(store.Job)
 		return nil, err
 	}
 	n.life.onStop("store", closeStore, func(context.Context) error { return st.Close() })
+	if shared, ok := st.(interface {
+		Outdated(ctx context.Context) error
+	}); ok {
+		n.part(ctx, "use of the store", stopMargin, shared.Outdated)
+	}
 	for _, c := range checkStore(ctx, cfg, st) {
 		if c.Status != containerd.StatusOK {
 			n.log.Warn().Msg("queue: " + c.Detail)
@@ -109,7 +125,30 @@ func examineStore(ctx context.Context, cfg config.Config) []containerd.Check {
 		return []containerd.Check{{Name: "queue", Status: containerd.StatusFail, Detail: err.Error(), Fix: "start the server, or mend the settings of [redis]"}}
 	}
 	defer st.Close()
-	return checkStore(ctx, cfg, st)
+	return append(checkStore(ctx, cfg, st), checkQueues(ctx, st)...)
+}
+
+// checkQueues says of each queue whose jobs wait in vain why they do.
+func checkQueues(ctx context.Context, st store.Operator) []containerd.Check {
+	const name = "queue served"
+	queues, err := st.Queues(ctx)
+	workers, workersErr := st.Workers(ctx)
+	if err := errors.Join(err, workersErr); err != nil {
+		return []containerd.Check{{Name: name, Status: containerd.StatusFail, Detail: err.Error(), Fix: "see what `optimus admin queues list` says of a server"}}
+	}
+	var checks []containerd.Check
+	for _, q := range queues {
+		if why := q.Unserved(workers, time.Now()); why != "" {
+			checks = append(checks, containerd.Check{
+				Name: name, Status: containerd.StatusFail, Detail: "queue " + q.Name + ": " + why,
+				Fix: "compare the queues and languages that `optimus admin workers` lists with the queue's; start a worker that takes from it (worker.queues)",
+			})
+		}
+	}
+	if len(checks) == 0 {
+		return []containerd.Check{{Name: name, Status: containerd.StatusOK, Detail: fmt.Sprintf("%d queues, none with jobs that no worker takes", len(queues))}}
+	}
+	return checks
 }
 
 // makeDataFolder makes the folder of all that this machine keeps.

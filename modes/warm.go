@@ -23,12 +23,14 @@ func lanes(all languages, only []string) func() []store.Lane {
 }
 
 // warmUp starts the containers of the languages that the setting names, so that their first job
-// finds them warm. What cannot be warmed is logged, and holds up nothing.
-func warmUp(ctx context.Context, e *engine, names []string, log zerolog.Logger) {
+// finds them warm; of a worker of some queues, those that are available and whose jobs go there. What
+// cannot be warmed is logged, and holds up nothing.
+func warmUp(ctx context.Context, e *engine, names, queues []string, log zerolog.Logger) {
 	var langs []sandbox.Language
 	for _, l := range e.languages.Languages() {
 		named := slices.Contains(names, l.Name)
-		if !named && !slices.Contains(names, config.WarmAvailable) {
+		here := len(queues) == 0 || slices.Contains(queues, l.Queue)
+		if !named && (!here || !slices.Contains(names, config.WarmAvailable)) {
 			continue
 		}
 		if l.Available {

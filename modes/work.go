@@ -75,6 +75,10 @@ func (w *workNode) begin(ctx context.Context) error {
 		return err
 	}
 	w.startWorker(ctx, st, engine, metrics)
+	w.followReloads(ctx, func(next config.Config, stated config.Catalogue) error {
+		engine.languages.Set(stated)
+		return nil
+	})
 	w.ready.set(engine.ready)
 	w.log.Info().Str("data", w.config.Data).Str("version", w.process.Version).Dur("took", time.Since(started)).Msg("ready")
 	return nil

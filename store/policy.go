@@ -87,6 +87,16 @@ func (o Options) EncodeReport(r sandbox.Report) ([]byte, error) {
 	return raw, nil
 }
 
+// EncodeGiveBack gives the verdict of a job that the give-back ends, and its report as it is stored: nil for one
+// that says the reason. Errors are those of [Options.EncodeReport].
+func (o Options) EncodeGiveBack(g GiveBack) (sandbox.Verdict, []byte, error) {
+	if g.Report == nil {
+		return sandbox.InternalError, nil, nil
+	}
+	raw, err := o.EncodeReport(*g.Report)
+	return g.Report.Verdict, raw, err
+}
+
 // WithDefaults fills from [DefaultOptions] the fields that are zero, but for those whose zero
 // means "no bound" or "for ever".
 func (o Options) WithDefaults() Options {

@@ -24,8 +24,9 @@ type Mover interface {
 	// minutes are no part of it.
 	Export(ctx context.Context, do func(Record) error) error
 	// Import adds what is not there yet, all of the records or, with an error, none; on a server that
-	// many share an [ErrUnavailable] may have left whole queues' parts of them there, and jobs without
-	// their idempotency keys. Who repeats an import that broke off completes it. [ErrInvalid] is a
+	// many share an [ErrUnavailable] may have left whole queues' parts of them there and, unless it is
+	// repeated within a minute, jobs without their idempotency keys. Who repeats an import that broke
+	// off completes it. [ErrInvalid] is a
 	// record that no store has written, [ErrConflict] a queue whose name or number means another queue
 	// here; both name the line.
 	//
@@ -39,7 +40,9 @@ type Mover interface {
 	//   - A queue that is not there is made, with its totals. One that is there keeps its own state
 	//     and totals. Jobs are not counted anew, nor is [Options.Ended] told of them; but for those
 	//     that the import itself has cancelled, as above.
-	//   - An idempotency key comes with its job, unless it is in use here for another one.
+	//   - An idempotency key comes with its job, unless it is in use here for another one. A submission
+	//     with a key whose job is among the records gets that job or, meanwhile, [ErrUnavailable]; one
+	//     that was there before, another job, which keeps the key.
 	Import(ctx context.Context, records []Record) (Imported, error)
 }
 

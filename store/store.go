@@ -87,7 +87,8 @@ type Operator interface {
 	// Schema says in which form jobs are kept.
 	Schema(ctx context.Context) (Schema, error)
 	// Upgrade brings what is kept into the newest form that this binary knows, and says which
-	// that is. It may be repeated. Binaries for which MinReader is too new are then refused.
+	// that is. It may be repeated. Binaries for which MinReader is too new are then refused, those too
+	// that have the store open: before anything is written that they cannot read.
 	Upgrade(ctx context.Context) (Schema, error)
 	// Ping tells whether the store can take a submission now.
 	Ping(ctx context.Context) error
@@ -173,9 +174,11 @@ type GiveBack struct {
 
 // Worker is a registered worker.
 type Worker struct {
-	Name    string    `json:"name"`
-	Version string    `json:"version"`
-	Lanes   []Lane    `json:"lanes"`
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	Lanes   []Lane `json:"lanes"`
+	// Queues are those that it takes from; empty for all.
+	Queues  []string  `json:"queues,omitempty"`
 	Slots   int       `json:"slots"`
 	Busy    int       `json:"busy"`
 	Started time.Time `json:"started"`

@@ -97,6 +97,17 @@ func newKeyring(keys []Key, perMinute int) (*keyring, error) {
 	return ring, errors.Join(faults...)
 }
 
+// takeOver has each key that was there before, with the same rate, go on with what is left of it.
+func (r *keyring) takeOver(before *keyring) {
+	for _, p := range append(slices.Clone(r.keys), r.open) {
+		for _, old := range append(slices.Clone(before.keys), before.open) {
+			if p.hash == old.hash && p.limiter != nil && old.limiter != nil && p.limiter.Limit() == old.limiter.Limit() {
+				p.limiter = old.limiter
+			}
+		}
+	}
+}
+
 func newPrincipal(k Key) (*principal, error) {
 	p := &principal{name: k.Name, roles: k.Roles}
 	digest, err := hex.DecodeString(k.Hash)

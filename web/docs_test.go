@@ -219,7 +219,7 @@ func TestTablesOfTheDocumentation(t *testing.T) {
 	h.do(http.MethodPost, "/v1/jobs/"+h.submit(hello).String()+"/cancel", "")
 	metrics := string(h.do(http.MethodGet, "/metrics", "").Body)
 	names := regexp.MustCompile(`(?m)^# TYPE (optimus_\w+)`).FindAllStringSubmatch(metrics, -1)
-	if len(names) != 13 {
+	if len(names) != 14 {
 		t.Errorf("%d metrics: %v", len(names), names)
 	}
 	for _, name := range names {

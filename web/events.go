@@ -131,7 +131,7 @@ func (e *eventStream) follow(ctx context.Context, job *store.Job, changed <-chan
 			}
 		case <-beat.C:
 			e.buf.WriteString(": still here\n\n")
-		case <-e.server.stopping:
+		case <-e.server.stop.asked:
 			return
 		}
 	}

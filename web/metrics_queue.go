@@ -19,7 +19,7 @@ type queueMetrics struct {
 	timeout   time.Duration
 	now       func() time.Time
 
-	depth, running, oldest, dead, jobs *prometheus.Desc
+	depth, running, oldest, unserved, dead, jobs *prometheus.Desc
 }
 
 func newQueueMetrics(s Store, c Catalogue, timeout time.Duration, now func() time.Time) *queueMetrics {
@@ -28,17 +28,18 @@ func newQueueMetrics(s Store, c Catalogue, timeout time.Duration, now func() tim
 	}
 	return &queueMetrics{
 		store: s, catalogue: c, timeout: timeout, now: now,
-		depth:   desc("optimus_queue_depth", "Jobs of a queue that wait."),
-		running: desc("optimus_queue_running", "Jobs of a queue that are leased to workers."),
-		oldest:  desc("optimus_queue_oldest_seconds", "Age of the oldest job of a queue that could be claimed; 0 without one."),
-		dead:    desc("optimus_queue_dead_letters", "Dead letters of a queue that are still kept."),
-		jobs:    desc("optimus_queue_events_total", "What happened to jobs of a queue since the store was made.", "event"),
+		depth:    desc("optimus_queue_depth", "Jobs of a queue that wait."),
+		running:  desc("optimus_queue_running", "Jobs of a queue that are leased to workers."),
+		oldest:   desc("optimus_queue_oldest_seconds", "Age of the oldest job of a queue that could be claimed; 0 without one."),
+		unserved: desc("optimus_queue_unserved", "1 where jobs of a queue wait and for a minute no worker has taken from it."),
+		dead:     desc("optimus_queue_dead_letters", "Dead letters of a queue that are still kept."),
+		jobs:     desc("optimus_queue_events_total", "What happened to jobs of a queue since the store was made.", "event"),
 	}
 }
 
 // Describe implements [prometheus.Collector].
 func (q *queueMetrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{q.depth, q.running, q.oldest, q.dead, q.jobs} {
+	for _, d := range []*prometheus.Desc{q.depth, q.running, q.oldest, q.unserved, q.dead, q.jobs} {
 		ch <- d
 	}
 }
@@ -50,6 +51,10 @@ func (q *queueMetrics) Collect(ch chan<- prometheus.Metric) {
 	queues, err := q.store.Queues(ctx)
 	if err != nil {
 		return // readiness tells; a scrape still gets the rest
+	}
+	workers, err := q.store.Workers(ctx)
+	if err != nil {
+		return
 	}
 	languages := q.languages()
 	for _, info := range queues {
@@ -65,6 +70,11 @@ func (q *queueMetrics) Collect(ch chan<- prometheus.Metric) {
 			age = max(q.now().Sub(info.OldestReady).Seconds(), 0)
 		}
 		gauge(q.oldest, age)
+		unserved := 0.0
+		if info.Unserved(workers, q.now()) != "" {
+			unserved = 1
+		}
+		gauge(q.unserved, unserved)
 		for event, n := range queueEvents(info.Totals) {
 			ch <- prometheus.MustNewConstMetric(q.jobs, prometheus.CounterValue, float64(n), language, info.Name, event)
 		}

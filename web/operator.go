@@ -64,6 +64,7 @@ type Queue struct {
 	Failed      int            `json:"failed"`
 	Cancelled   int            `json:"cancelled"`
 	OldestReady time.Time      `json:"oldest_ready_at,omitzero"`
+	Unserved    string         `json:"unserved,omitempty" doc:"Why its jobs wait in vain: for a minute no worker has taken from it."`
 	Totals      store.Counters `json:"totals" doc:"Since the store was made."`
 }
 
@@ -91,6 +92,7 @@ type Worker struct {
 	Name      string    `json:"name"`
 	Version   string    `json:"version"`
 	Lanes     []string  `json:"lanes" doc:"What it takes jobs of, each as language/tier."`
+	Queues    []string  `json:"queues" doc:"The queues that it takes from; empty for all."`
 	Slots     int       `json:"slots" doc:"Jobs that it runs at once."`
 	Busy      int       `json:"busy"`
 	StartedAt time.Time `json:"started_at"`
@@ -167,16 +169,27 @@ func viewQueue(q store.QueueInfo) Queue {
 	}
 }
 
+// viewQueues also says which are not served.
+func (s *Server) viewQueues(ctx context.Context, queues []store.QueueInfo) ([]Queue, error) {
+	workers, err := s.opts.Store.Workers(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list workers: %w", err)
+	}
+	views := make([]Queue, len(queues))
+	for i, q := range queues {
+		views[i] = viewQueue(q)
+		views[i].Unserved = q.Unserved(workers, s.opts.Now())
+	}
+	return views, nil
+}
+
 func (s *Server) listQueues(ctx context.Context, _ *noInput) (*queuesOutput, error) {
 	queues, err := s.opts.Store.Queues(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list queues: %w", err)
 	}
-	out := &queuesOutput{Body: QueueList{Queues: make([]Queue, len(queues))}}
-	for i, q := range queues {
-		out.Body.Queues[i] = viewQueue(q)
-	}
-	return out, nil
+	views, err := s.viewQueues(ctx, queues)
+	return &queuesOutput{Body: QueueList{Queues: views}}, err
 }
 
 func (s *Server) setQueueState(ctx context.Context, name string, state store.QueueState) (*queueOutput, error) {
@@ -192,7 +205,11 @@ func (s *Server) setQueueState(ctx context.Context, name string, state store.Que
 			return nil, fmt.Errorf("set the state of a queue: %w", err)
 		}
 		q.State = state
-		return &queueOutput{Body: viewQueue(q)}, nil
+		views, err := s.viewQueues(ctx, []store.QueueInfo{q})
+		if err != nil {
+			return nil, err
+		}
+		return &queueOutput{Body: views[0]}, nil
 	}
 	return nil, newProblem(codeNotFound, "there is no queue %q; GET /v1/queues lists them", name)
 }
@@ -209,7 +226,7 @@ func (s *Server) listWorkers(ctx context.Context, _ *noInput) (*workersOutput, e
 			lanes[j] = l.String()
 		}
 		out.Body.Workers[i] = Worker{
-			Name: w.Name, Version: w.Version, Lanes: lanes, Slots: w.Slots, Busy: w.Busy, StartedAt: w.Started, SeenAt: w.Seen,
+			Name: w.Name, Version: w.Version, Lanes: lanes, Queues: append([]string{}, w.Queues...), Slots: w.Slots, Busy: w.Busy, StartedAt: w.Started, SeenAt: w.Seen,
 		}
 	}
 	return out, nil

@@ -110,7 +110,7 @@ var errStopping = errors.New("the server is stopping")
 // routeProbes serves the probes beside the API: /metrics to a key that may read.
 func (s *Server) routeProbes() {
 	probes := Probes{
-		Store: s.opts.Store, Metrics: s.opts.Metrics, Now: s.opts.Now, Started: s.opts.Now(), Version: s.opts.Version,
+		Store: s.opts.Store, Metrics: s.opts.Metrics, Now: s.opts.Now, Started: s.started, Version: s.opts.Version,
 		Ready: s.ready, Timeout: s.opts.Timeouts.Store,
 	}
 	for path, h := range probes.routes() {

@@ -228,7 +228,7 @@ func problemOf(err error) *Problem {
 	case errors.Is(err, store.ErrInvalid):
 		p = newProblem(codeInvalidRequest, "%v", err)
 	case errors.Is(err, store.ErrNoRoom):
-		p = newProblem(codeUnavailable, "the server's disk is full, so it takes no jobs for now; try again later").retryAfter(retryWhenUnavailable)
+		p = newProblem(codeUnavailable, "the queue's disk is full, or its server's memory, so it takes no jobs for now; try again later").retryAfter(retryWhenUnavailable)
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrClosed):
 		p = newProblem(codeUnavailable, "the store does not answer for now; try again").retryAfter(retryWhenUnavailable)
 	case errors.Is(err, context.Canceled):

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -21,9 +22,35 @@ const maxHeaderBytes = 32 << 10
 // Serve answers the listener's connections until ctx ends; then it takes no more, ends the event
 // streams, and waits for the requests in flight, at most Timeouts.Shutdown. It closes l.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	return serve(ctx, l, s.Handler(), s.opts.Timeouts, s.opts.Log, func() {
-		s.stopOnce.Do(func() { close(s.stopping) })
-	})
+	return NewSwitch(s).Serve(ctx, l)
+}
+
+// Switch serves the newest of several servers: what a request came to goes on with it to its end.
+type Switch struct{ newest atomic.Pointer[Server] }
+
+// NewSwitch makes a switch with its first server.
+func NewSwitch(first *Server) *Switch {
+	s := &Switch{}
+	s.newest.Store(first)
+	return s
+}
+
+// To makes a server of these options, which takes over from the newest. Its errors list every fault of
+// the options; the newest then stays. Timeouts stay those of the first, but for those of single
+// requests; Metrics must be those of the others.
+func (s *Switch) To(o Options) error {
+	next, err := newServer(o, s.newest.Load())
+	if err == nil {
+		s.newest.Store(next)
+	}
+	return err
+}
+
+// Serve is [Server.Serve] for the newest.
+func (s *Switch) Serve(ctx context.Context, l net.Listener) error {
+	first := s.newest.Load()
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.newest.Load().Handler().ServeHTTP(w, r) })
+	return serve(ctx, l, h, first.opts.Timeouts, first.opts.Log, func() { first.stop.once.Do(func() { close(first.stop.asked) }) })
 }
 
 // Serve answers the listener's connections until ctx ends, and closes it.

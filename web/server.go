@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/labstack/echo/v4"
@@ -28,16 +29,26 @@ type Server struct {
 	roles map[string]Role
 	// dialects has the error writer of each route whose errors are not ours.
 	dialects map[string]errorWriter
-	// stopping is closed when the server begins to stop, so that streams end.
-	stopping chan struct{}
-	stopOnce sync.Once
+	// started is when the first of the servers that took over from each other was made.
+	started time.Time
+	// stop is one for all of them.
+	stop *stop
+}
+
+// stop is asked for once a server begins to stop, so that streams end.
+type stop struct {
+	asked chan struct{}
+	once  sync.Once
 }
 
 // errorWriter writes an error in the form of another system's API.
 type errorWriter func(w http.ResponseWriter, status int, code, message string)
 
 // New makes a server. Its errors list every fault of the options.
-func New(o Options) (*Server, error) {
+func New(o Options) (*Server, error) { return newServer(o, nil) }
+
+// newServer makes a server that takes over from another, where there is one.
+func newServer(o Options, before *Server) (*Server, error) {
 	o, err := o.withDefaults()
 	keys, keyErr := newKeyring(o.Keys, o.PerMinute)
 	if err := errors.Join(err, keyErr); err != nil {
@@ -51,7 +62,12 @@ func New(o Options) (*Server, error) {
 		dialects: map[string]errorWriter{},
 		label:    labelPattern(),
 		origin:   http.NewCrossOriginProtection(),
-		stopping: make(chan struct{}),
+		started:  o.Now(),
+		stop:     &stop{asked: make(chan struct{})},
+	}
+	if before != nil {
+		s.started, s.stop = before.started, before.stop
+		s.keys.takeOver(before.keys)
 	}
 	s.echo.HideBanner, s.echo.HidePort = true, true
 	s.echo.IPExtractor = echo.ExtractIPDirect()
@@ -76,7 +92,7 @@ func (s *Server) Handler() http.Handler { return headAsGet(s.echo) }
 // stopped tells whether the server has begun to stop.
 func (s *Server) stopped() bool {
 	select {
-	case <-s.stopping:
+	case <-s.stop.asked:
 		return true
 	default:
 		return false

@@ -41,7 +41,7 @@ func (s *Server) await(ctx context.Context, job store.Job, old bool, d time.Dura
 				continue
 			}
 		case <-watching.Done():
-		case <-s.stopping:
+		case <-s.stop.asked:
 		}
 		break
 	}

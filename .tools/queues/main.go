@@ -2,7 +2,7 @@
 // queues, each on the server that its makers recommend, one after the other on this machine, and prints
 // how many a second each brought from submission to end.
 //
-//	go -C .tools/queues run . [-jobs N] [-clients N] [-slots N]
+//	go -C .tools/queues run . [-jobs N] [-clients N] [-slots N] [-rounds N] [-only NAME]
 //
 // The servers are Debian's redis-server and postgresql; each is started on a socket in a temporary
 // folder, and durable as its package makes it: Redis with `appendonly yes` and `appendfsync everysec`,
@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -45,20 +46,22 @@ func main() {
 	flag.IntVar(&l.clients, "clients", 64, "how many submit at once")
 	flag.IntVar(&l.slots, "slots", 64, "how many are worked on at once")
 	rounds := flag.Int("rounds", 3, "how often each queue has its turn")
+	only := flag.String("only", "", "leave out all others but Optimus whose name has not this in it")
 	flag.Parse()
-	if err := measure(ctx, l, *rounds); err != nil {
+	if err := measure(ctx, l, *rounds, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "queues:", err)
 		os.Exit(1)
 	}
 }
 
 // measure gives the queues turn about, so that what else the machine does falls on all of them.
-func measure(ctx context.Context, l load, rounds int) error {
+func measure(ctx context.Context, l load, rounds int, only string) error {
 	queues := []queue{
 		{"Optimus", "redis-server, appendfsync everysec", optimus},
 		{"hibiken/asynq", "redis-server, appendfsync everysec", viaAsynq},
 		{"riverqueue/river", "PostgreSQL", viaRiver},
 	}
+	queues = slices.DeleteFunc(queues, func(q queue) bool { return q.name != "Optimus" && !strings.Contains(q.name, only) })
 	rates := make([][]float64, len(queues))
 	for range rounds {
 		for i, q := range queues {
@@ -66,12 +69,15 @@ func measure(ctx context.Context, l load, rounds int) error {
 			if err != nil {
 				return err
 			}
+			self, servers := cpuOf(syscall.RUSAGE_SELF), cpuOf(syscall.RUSAGE_CHILDREN)
 			took, err := q.run(ctx, dir, l)
 			if err := errors.Join(err, os.RemoveAll(dir)); err != nil {
 				return fmt.Errorf("%s: %w", q.name, err)
 			}
 			rates[i] = append(rates[i], float64(l.jobs)/took.Seconds())
-			fmt.Fprintf(os.Stderr, "%s: %.0f jobs a second\n", q.name, rates[i][len(rates[i])-1])
+			self, servers = cpuOf(syscall.RUSAGE_SELF)-self, cpuOf(syscall.RUSAGE_CHILDREN)-servers
+			fmt.Fprintf(os.Stderr, "%s: %.0f jobs a second; processor time a job: here %s, its server, started and stopped, %s\n",
+				q.name, rates[i][len(rates[i])-1], self/time.Duration(l.jobs), servers/time.Duration(l.jobs))
 		}
 	}
 	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
@@ -81,6 +87,13 @@ func measure(ctx context.Context, l load, rounds int) error {
 		fmt.Fprintf(t, "%s\t%s\t%.0f\t%.1f\n", q.name, q.server, median(rates[i]), first/median(rates[i]))
 	}
 	return t.Flush()
+}
+
+// cpuOf is the processor time that this process, or those that it has started and that have ended, have used.
+func cpuOf(who int) time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(who, &u) // fails for no such who only
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func median(v []float64) float64 {

@@ -295,7 +295,7 @@ func (s *session) heartbeat(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.o.ReportTimeout)
 	defer cancel()
 	return s.o.Queue.Heartbeat(ctx, store.Worker{
-		Name: s.o.Name, Version: s.o.Version, Lanes: s.o.Lanes(), Slots: s.o.Slots,
+		Name: s.o.Name, Version: s.o.Version, Lanes: s.o.Lanes(), Queues: s.o.Queues, Slots: s.o.Slots,
 		Busy: int(s.stats.busy.Load()), Started: s.started,
 	}, 3*s.o.Heartbeat)
 }

@@ -64,10 +64,11 @@ type DoctorOptions struct {
 	// Images are those that the catalogue wants.
 	Images []LanguageImage
 	// Slots is how many runs there may be at once, and LargestRun the most memory that one of them
-	// may be given, in bytes; CgroupParent is as in [RunnerOptions].
+	// may be given, in bytes; CgroupParent and PodUID are as in [RunnerOptions].
 	Slots        int
 	LargestRun   int64
 	CgroupParent string
+	PodUID       string
 	// Runtimes are those that the catalogue states.
 	Runtimes []LanguageRuntime
 }
@@ -78,9 +79,6 @@ func Doctor(ctx context.Context, o DoctorOptions) []Check {
 	root := os.DirFS("/")
 	checks := []Check{checkUser(os.Geteuid()), checkArch(runtime.GOARCH)}
 	checks = append(checks, checkKernel(root)...)
-	if bytes, err := memoryOfRuns(o.CgroupParent); err == nil { // else the check of cgroups says why
-		checks = append(checks, CheckMemory(bytes, o.Slots, o.LargestRun))
-	}
 	checks = append(checks, checkTools(ctx, root)...)
 	checks = append(checks, checkDataDir(o.DataDir)...)
 	return append(checks, checkContainerd(ctx, o)...)

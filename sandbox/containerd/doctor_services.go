@@ -131,11 +131,28 @@ func checkContainerd(ctx context.Context, o DoctorOptions) (checks []Check) {
 	}
 	checks = append(checks, passed(name, fmt.Sprintf("%s, %s, at %s", d.Version(), kind, d.Address())), snapshotterCheck(d.Snapshotter()),
 		pidCheck(ctx, d.Address()))
+	checks = append(checks, memoryCheck(ctx, d, o)...)
 	for _, image := range o.Images {
 		checks = append(checks, imageCheck(ctx, d.Images(), image))
 	}
 	for _, want := range o.Runtimes {
 		checks = append(checks, d.runtimeCheck(want))
+	}
+	return checks
+}
+
+// memoryCheck says what runs may have, in a pod also of where their groups are.
+func memoryCheck(ctx context.Context, d *Daemon, o DoctorOptions) []Check {
+	parent, err := parentFor(ctx, d.Client(), o.CgroupParent, o.PodUID)
+	if err != nil {
+		return []Check{failed("cgroup of the pod", err.Error(), "set OPTIMUS_SANDBOX_POD_UID to the pod's metadata.uid, and use the socket of the node's containerd")}
+	}
+	var checks []Check
+	if o.PodUID != "" {
+		checks = append(checks, passed("cgroup of the pod", "runs are below "+parent))
+	}
+	if bytes, err := memoryOfRuns(parent); err == nil { // else the check of cgroups says why
+		checks = append(checks, CheckMemory(bytes, o.Slots, o.LargestRun))
 	}
 	return checks
 }

@@ -40,6 +40,10 @@ func (m *memoryPool) take(ctx context.Context, limit int64) (int64, error) {
 
 func (m *memoryPool) put(n int64) { m.free.Release(n) }
 
+// ownMemory is what is kept of a cgroup's limit, at most half of it, for Optimus itself and the agents,
+// which are in the same group as the runs: two or three times what they were seen to take. In bytes.
+const ownMemory = 128 << 20
+
 // unbounded stands for memory whose amount the machine does not tell.
 const unbounded = math.MaxInt64
 
@@ -57,7 +61,7 @@ func memoryOfRuns(parent string) (int64, error) {
 
 // availableMemory gives the bytes that runs below the cgroup parent can have together: what the
 // machine has available (proc(5), MemAvailable), or less where parent or a group above it has a
-// limit.
+// limit, of which Optimus itself has a part.
 func availableMemory(root fs.FS, m mountedCgroups, parent string) int64 {
 	bytes := int64(unbounded)
 	text, _ := fs.ReadFile(root, "proc/meminfo")
@@ -76,7 +80,7 @@ func availableMemory(root fs.FS, m mountedCgroups, parent string) int64 {
 	for dir := path.Join(top, parent); len(dir) >= len(top) && dir != "."; dir = path.Dir(dir) {
 		// "max", or no such file: no limit here.
 		if limit, err := strconv.ParseInt(procLine(root, path.Join(dir, file)), 10, 64); err == nil {
-			bytes = min(bytes, limit)
+			bytes = min(bytes, limit-min(ownMemory, limit/2)) //nolint:mnd // half
 		}
 	}
 	return bytes

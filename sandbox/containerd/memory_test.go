@@ -23,11 +23,12 @@ func TestAvailableMemory(t *testing.T) {
 		want   int64
 	}{
 		"the machine's":          {v2, map[string]string{"proc/meminfo": meminfo}, 8000000 << 10},
-		"v2, of the parent":      {v2, map[string]string{"proc/meminfo": meminfo, "sys/fs/cgroup/pod/optimus/memory.max": "1000\n"}, 1000},
-		"v2, of one above":       {v2, map[string]string{"proc/meminfo": meminfo, "sys/fs/cgroup/pod/memory.max": "1000\n", "sys/fs/cgroup/pod/optimus/memory.max": "max\n"}, 1000},
-		"v2, at the top":         {v2, map[string]string{"proc/meminfo": meminfo, "sys/fs/cgroup/memory.max": "1000\n"}, 1000},
+		"v2, of the parent":      {v2, map[string]string{"proc/meminfo": meminfo, "sys/fs/cgroup/pod/optimus/memory.max": "1000\n"}, 500},
+		"v2, of one above":       {v2, map[string]string{"proc/meminfo": meminfo, "sys/fs/cgroup/pod/memory.max": "1000\n", "sys/fs/cgroup/pod/optimus/memory.max": "max\n"}, 500},
+		"v2, at the top":         {v2, map[string]string{"proc/meminfo": meminfo, "sys/fs/cgroup/memory.max": "1000\n"}, 500},
+		"v2, of a gigabyte":      {v2, map[string]string{"proc/meminfo": meminfo, "sys/fs/cgroup/pod/memory.max": "1073741824\n"}, 1<<30 - 128<<20},
 		"v2, larger than it all": {v2, map[string]string{"proc/meminfo": meminfo, "sys/fs/cgroup/pod/memory.max": "90000000000\n"}, 8000000 << 10},
-		"v1":                     {v1, map[string]string{"proc/meminfo": meminfo, "sys/fs/cgroup/memory/pod/memory.limit_in_bytes": "1000\n"}, 1000},
+		"v1":                     {v1, map[string]string{"proc/meminfo": meminfo, "sys/fs/cgroup/memory/pod/memory.limit_in_bytes": "1000\n"}, 500},
 		"v1, none":               {v1, map[string]string{"proc/meminfo": meminfo, "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n"}, 8000000 << 10},
 		"not told":               {v2, nil, unbounded},
 	} {

@@ -41,6 +41,9 @@ type RunnerOptions struct {
 	// Empty means "optimus": below Optimus's own group where that is delegated to it (version 2),
 	// else at the root.
 	CgroupParent string
+	// PodUID is that of the Kubernetes pod that this process is in, if it is: where CgroupParent is
+	// empty, the groups then lie below the pod's.
+	PodUID string
 	// Pool is how many containers wait, started, for the next job of a dedicated language; with 0
 	// each is made when its job asks for it.
 	Pool int
@@ -119,7 +122,11 @@ func NewRunner(ctx context.Context, o RunnerOptions) (*Runner, error) {
 			return nil, wrap("find the agent's binary", err)
 		}
 	}
-	if r.cgroups, r.cgroupParent, err = openCgroups(o.CgroupParent); err != nil {
+	parent, err := parentFor(ctx, r.client, o.CgroupParent, o.PodUID)
+	if err != nil {
+		return nil, err
+	}
+	if r.cgroups, r.cgroupParent, err = openCgroups(parent); err != nil {
 		return nil, err
 	}
 	bytes, err := memoryOfRuns(r.cgroupParent)

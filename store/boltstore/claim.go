@@ -162,14 +162,9 @@ func (s *Store) Finish(ctx context.Context, l store.Lease, report sandbox.Report
 
 // GiveBack ends the attempt without a report.
 func (s *Store) GiveBack(ctx context.Context, l store.Lease, g store.GiveBack) error {
-	verdict := sandbox.InternalError
-	var raw []byte
-	if g.Report != nil {
-		var err error
-		if raw, err = s.o.EncodeReport(*g.Report); err != nil {
-			return err
-		}
-		verdict = g.Report.Verdict
+	verdict, raw, err := s.o.EncodeGiveBack(g)
+	if err != nil {
+		return err
 	}
 	return s.write(ctx, func(b *batch) error {
 		q, r, err := b.leased(l)

@@ -140,7 +140,7 @@ func (s *Store) finish(b *batch, ops []*op) error {
 			s.o.Ended(j)
 		}
 	}
-	s.waits.notify(b.woken, b.seen, b.cancels)
+	s.tell(b)
 	return nil
 }
 

@@ -92,6 +92,6 @@
 //
 // meta holds written, the schema that made the file, and min_reader, the least that a reader
 // must know. A binary refuses a file only where it knows less than min_reader. It leaves the form
-// of a file as it finds it, and writes that form, until it is told to upgrade. A job's record
-// keeps the fields that this version does not know.
+// of a file as it finds it, and writes that form, until it is told to upgrade. The records of a job
+// and of a queue, and a queue's figures, keep the fields that this version does not know.
 package boltstore

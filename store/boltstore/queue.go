@@ -15,6 +15,9 @@ type queueRecord struct {
 	Name     string `json:"name"`
 	Paused   bool   `json:"paused,omitempty"`
 	Draining bool   `json:"draining,omitempty"`
+
+	// unknown holds the fields of a newer version, which are written back as they were.
+	unknown map[string]json.RawMessage
 }
 
 func (q *queueRecord) state() store.QueueState {
@@ -50,6 +53,9 @@ type figures struct {
 	Current store.Counters `json:"current"`
 	// Virtual is the virtual time of each priority.
 	Virtual map[int]uint64 `json:"virtual,omitempty"`
+
+	// unknown holds the fields of a newer version, which are written back as they were.
+	unknown map[string]json.RawMessage
 }
 
 func (f *figures) unfinished() int { return f.Counts[ready] + f.Counts[delayed] + f.Counts[running] }
@@ -170,13 +176,16 @@ func loadCatalogue(v view, before *catalogue) (*catalogue, error) {
 
 func loadQueue(v view, k, raw []byte) (*queue, error) {
 	q := &queue{number: uint16(k[0])<<8 | uint16(k[1])}
-	if err := json.Unmarshal(raw, &q.queueRecord); err != nil {
+	unknown, err := store.DecodeFields(raw, &q.queueRecord)
+	if err != nil {
 		return nil, fmt.Errorf("%w: queue %d is damaged: %w", store.ErrSchema, q.number, err)
 	}
+	q.queueRecord.unknown = unknown
 	if raw := v.get(bucketFigures, k); raw != nil {
-		if err := json.Unmarshal(raw, &q.figures); err != nil {
+		if unknown, err = store.DecodeFields(raw, &q.figures); err != nil {
 			return nil, fmt.Errorf("%w: the figures of queue %q are damaged: %w", store.ErrSchema, q.Name, err)
 		}
+		q.figures.unknown = unknown
 	}
 	if q.Virtual == nil {
 		q.Virtual = map[int]uint64{}
@@ -241,7 +250,7 @@ func (b *batch) leased(l store.Lease) (*queue, *record, error) {
 }
 
 func (b *batch) saveQueue(q *queue) {
-	b.putJSON(bucketQueues, number(q.number), q.queueRecord)
+	b.putFields(bucketQueues, number(q.number), q.queueRecord, q.queueRecord.unknown)
 	q.changed = true
 }
 
@@ -251,7 +260,7 @@ func (b *batch) flush() {
 		if !q.changed {
 			continue
 		}
-		b.putJSON(bucketFigures, number(q.number), q.figures)
+		b.putFields(bucketFigures, number(q.number), q.figures, q.figures.unknown)
 		q.changed = false
 	}
 }

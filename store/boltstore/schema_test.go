@@ -277,30 +277,38 @@ func TestUpgrade(t *testing.T) {
 	refused(t, path, store.ErrSchema, "newer Optimus", "schema 2")
 }
 
-// TestUnknownFieldsSurvive has a job of a newer version go through this one's hands.
+// TestUnknownFieldsSurvive has a job and a queue of a newer version go through this one's hands.
 func TestUnknownFieldsSurvive(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "jobs.db")
 	s := openTest(t, path)
 	id := submitTest(t, s, store.NewJob{Queue: "q"}).ID
 	must(t, s.Close())
+	keys := map[string][]byte{"jobs": jobKey(id), "queues": number(id.Queue()), "figures": number(id.Queue())}
 	edit(t, path, func(tx *bolt.Tx) error {
-		b := tx.Bucket([]byte("jobs"))
-		fields := map[string]any{}
-		must(t, json.Unmarshal(b.Get(jobKey(id)), &fields))
-		fields["fingerprint"] = map[string]any{"a": []any{1.0, "<x>"}}
-		raw, err := json.Marshal(fields)
-		must(t, err)
-		return b.Put(jobKey(id), raw)
+		for bucket, key := range keys {
+			b := tx.Bucket([]byte(bucket))
+			fields := map[string]any{}
+			must(t, json.Unmarshal(b.Get(key), &fields))
+			fields["fingerprint"] = map[string]any{"a": []any{1.0, "<x>"}}
+			raw, err := json.Marshal(fields)
+			must(t, err)
+			must(t, b.Put(key, raw))
+		}
+		return nil
 	})
 	s = openTest(t, path)
 	c := claimTest(t, s, 1)[0]
 	must(t, s.GiveBack(t.Context(), c.Lease, store.GiveBack{Reason: "x"}))
+	must(t, s.SetQueueState(t.Context(), "q", store.QueueDraining))
 	must(t, s.Close())
+	changed := map[string]string{"jobs": `"reason":"x"`, "queues": `"draining":true`, "figures": `"claimed":1`}
 	edit(t, path, func(tx *bolt.Tx) error {
-		raw := tx.Bucket([]byte("jobs")).Get(jobKey(id))
-		if !bytes.Contains(raw, []byte(`"fingerprint":{"a":[1,"\u003cx\u003e"]}`)) || !bytes.Contains(raw, []byte(`"reason":"x"`)) {
-			t.Errorf("the record became %s", raw)
+		for bucket, key := range keys {
+			raw := tx.Bucket([]byte(bucket)).Get(key)
+			if !bytes.Contains(raw, []byte(`"fingerprint":{"a":[1,"\u003cx\u003e"]}`)) || !bytes.Contains(raw, []byte(changed[bucket])) {
+				t.Errorf("the record in %s became %s", bucket, raw)
+			}
 		}
 		return nil
 	})

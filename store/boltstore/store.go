@@ -11,6 +11,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"optimus/store"
+	"optimus/store/internal/wake"
 )
 
 // Store is a store.Store in one bbolt file.
@@ -26,6 +27,7 @@ type Store struct {
 	// closing guards closed: whoever sends to ops holds it for reading.
 	closing sync.RWMutex
 	closed  bool
+	done    chan struct{} // closed when Close is through
 	// closeErr is what closing the file said; read after written is closed.
 	closeErr error
 
@@ -56,7 +58,7 @@ func open(path string, o store.Options, steps []migration) (*Store, error) {
 	}
 	s := &Store{
 		path: path, o: o.WithDefaults(), db: db, steps: steps,
-		ops: make(chan *op, maxBatch), written: make(chan struct{}), waits: newWaits(),
+		ops: make(chan *op, maxBatch), written: make(chan struct{}), done: make(chan struct{}), waits: wake.New[store.Lane, store.Lane](),
 	}
 	s.healthy.Store(true)
 	b, err := s.begin()
@@ -106,14 +108,15 @@ func (s *Store) Close() error {
 	}
 	s.closing.Unlock()
 	if !first {
-		<-s.waits.done
+		<-s.done
 		return s.closeErr
 	}
 	<-s.written
 	if err := s.db.Close(); err != nil {
 		s.closeErr = s.foreign("close", err)
 	}
-	s.waits.close()
+	s.waits.Close()
+	close(s.done)
 	return s.closeErr
 }
 

@@ -169,8 +169,14 @@ func (b *batch) wrote(err error) {
 	}
 }
 
-func (b *batch) putJSON(n bucket, k []byte, v any) {
+func (b *batch) putJSON(n bucket, k []byte, v any) { b.putFields(n, k, v, nil) }
+
+// putFields is putJSON with the fields of a newer version behind those of v.
+func (b *batch) putFields(n bucket, k []byte, v any, unknown map[string]json.RawMessage) {
 	raw, err := json.Marshal(v)
+	if err == nil {
+		raw, err = store.AppendFields(raw, unknown)
+	}
 	if err != nil {
 		b.wrote(err)
 		return

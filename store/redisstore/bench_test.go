@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -122,7 +123,7 @@ func BenchmarkCrowdedCycle(b *testing.B) {
 			server := infoOf(b, s, "used_cpu_user") + infoOf(b, s, "used_cpu_sys")
 			for b.Loop() {
 				n := benchJob("late")
-				n.Queue, n.Submission.Language.Name, n.Priority = "crowd", "language 7", 5
+				n.Queue, n.Submission.Language, n.Priority = "crowd", crowdLane(7), 5
 				if err := cycle(b.Context(), s, n); err != nil {
 					b.Fatal(err)
 				}
@@ -136,28 +137,103 @@ func BenchmarkCrowdedCycle(b *testing.B) {
 	}
 }
 
-// crowd fills a queue.
+// crowd fills a queue with jobs of 1,000 tenants in 40 lanes, of three priorities.
 func crowd(b *testing.B, s *Store, jobs int) {
 	b.Helper()
-	work := make(chan store.NewJob)
+	share(b, 256, jobs, func(i int) error {
+		_, _, err := s.Submit(b.Context(), crowdJob(i))
+		return err
+	})
+}
+
+func crowdJob(i int) store.NewJob {
+	n := benchJob(fmt.Sprint(i % 1000))
+	n.Submission.Language = crowdLane(i % crowdLanes)
+	n.Queue, n.Priority = "crowd", i%3
+	return n
+}
+
+// share has clients do something n times, and gives how often a second.
+func share(b *testing.B, clients, n int, do func(i int) error) float64 {
+	b.Helper()
+	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range 256 {
+	began := time.Now()
+	for range clients {
 		wg.Go(func() {
-			for n := range work {
-				if _, _, err := s.Submit(b.Context(), n); err != nil {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				if err := do(i); err != nil {
 					b.Error(err)
 				}
 			}
 		})
 	}
-	for i := range jobs {
-		n := benchJob(fmt.Sprint(i % 1000))
-		n.Submission.Language.Name = fmt.Sprint("language ", i%40)
-		n.Queue, n.Priority = "crowd", i%3
-		work <- n
-	}
-	close(work)
 	wg.Wait()
+	return float64(n) / time.Since(began).Seconds()
+}
+
+// BenchmarkMillion fills a queue with a million jobs, and compares how many submissions and claims a second it
+// then takes with how many an empty queue on the same server does. It is run once, whatever b.N.
+func BenchmarkMillion(b *testing.B) {
+	const jobs, rounds, batch, most = 1_000_000, 7, 4000, 8
+	srv := redistest.New(b.TempDir())
+	must(b, srv.Start())
+	b.Cleanup(srv.Kill)
+	full := openTest(b, Options{URL: srv.URL, Prefix: "full"}, store.Options{})
+	empty := openTest(b, Options{URL: srv.URL, Prefix: "empty"}, store.Options{})
+	before := infoOf(b, full, "used_memory")
+	began := time.Now()
+	crowd(b, full, jobs)
+	filled := time.Since(began)
+	for infoOf(b, full, "aof_rewrite_in_progress") == 1 {
+		time.Sleep(time.Second)
+	}
+	payload, err := full.o.EncodeSubmission(crowdJob(0))
+	must(b, err)
+	over := (infoOf(b, full, "used_memory")-before)/jobs - float64(len(payload))
+
+	submits, claims := map[*Store][]float64{}, map[*Store][]float64{}
+	for range rounds {
+		for _, s := range []*Store{empty, full} {
+			submits[s] = append(submits[s], share(b, 64, batch, func(i int) error {
+				_, _, err := s.Submit(b.Context(), crowdJob(i))
+				return err
+			}))
+			leases := make([][]store.Claim, batch/most)
+			claims[s] = append(claims[s], most*share(b, 16, batch/most, func(i int) (err error) {
+				leases[i], err = s.Claim(b.Context(), store.ClaimRequest{Worker: "w", Lanes: allLanes(), Max: most, Lease: time.Hour})
+				return err
+			}))
+			left := slices.Concat(leases...)
+			if len(left) != batch {
+				b.Fatalf("claimed %d jobs, want %d", len(left), batch)
+			}
+			share(b, 64, batch, func(i int) error {
+				return s.Finish(b.Context(), left[i].Lease, sandbox.Report{Verdict: sandbox.Accepted})
+			})
+		}
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(filled.Seconds(), "s-to-fill")
+	b.ReportMetric(over, "B/job-over-payload")
+	b.ReportMetric(slower(submits[empty], submits[full]), "submit-times-slower")
+	b.ReportMetric(slower(claims[empty], claims[full]), "claim-times-slower")
+	b.ReportMetric(middle(submits[full]), "submits/s")
+	b.ReportMetric(middle(claims[full]), "claims/s")
+}
+
+// slower is how many times the second rates are lower than the first, in the middle of the pairs.
+func slower(a, b []float64) float64 {
+	var ratios []float64
+	for i := range a {
+		ratios = append(ratios, a[i]/b[i])
+	}
+	return middle(ratios)
+}
+
+func middle(v []float64) float64 {
+	slices.Sort(v)
+	return v[len(v)/2]
 }
 
 // cycle is one job's life. The job that it claims may be another client's: there are as many

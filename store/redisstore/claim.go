@@ -133,6 +133,31 @@ func (s *Store) nextQueue(heads map[uint16]int, most int) (queue uint16, n, leas
 // claimFrom leases jobs of one queue, and says, where that matters, of which priority the best one is that
 // is left.
 func (s *Store) claimFrom(ctx context.Context, queue uint16, r store.ClaimRequest, most, least int, matters bool) ([]store.Claim, int, error) {
+	var claims []store.Claim
+	for {
+		list, err := s.claimOnce(ctx, queue, r, most-len(claims), least, matters)
+		if err != nil && len(claims) > 0 {
+			return claims, noHead, nil // what is claimed must not be forgotten
+		}
+		if err != nil || textAt(list, 0) == "missing" {
+			return nil, noHead, err
+		}
+		next := noHead
+		if text := textAt(list, 1); text != "" {
+			if next, err = strconv.Atoi(text); err != nil {
+				return claims, noHead, fmt.Errorf("claim: %w: priority %q", store.ErrSchema, text)
+			}
+		}
+		more, err := s.claimsOf(list)
+		claims = append(claims, more...)
+		if err != nil || textAt(list, 0) != "more" || most > 0 && len(claims) == most {
+			return claims, next, err
+		}
+	}
+}
+
+// claimOnce runs the script.
+func (s *Store) claimOnce(ctx context.Context, queue uint16, r store.ClaimRequest, most, least int, matters bool) ([]any, error) {
 	first := 1 + rand.Uint64N(1<<53-1<<20) //nolint:gosec // distinct, not secret
 	args := []any{
 		r.Worker, s.process, most, r.Lease.Microseconds(), strconv.FormatUint(first, 10), least, s.o.BackoffMax.Microseconds(), "", flag(matters),
@@ -144,21 +169,7 @@ func (s *Store) claimFrom(ctx context.Context, queue uint16, r store.ClaimReques
 			args = append(args, laneText(l))
 		}
 	}
-	list, err := s.runQueue(ctx, "claim", queue, s.queueCall("claim", queue, 7, args...), false)
-	if err != nil {
-		return nil, noHead, err
-	}
-	if textAt(list, 0) != "ok" {
-		return nil, noHead, nil
-	}
-	next := noHead
-	if text := textAt(list, 1); text != "" {
-		if next, err = strconv.Atoi(text); err != nil {
-			return nil, noHead, fmt.Errorf("claim: %w: priority %q", store.ErrSchema, text)
-		}
-	}
-	claims, err := s.claimsOf(list)
-	return claims, next, err
+	return s.runQueue(ctx, "claim", queue, s.queueCall("claim", queue, 7, args...), false)
 }
 
 // claimsOf reads the jobs of a claim's answer.
@@ -291,7 +302,7 @@ func (s *Store) Finish(ctx context.Context, l store.Lease, report sandbox.Report
 		return fmt.Errorf("finish job %s: %w", l.Job, err)
 	}
 	mark := markOf(append([]any{"finish", l.Token, raw}, pairs...)...)
-	args := append([]any{l.Job.String(), tokenText(l), string(report.Verdict), raw, mark, ""}, pairs...)
+	args := append([]any{l.Job.String(), tokenText(l), string(report.Verdict), raw, mark, "", flag(s.o.Ended != nil)}, pairs...)
 	list, err := s.endCall(ctx, "finish", l, mark, s.queueCall("finish", l.Job.Queue(), 5, args...))
 	if err != nil {
 		return err
@@ -313,14 +324,9 @@ func (s *Store) tellEnded(id store.ID, raw string) error {
 
 // GiveBack ends the attempt without a report.
 func (s *Store) GiveBack(ctx context.Context, l store.Lease, g store.GiveBack) error {
-	verdict := sandbox.InternalError
-	var raw []byte
-	if g.Report != nil {
-		var err error
-		if raw, err = s.o.EncodeReport(*g.Report); err != nil {
-			return err
-		}
-		verdict = g.Report.Verdict
+	verdict, raw, err := s.o.EncodeGiveBack(g)
+	if err != nil {
+		return err
 	}
 	counted := "0"
 	if g.Counted {

@@ -57,8 +57,10 @@
 // refuses that is full, if it is a submission, an import or progress, and one that it never refuses otherwise: what has
 // been accepted can be worked off.
 //
-// Concurrent calls share pipelines, and those of the common scripts for one queue a run of the script, which
-// reads and writes the queue's figures once for all of them (lua/lib/many.lua). A call whose connection breaks is sent again, within
+// Concurrent calls share pipelines, and those of the common scripts for one queue a run of the script
+// (lua/lib/many.lua). A run reads and writes the queue's figures once for all of them, and gathers what it writes
+// of other keys, each of which gets it in one command (lua/lib/queue.lua). A claim takes from lanes and groups as it
+// has read them, and writes what has come of them when it is done. A call whose connection breaks is sent again, within
 // [Options].RetryFor, and says so; what the script does then is as if it had been sent once:
 //
 //   - Ids are made ahead: a submission whose job is there does nothing.
@@ -121,8 +123,10 @@
 // An export reads a queue's jobs by their ids, a hundred in one script, from the four indexes in one of which
 // each job stands: so that one is read whole, and once, whatever becomes of it meanwhile. The first script
 // also gives the queue's figures and its latest id, at which the export ends. Idempotency keys are read behind
-// their jobs. An import registers new queues, all or none; then one script a queue adds its jobs, all or none;
-// then the keys are bound. Each step leaves alone what is there, so an import may be repeated.
+// their jobs. An import registers new queues, all or none; then it holds the keys, for a minute, so that a
+// submission with one of them is told to come again rather than makes another job; then one script a
+// queue adds its jobs, all or none; then the keys are bound for good. Each step leaves alone what is there, so
+// an import may be repeated.
 //
 // # What may be lost
 //
@@ -135,7 +139,13 @@
 // meta holds written, the schema that made the keys, and min_reader, the least that a reader must
 // know. A binary refuses keys only where it knows less than min_reader. It leaves their form as it finds
 // it, and writes that form, until it is told to upgrade. Records keep the fields that this version does
-// not know.
+// not know, and figures the numbers.
+//
+// An upgrade that raises min_reader says so in meta first, then in each queue, as the first number behind
+// its figures. A script that knows less than that number changes nothing: from then on no job is touched by
+// an older process that still runs. Queues that come later such a process cannot learn of without
+// learning that it is too old. Only then is the new form written. A process that meets it ends its
+// use of the store.
 //
 // A job's first event, that it is queued, is not kept but told from its record, which also holds the latest
 // events of its state: the stream is for what its worker tells, and a job that waits needs none.

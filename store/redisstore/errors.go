@@ -19,12 +19,15 @@ func laterReplies() []string {
 	}
 }
 
+// movingReply is in what a server says to a script of a slot that is on its way to another node.
+const movingReply = "Script attempted to access a non local key"
+
 // errNotReplicated: the master has it, but not enough replicas have said so in time.
 var errNotReplicated = errors.New("not enough replicas have confirmed it")
 
 // later tells whether it may help to try an operation again that has failed.
 func later(err error) bool {
-	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if err == nil || errors.Is(err, store.ErrSchema) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return false
 	}
 	reply, isReply := errors.AsType[redis.Error](err)
@@ -36,7 +39,7 @@ func later(err error) bool {
 			return true
 		}
 	}
-	return false
+	return strings.Contains(reply.Error(), movingReply)
 }
 
 // foreign wraps an error of the client or the server.
@@ -44,7 +47,7 @@ func (s *Store) foreign(doing string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, store.ErrSchema) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
 	if errors.Is(err, redis.ErrClosed) {
@@ -57,6 +60,8 @@ func (s *Store) foreign(doing string, err error) error {
 	word, _, _ := strings.Cut(reply.Error(), " ")
 	kind, hint := store.ErrUnavailable, ""
 	switch word {
+	case outdatedReply:
+		return fmt.Errorf("%s: %w", doing, s.outdated(reply.Error()))
 	case "OOM":
 		kind, hint = store.ErrNoRoom, "; raise the server's maxmemory, or let jobs end"
 	case "MISCONF":

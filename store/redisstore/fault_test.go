@@ -114,28 +114,6 @@ func checkStream(t *testing.T, s *Store, acknowledged map[store.ID]bool, ended i
 	checkIndexes(t, s)
 }
 
-// TestKill kills the server in the middle of a stream, several times over, and starts it anew on its
-// append-only file: nobody sees an error, and nothing is lost or doubled.
-func TestKill(t *testing.T) {
-	t.Parallel()
-	// Under `everysec` a server whose disk is slow holds its writes back for up to two seconds.
-	srv := redistest.Start(t, "--appendfsync", "always")
-	var ended atomic.Int64
-	s := openTest(t, Options{URL: srv.URL, RetryFor: time.Minute, Durability: Fsync}, store.Options{Ended: func(store.Job) { ended.Add(1) }})
-	stop := make(chan struct{})
-	done := make(chan map[store.ID]bool)
-	go func() { done <- stream(t.Context(), stop, s, func(err error) { t.Error(err) }) }()
-	for range 4 {
-		time.Sleep(300 * time.Millisecond)
-		srv.Kill()
-		must(t, srv.Start())
-	}
-	close(stop)
-	all := <-done
-	t.Log(len(all), "jobs")
-	checkStream(t, s, all, ended.Load())
-}
-
 // TestScriptsAreForgotten empties the server's script cache over and over.
 func TestScriptsAreForgotten(t *testing.T) {
 	t.Parallel()

@@ -15,7 +15,8 @@ import (
 	"optimus/store"
 )
 
-// Import adds the records that are not there yet: all of a queue in one script, and their idempotency keys
+// Import adds the records that are not there yet: all of a queue in one script. Their idempotency keys are
+// held for them before that, so that meanwhile nobody makes another job by one of them, and are theirs
 // behind it. With an error in between, queues may have theirs; to import the same anew adds the others'.
 func (s *Store) Import(ctx context.Context, records []store.Record) (store.Imported, error) {
 	for _, r := range records {
@@ -29,6 +30,9 @@ func (s *Store) Import(ctx context.Context, records []store.Record) (store.Impor
 	if err := s.adoptQueues(ctx, records); err != nil {
 		return store.Imported{}, err
 	}
+	if err := s.bindKeys(ctx, records, true); err != nil {
+		return store.Imported{}, err
+	}
 	var done store.Imported
 	for _, p := range partsOf(records) {
 		more, err := s.importPart(ctx, p)
@@ -37,7 +41,7 @@ func (s *Store) Import(ctx context.Context, records []store.Record) (store.Impor
 		}
 		done.Add(more)
 	}
-	return done, s.bindKeys(ctx, records)
+	return done, s.bindKeys(ctx, records, false)
 }
 
 // adoptQueues registers the queues of the records under the numbers that they have there.
@@ -49,28 +53,17 @@ func (s *Store) adoptQueues(ctx context.Context, records []store.Record) error {
 		if err := store.CheckQueues(records, s.queues.byNumber()); err != nil {
 			return err
 		}
-		args, made := []any{s.keys.newsChannel}, []uint16{}
+		made := map[uint16]string{}
 		for _, r := range records {
 			if r.Queue != nil && s.queues.name(r.Queue.Number) == "" {
-				args = append(args, int(r.Queue.Number), r.Queue.Name)
-				made = append(made, r.Queue.Number)
+				made[r.Queue.Number] = r.Queue.Name
 			}
 		}
 		if len(made) == 0 {
 			return nil
 		}
-		value, err := s.run(ctx, "make queues", &call{
-			script: s.scripts["adopt"], keys: []string{s.keys.numbers, s.keys.names}, args: args, acknowledged: true,
-		})
-		if err != nil {
+		if done, err := s.makeQueues(ctx, made); done || err != nil {
 			return err
-		}
-		if n, _ := value.(int64); n == 1 {
-			if err := s.readQueues(ctx); err != nil {
-				return err
-			}
-			// Who waits here must be known there before the first job comes.
-			return s.adopt(ctx, made, false)
 		}
 		// Others have made a queue meanwhile.
 	}
@@ -254,8 +247,20 @@ func placeOf(id store.ID) int64 {
 	return id.Time().UnixMicro() + int64(rest*1000>>idBits)
 }
 
-// bindKeys has the jobs' idempotency keys follow them, all at once.
-func (s *Store) bindKeys(ctx context.Context, records []store.Record) error {
+const (
+	// imports is the state of an idempotency key whose job an import is about to bring.
+	imports = "i"
+	// heldFor is how long such a key is held, unless the import is repeated.
+	heldFor = time.Minute
+)
+
+// bindKeys has idempotency keys be those of the jobs of an import, all at once: before these come, and
+// once they are there.
+func (s *Store) bindKeys(ctx context.Context, records []store.Record, before bool) error {
+	var hold any = ""
+	if before {
+		hold = heldFor.Milliseconds()
+	}
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var failed error
@@ -264,7 +269,7 @@ func (s *Store) bindKeys(ctx context.Context, records []store.Record) error {
 			continue
 		}
 		k := r.Job.Key
-		c := s.keyCall("bind", r.Job.Tenant, k.Key, s.timeArg(), r.Job.ID.String(), hex.EncodeToString(k.PayloadHash[:]), k.Ends.UnixMicro())
+		c := s.keyCall("bind", r.Job.Tenant, k.Key, s.timeArg(), r.Job.ID.String(), hex.EncodeToString(k.PayloadHash[:]), k.Ends.UnixMicro(), hold)
 		c.acknowledged = true
 		wg.Go(func() {
 			if _, err := s.run(ctx, "keep key", c); err != nil {

@@ -1,12 +1,15 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -29,10 +32,22 @@ const (
 
 // registered are the lanes for which queues tell this process.
 type registered struct {
-	mu    sync.Mutex
+	// turn holds a value while somebody changes them, for which queues are asked: no mutex, so that whoever
+	// waits for his turn can give up.
+	turn  chan struct{}
 	lanes map[string]bool
 	// leaving: a look at what to leave is under way.
-	leaving bool
+	leaving atomic.Bool
+}
+
+// take waits for one's turn, which done ends.
+func (r *registered) take(ctx context.Context) (done func(), err error) {
+	select {
+	case r.turn <- struct{}{}:
+		return func() { <-r.turn }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // listen subscribes to what queues tell this process. It is the only subscription, whoever waits here.
@@ -46,12 +61,16 @@ func (s *Store) listen(ctx context.Context) error {
 		select {
 		case <-messages:
 		case <-patience.Done():
-			return s.foreign("subscribe", fmt.Errorf("no answer: %w", sub.Close()))
+			return s.foreign("subscribe", errors.Join(cmp.Or(ctx.Err(), errNoAnswer), sub.Close()))
 		}
 	}
 	go s.hear(sub, messages)
+	s.behind(s.lookAround)
 	return nil
 }
+
+// errNoAnswer: a server takes a connection, and does not speak.
+var errNoAnswer = errors.New("no answer")
 
 // hear does what messages say, until the store is closed.
 func (s *Store) hear(sub *redis.PubSub, messages <-chan any) {
@@ -64,7 +83,7 @@ func (s *Store) hear(sub *redis.PubSub, messages <-chan any) {
 		case <-s.after.Done():
 			return
 		case <-refresh.C:
-			s.behind(func(ctx context.Context) { _ = s.adopt(ctx, s.queues.all(), false) })
+			s.behind(s.lookAround)
 		case m, ok := <-messages:
 			if !ok {
 				return
@@ -73,15 +92,21 @@ func (s *Store) hear(sub *redis.PubSub, messages <-chan any) {
 			case *redis.Subscription:
 				// Connected anew: what was told meanwhile is lost.
 				s.behind(func(ctx context.Context) {
-					_, _ = s.learnQueues(ctx)
-					_ = s.adopt(ctx, s.queues.all(), false)
-					s.waits.lookAll()
+					s.lookAround(ctx)
+					s.waits.LookAll()
 				})
 			case *redis.Message:
 				s.told(m.Payload)
 			}
 		}
 	}
+}
+
+// lookAround learns what news may have told meanwhile, and keeps this process registered. What fails is made
+// up for by the next.
+func (s *Store) lookAround(ctx context.Context) {
+	_, _ = s.learnQueues(ctx)
+	_ = s.adopt(ctx, s.queues.all(), false)
 }
 
 // told does what a message says; see lua/lib/tell.lua.
@@ -96,19 +121,19 @@ func (s *Store) told(text string) {
 		queue, err := strconv.ParseUint(parts[0], 10, 16)
 		hops, err2 := strconv.Atoi(parts[1])
 		why := wakeup{uint16(queue), parts[2], hops}
-		if err == nil && err2 == nil && !s.waits.wakeOne(why) && hops > 0 {
+		if err == nil && err2 == nil && !s.waits.One(why.lane, why) && hops > 0 {
 			why.hops--
 			s.pass(why)
 		}
 	case "look":
-		s.waits.look()
+		s.waits.Look()
 	case "cancel":
-		s.waits.cancelled()
+		s.waits.Cancelled()
 	case "event":
 		if id, err := store.ParseID(rest); err == nil {
-			s.waits.event(id)
+			s.waits.Event(id)
 		}
-	case "queue":
+	case "queue": // or a schema, which is read with them
 		s.behind(func(ctx context.Context) {
 			if added, err := s.learnQueues(ctx); err == nil {
 				_ = s.adopt(ctx, added, true)
@@ -164,8 +189,11 @@ func (s *Store) waitCall(queue uint16, lanes []string) *call {
 
 // register has every queue tell this process of jobs of the lanes.
 func (s *Store) register(ctx context.Context, lanes []string) error {
-	s.registered.mu.Lock()
-	defer s.registered.mu.Unlock()
+	done, err := s.registered.take(ctx)
+	if err != nil {
+		return s.foreign("wait", err)
+	}
+	defer done()
 	var added []string
 	for _, l := range lanes {
 		if !s.registered.lanes[l] {
@@ -175,7 +203,7 @@ func (s *Store) register(ctx context.Context, lanes []string) error {
 	if len(added) == 0 {
 		return nil
 	}
-	err := s.eachQueue(ctx, s.queues.all(), "wait", func(q uint16) *call { return s.waitCall(q, added) }, func(uint16, []any) {})
+	err = s.eachQueue(ctx, s.queues.all(), "wait", func(q uint16) *call { return s.waitCall(q, added) }, func(uint16, []any) {})
 	if err != nil {
 		return err
 	}
@@ -187,8 +215,11 @@ func (s *Store) register(ctx context.Context, lanes []string) error {
 
 // adopt has queues tell this process of what it waits for already. look: a job may have come before that.
 func (s *Store) adopt(ctx context.Context, queues []uint16, look bool) error {
-	s.registered.mu.Lock()
-	defer s.registered.mu.Unlock()
+	done, err := s.registered.take(ctx)
+	if err != nil {
+		return s.foreign("wait", err)
+	}
+	defer done()
 	var lanes []string
 	for l := range s.registered.lanes {
 		lanes = append(lanes, l)
@@ -199,7 +230,7 @@ func (s *Store) adopt(ctx context.Context, queues []uint16, look bool) error {
 	return s.eachQueue(ctx, queues, "wait", func(q uint16) *call { return s.waitCall(q, lanes) }, func(q uint16, list []any) {
 		for i, l := range lanes {
 			if look && numberAt(list, i) == 1 {
-				s.waits.wakeOne(wakeup{queue: q, lane: l})
+				s.waits.One(l, wakeup{queue: q, lane: l})
 			}
 		}
 	})
@@ -207,31 +238,32 @@ func (s *Store) adopt(ctx context.Context, queues []uint16, look bool) error {
 
 // unregisterSoon leaves, after a while, the lanes for which nobody here waits any more.
 func (s *Store) unregisterSoon() {
-	s.registered.mu.Lock()
-	defer s.registered.mu.Unlock()
-	if s.registered.leaving {
+	if !s.registered.leaving.CompareAndSwap(false, true) {
 		return
 	}
-	s.registered.leaving = true
 	s.behind(func(ctx context.Context) {
 		timer := time.NewTimer(linger)
 		defer timer.Stop()
 		select {
 		case <-timer.C:
-			s.unregister(ctx)
+			s.unregister(ctx, s.waits.Lanes)
 		case <-ctx.Done():
 		}
 	})
 }
 
-func (s *Store) unregister(ctx context.Context) {
-	s.registered.mu.Lock()
-	defer s.registered.mu.Unlock()
-	s.registered.leaving = false
-	waited := s.waits.waited()
+// unregister leaves all lanes but those that are waited for, as they are by then.
+func (s *Store) unregister(ctx context.Context, waited func() []string) {
+	done, err := s.registered.take(ctx)
+	if err != nil {
+		return
+	}
+	defer done()
+	s.registered.leaving.Store(false)
+	stay := waited()
 	var gone []string
 	for l := range s.registered.lanes {
-		if !slices.Contains(waited, l) {
+		if !slices.Contains(stay, l) {
 			gone = append(gone, l)
 		}
 	}
@@ -256,10 +288,7 @@ func (s *Store) unregister(ctx context.Context) {
 func (s *Store) leave() {
 	ctx, cancel := context.WithTimeout(s.after, leaveWithin)
 	defer cancel()
-	s.waits.mu.Lock()
-	s.waits.lanes = map[string]int{}
-	s.waits.mu.Unlock()
-	s.unregister(ctx)
+	s.unregister(ctx, func() []string { return nil })
 }
 
 // watch has a queue tell this process of a job's events, or no more.
@@ -277,11 +306,11 @@ func (s *Store) watch(ctx context.Context, queue uint16, id store.ID, begin bool
 
 // unwatched ends what nobody here watches any more; somebody may have begun to meanwhile.
 func (s *Store) unwatched(ctx context.Context, queue uint16, id store.ID) {
-	if s.waits.watched(id) {
+	if s.waits.Watched(id) {
 		return
 	}
 	_ = s.watch(ctx, queue, id, false)
-	if s.waits.watched(id) {
+	if s.waits.Watched(id) {
 		_ = s.watch(ctx, queue, id, true)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/redis/go-redis/v9"
+
 	"optimus/store"
 )
 
@@ -89,16 +91,20 @@ func (s *Store) readQueues(ctx context.Context) error {
 
 // learnQueues is readQueues, and gives those that are new.
 func (s *Store) learnQueues(ctx context.Context) ([]uint16, error) {
-	var all map[string]string
-	err := s.patiently(ctx, "read queues", func() (err error) {
-		all, err = s.client.HGetAll(ctx, s.keys.names).Result()
-		return err //nolint:wrapcheck // patiently does
+	var all *redis.MapStringStringCmd
+	var meta *redis.SliceCmd
+	err := s.read(ctx, "read queues", func(p redis.Pipeliner) {
+		all = p.HGetAll(ctx, s.keys.names)
+		meta = p.HMGet(ctx, s.keys.meta, metaWritten, metaMinReader) // behind the names, see Upgrade
 	})
 	if err != nil {
 		return nil, err
 	}
+	if err := s.checkSchema(meta.Val()); err != nil {
+		return nil, fmt.Errorf("read queues: %w", err)
+	}
 	names := map[uint16]string{}
-	for text, name := range all {
+	for text, name := range all.Val() {
 		n, err := strconv.ParseUint(text, 10, 16)
 		if err != nil {
 			return nil, fmt.Errorf("%w: queue %q has the number %q", store.ErrSchema, name, text)
@@ -130,6 +136,60 @@ func (s *Store) isClosed() bool {
 	s.closing.RLock()
 	defer s.closing.RUnlock()
 	return s.leaving || s.closed
+}
+
+// numberQueues gives the queues that the options number their numbers, all of them or none. A queue that has
+// another one keeps it, which is an error: whoever knows the queue by number would look at another one's keys.
+func (s *Store) numberQueues(ctx context.Context) error {
+	for range keyTries {
+		made := map[uint16]string{}
+		for _, name := range slices.Sorted(maps.Keys(s.ro.Queues)) {
+			number := s.ro.Queues[name]
+			has, known := s.queues.number(name)
+			holder := s.queues.name(number)
+			switch {
+			case known && has != number:
+				return fmt.Errorf("%w: queue %q has the number %d in this store, and is stated to have %d", ErrNumbered, name, has, number)
+			case !known && holder != "":
+				return fmt.Errorf("%w: queue %q is stated to have the number %d, which queue %q has in this store",
+					ErrNumbered, name, number, holder)
+			case !known:
+				made[number] = name
+			}
+		}
+		if len(made) == 0 {
+			return nil
+		}
+		done, err := s.makeQueues(ctx, made)
+		if done || err != nil {
+			return err
+		}
+		if err := s.readQueues(ctx); err != nil { // others have made a queue meanwhile
+			return err
+		}
+	}
+	return fmt.Errorf("number queues: %w: others make queues too", store.ErrUnavailable)
+}
+
+// makeQueues makes queues of these numbers and names, all of them or none; done is false where a number
+// or a name is another queue's.
+func (s *Store) makeQueues(ctx context.Context, made map[uint16]string) (done bool, err error) {
+	numbers := slices.Sorted(maps.Keys(made))
+	args := []any{s.keys.newsChannel}
+	for _, n := range numbers {
+		args = append(args, int(n), made[n])
+	}
+	value, err := s.run(ctx, "make queues", &call{
+		script: s.scripts["adopt"], keys: []string{s.keys.numbers, s.keys.names}, args: args, acknowledged: true,
+	})
+	if n, _ := value.(int64); err != nil || n != 1 {
+		return false, err
+	}
+	if err := s.readQueues(ctx); err != nil {
+		return false, err
+	}
+	// Who waits here must be known there before the first job comes.
+	return true, s.adopt(ctx, numbers, false)
 }
 
 // queueFor gives the number of the queue of the name, which is made where it is new.

@@ -23,24 +23,34 @@ var luaFiles embed.FS
 // script is one transition, which the server runs as a whole or not at all.
 type script struct {
 	name, text, sha string
-	// merges: it takes several calls at once, see lua/lib/many.lua.
+	// merges: it takes several calls at once, see lua/lib/many.lua; shared is how many arguments these share,
+	// at least.
 	merges bool
+	shared int
 }
 
 // scripts are all that there are, by the name of their file.
 type scripts map[string]*script
 
 // loadScripts gives the scripts, which are the same for every store.
-var loadScripts = sync.OnceValues(readScripts) //nolint:gochecknoglobals // made once of what is embedded, and never changed
+var loadScripts = sync.OnceValues(func() (scripts, error) { return readScripts(len(migrations())) }) //nolint:gochecknoglobals // made once of what is embedded, and never changed
+
+// scriptsFor gives the scripts of a binary that knows so many schemas.
+func scriptsFor(known int) (scripts, error) {
+	if known == len(migrations()) {
+		return loadScripts()
+	}
+	return readScripts(known)
+}
 
 // readScripts reads the embedded scripts. The line "uses:" of a script names the libraries that stand
 // before it, and words in capitals are the constants that Go and Lua share.
-func readScripts() (scripts, error) {
+func readScripts(known int) (scripts, error) {
 	files, err := luaFiles.ReadDir("lua")
 	if err != nil {
 		return nil, fmt.Errorf("read scripts: %w", err)
 	}
-	all, constants := scripts{}, luaConstants()
+	all, constants := scripts{}, luaConstants(known)
 	for _, f := range files {
 		name, isScript := strings.CutSuffix(f.Name(), ".lua")
 		if !isScript {
@@ -55,7 +65,15 @@ func readScripts() (scripts, error) {
 			return nil, fmt.Errorf("script %s: %w", name, err)
 		}
 		sum := sha1.Sum([]byte(whole)) //nolint:gosec // see above
-		all[name] = &script{name: name, text: whole, sha: hex.EncodeToString(sum[:]), merges: strings.Contains(whole, "return many(")}
+		sc := &script{name: name, text: whole, sha: hex.EncodeToString(sum[:]), shared: commonArgs}
+		if more := regexp.MustCompile(`return many\((\d+),`).FindStringSubmatch(whole); more != nil {
+			n, err := strconv.Atoi(more[1])
+			if err != nil {
+				return nil, fmt.Errorf("script %s: %w", name, err)
+			}
+			sc.merges, sc.shared = true, sc.shared+n
+		}
+		all[name] = sc
 	}
 	return all, nil
 }
@@ -126,18 +144,25 @@ const (
 	maxWatchers = 100
 	// maxStatesBytes bounds the events that a job's record holds; more go to its stream.
 	maxStatesBytes = 1000
+	// maxMoved bounds the heads that one run puts right of a claim.
+	maxMoved = 100
+	// maxArguments bounds what a script gathers for one command: Lua takes 8,000.
+	maxArguments = 1000
 	// firstEvent is the data of a job's first event, which is told but not kept: see the package doc.
 	firstEvent = `{"state":"queued"}`
 )
 
 // luaConstants are the words in capitals of the scripts.
-func luaConstants() map[string]string {
+func luaConstants(known int) map[string]string {
 	counts, totals, current, all := figuresLayout()
 	c := map[string]string{
+		"SCHEMA_KNOWN":        strconv.Itoa(known),
 		"MAX_CLOCK_STEP":      strconv.FormatInt(store.MaxClockStep.Microseconds(), 10),
 		"MAX_ATTEMPT_RECORDS": strconv.Itoa(store.MaxAttemptRecords),
 		"MAX_WATCHERS":        strconv.Itoa(maxWatchers),
 		"MAX_STATES_BYTES":    strconv.Itoa(maxStatesBytes),
+		"MAX_ARGUMENTS":       strconv.Itoa(maxArguments),
+		"MAX_MOVED":           strconv.Itoa(maxMoved),
 		"START_BITS":          strconv.Itoa(startBits),
 		"FIRST_EVENT":         strconv.Itoa(len(firstEvent)),
 		"FIGURES":             strconv.Itoa(all),

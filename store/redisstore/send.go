@@ -69,6 +69,9 @@ func (s *Store) patiently(ctx context.Context, doing string, do func() error) er
 	defer cancel()
 	delay := retryFirst
 	for {
+		if err := s.refused(); err != nil {
+			return fmt.Errorf("%s: %w", doing, err)
+		}
 		err := do()
 		if err == nil || !later(err) || patience.Err() != nil {
 			return s.foreign(doing, err)
@@ -102,7 +105,7 @@ func (s *Store) read(ctx context.Context, doing string, ask func(redis.Pipeliner
 
 // send hands a call to the pipes, and waits for its answer.
 func (s *Store) send(ctx context.Context, c *call, before bool) (any, error) {
-	if err := ctx.Err(); err != nil {
+	if err := errors.Join(ctx.Err(), s.refused()); err != nil {
 		return nil, err
 	}
 	try := &sent{call: c, args: c.args, done: make(chan struct{})}
@@ -240,10 +243,11 @@ func (r *run) args() []any {
 	if !first.merges {
 		return first.args
 	}
-	all := append(make([]any, 0, 1+(len(first.args)+1)*len(r.tries)), first.args[:commonArgs]...)
+	shared := first.script.shared
+	all := append(make([]any, 0, 1+(len(first.args)+1)*len(r.tries)), first.args[:shared]...)
 	all = append(all, len(r.tries))
 	for _, try := range r.tries {
-		all = append(append(all, len(try.args)-commonArgs), try.args[commonArgs:]...)
+		all = append(append(all, len(try.args)-shared), try.args[shared:]...)
 	}
 	return all
 }

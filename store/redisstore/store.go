@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"optimus/store"
+	"optimus/store/internal/wake"
 )
 
 // Store is a store.Store on a server that speaks the Redis protocol.
@@ -43,6 +44,9 @@ type Store struct {
 	unsure unsure
 	turns  turns
 
+	// refusal says why the store may not be used any more.
+	refusal refusal
+
 	waits      *waits
 	registered registered
 	behinds    sync.WaitGroup
@@ -65,7 +69,7 @@ func open(ctx context.Context, ro Options, o store.Options, steps []migration) (
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	all, err := loadScripts()
+	all, err := scriptsFor(len(steps))
 	if err != nil {
 		return nil, err
 	}
@@ -80,9 +84,9 @@ func open(ctx context.Context, ro Options, o store.Options, steps []migration) (
 		o: o.WithDefaults(), ro: ro, client: client, keys: newKeys(ro.Prefix), scripts: all, steps: steps,
 		process: hex.EncodeToString(name), calls: make(chan *sent, maxBatch), stop: stop, done: make(chan struct{}),
 		after: own, clock: clock{heard: map[uint16]time.Time{}}, ids: ids{last: map[uint16]store.ID{}},
-		unsure: unsure{calls: map[store.Lease]string{}}, waits: newWaits(), turns: turns{at: map[uint16]uint64{}},
+		unsure: unsure{calls: map[store.Lease]string{}}, waits: wake.New[string, wakeup](), refusal: refusal{told: make(chan struct{})}, turns: turns{at: map[uint16]uint64{}},
 		queues:     queues{names: map[uint16]string{}, numbers: map[string]uint16{}},
-		registered: registered{lanes: map[string]bool{}}, listening: make(chan struct{}),
+		registered: registered{turn: make(chan struct{}, 1), lanes: map[string]bool{}}, listening: make(chan struct{}),
 	}
 	for range pipes {
 		s.piped.Go(func() { s.pipe(context.WithoutCancel(own)) }) // they answer all who ask before the end
@@ -107,6 +111,9 @@ func (s *Store) begin(ctx context.Context) error {
 		return err
 	}
 	if err := s.readQueues(ctx); err != nil {
+		return err
+	}
+	if err := s.numberQueues(ctx); err != nil {
 		return err
 	}
 	if err := s.setLimits(ctx); err != nil {
@@ -147,7 +154,7 @@ func (s *Store) Close() error {
 	s.piped.Wait()
 	<-s.listening
 	err := s.client.Close()
-	s.waits.close()
+	s.waits.Close()
 	close(s.done)
 	if err != nil {
 		return fmt.Errorf("close connections: %w", err)

@@ -8,6 +8,7 @@ import (
 
 	"optimus/store"
 	"optimus/store/storetest"
+	"optimus/store/storetest/redistest"
 )
 
 // walks counts the random walks that have ended.
@@ -59,4 +60,30 @@ func TestStore(t *testing.T) {
 func TestTheSuiteSeesBrokenStores(t *testing.T) {
 	t.Parallel()
 	storetest.RunBroken(t, openNew)
+}
+
+// TestValkey holds the store to the same on Valkey, Redis's heir under a free licence.
+func TestValkey(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Valkey(t)
+	suite := storetest.Harness{
+		Core: true,
+		Open: func(t *testing.T, o store.Options) store.Store {
+			t.Helper()
+			return openSuite(t, Options{URL: srv.URL, Prefix: newPrefix()}, o)
+		},
+		Reopen: reopen,
+	}
+	suite.Run(t)
+	t.Run("model", func(t *testing.T) {
+		t.Parallel()
+		suite.RunModel(t)
+	})
+	s := openTest(t, Options{URL: srv.URL, Prefix: newPrefix()}, store.Options{})
+	if found, err := s.Check(t.Context()); err != nil || len(found) != 0 {
+		t.Errorf("the server is set up well; the check says %q, %v", found, err)
+	}
+	if !srv.Says(t, "server_name:valkey") {
+		t.Error("it is another server")
+	}
 }

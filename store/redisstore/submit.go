@@ -124,8 +124,8 @@ func (s *Store) sendSubmission(ctx context.Context, id store.ID, n *submission, 
 	if err != nil {
 		return "", fmt.Errorf("submit: %w: %w", store.ErrInvalid, err)
 	}
-	c := s.queueCall("submit", id.Queue(), 10, id.String(), n.payload, n.Tenant, laneText(lane), n.Priority, n.MaxAttempts,
-		more, s.o.MaxDepth, s.o.MaxBytes, s.o.TenantRunning, flag(known), idGoodFor.Microseconds(), s.o.TenantQueued)
+	c := s.queueCall("submit", id.Queue(), 12, s.o.MaxDepth, s.o.MaxBytes, s.o.TenantRunning, idGoodFor.Microseconds(), s.o.TenantQueued,
+		id.String(), n.payload, n.Tenant, laneText(lane), n.Priority, n.MaxAttempts, more, flag(known))
 	c.acknowledged = true
 	list, err := s.runQueue(ctx, "submit", id.Queue(), c, false)
 	if err != nil {
@@ -189,10 +189,13 @@ func (s *Store) submitKeyed(ctx context.Context, queue uint16, n *submission) (s
 			if err != nil || !free {
 				return store.Job{}, false, errors.Join(err, fmt.Errorf("key %.40q: %w", n.Key, store.ErrKeyConflict))
 			}
-		case "c":
+		case "c", imports:
 			job, err := s.Get(ctx, id.ID)
 			if !errors.Is(err, store.ErrNotFound) {
 				return job, true, err
+			}
+			if state == imports {
+				return store.Job{}, false, fmt.Errorf("submit with key %.40q: %w: an import is about to bring its job", n.Key, store.ErrUnavailable)
 			}
 			// It was deleted, and its key with it.
 		default:
@@ -260,7 +263,7 @@ func (s *Store) reserve(ctx context.Context, n *submission, own store.ID, replac
 	if err != nil {
 		return "", id, fmt.Errorf("reserve key: %w: %w", store.ErrSchema, err)
 	}
-	id.pending = textAt(list, 2) != "c"
+	id.pending = textAt(list, 2) != "c" && textAt(list, 2) != imports
 	return textAt(list, 0), id, nil
 }
 

@@ -25,7 +25,7 @@ func moveChecks() []check {
 		{name: "move/a queue that is another one", run: checkMoveConflict},
 		{name: "move/an export is of one moment", run: checkMoveSnapshot},
 		{name: "move/each job of an export is of one moment", run: checkMoveChanging},
-		{name: "move/a huge payload", run: checkMoveHuge},
+		{name: "move/a huge payload", run: checkMoveHuge, large: true},
 		{name: "move/unknown fields survive", run: checkMoveUnknown},
 		{name: "move/what no store has written is refused", run: checkMoveInvalid},
 		{name: "move/an import wakes who waits for a job", run: checkMoveWakes},

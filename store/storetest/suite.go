@@ -30,7 +30,7 @@ type Harness struct {
 	// OneProcess: the store is open in one process at a time, of which all who hold leases are a
 	// part; they end with it.
 	OneProcess bool
-	// Core leaves out the random walks, for a backend that takes them elsewhere too.
+	// Core leaves out the random walks and what is large, for a backend that has them elsewhere too.
 	Core bool
 }
 
@@ -44,7 +44,7 @@ func Run(t *testing.T, open func(t *testing.T, o store.Options) store.Store) {
 func (h Harness) Run(t *testing.T) {
 	t.Helper()
 	for _, c := range checks() {
-		if c.reopens && h.Reopen == nil {
+		if c.reopens && h.Reopen == nil || c.large && h.Core {
 			continue
 		}
 		t.Run(c.name, func(t *testing.T) {
@@ -70,6 +70,8 @@ type check struct {
 	options func(*store.Options)
 	run     func(*env)
 	reopens bool
+	// large: it moves many megabytes.
+	large bool
 }
 
 // checks lists the suite.

@@ -19,14 +19,14 @@ local function pardon(r)
   if alive[a[A_WORKER]] and alive[a[A_WORKER]] <= a[A_STARTED] then return 'the worker is alive' end
 end
 
+unlock()
 for i, id in ipairs(redis.call('ZRANGEBYSCORE', T .. 'leases', '-inf', F[F_CLOCK], 'LIMIT', 0, ARGV[5])) do
   answer[1] = answer[1] + 1
-  local r = cmsgpack.unpack(redis.call('HGET', T .. 'unfinished', id))
+  local r = cmsgpack.unpack(record('unfinished', id))
   local ends = leaseend(r)
   if ends > F[F_CLOCK] then
-    redis.call('ZREM', T .. 'leases', id)
     r[R_ENDS] = ends
-    redis.call('ZADD', T .. 'leases', ends, id)
+    later('ZADD', 'leases', whole(ends), id)
     put(id, r)
   else
     local worker = r[R_ATTEMPTS][#r[R_ATTEMPTS]][A_WORKER]
@@ -43,7 +43,6 @@ for i, id in ipairs(redis.call('ZRANGEBYSCORE', T .. 'leases', '-inf', F[F_CLOCK
     if ended then answer[#answer + 1], answer[#answer + 2] = id, ended end
   end
 end
-unlock()
 saveshares()
 write()
 flush()

@@ -23,7 +23,7 @@ local function add(id, r, report)
   F[F_PLACE] = math.max(F[F_PLACE], r[R_PLACE])
   if ENDS[r[R_STATE]] then
     retain(id, r, report)
-    redis.call('HSET', T .. 'ended', id, cmsgpack.pack(r))
+    records.ended[id] = cmsgpack.pack(r)
     return
   end
   local ran = r[R_STATE] == 'r'
@@ -34,8 +34,8 @@ local function add(id, r, report)
     F[F_COUNTS + C_DELAYED] = F[F_COUNTS + C_DELAYED] + 1
     return finish(id, r, 'x', reason, 'cancelled', CANCELLED_REPORT)
   end
-  redis.call('ZADD', T .. 'open', 0, id)
-  redis.call('ZADD', T .. 'open:' .. r[R_TENANT], 0, id)
+  later('ZADD', 'open', '0', id)
+  later('ZADD', 'open:' .. r[R_TENANT], '0', id)
   if r[R_STATE] == 'd' then
     redis.call('ZADD', T .. 'delayed', r[R_NOT_BEFORE], id)
     F[F_COUNTS + C_DELAYED] = F[F_COUNTS + C_DELAYED] + 1
@@ -57,7 +57,7 @@ while i <= #ARGV do
     for k = i + 5, i + 4 + events do redis.call('RPUSH', T .. 'events:' .. id, ARGV[k]) end
     ended = add(id, r, ARGV[i + 3])
   elseif again and last(there, call) and r[R_STATE] == 'r' and where == 'ended' then
-    ended = redis.call('HGET', T .. where, id)
+    ended = record(where, id)
   end
   if not there or again and done(there, call) then answer[2] = answer[2] + 1 end
   if ended then answer[#answer + 1], answer[#answer + 2] = id, ended end

@@ -5,5 +5,5 @@
 -- Returns: {'ok'}.
 -- uses: queue tell
 local hops = tonumber(ARGV[6])
-rouse(ARGV[5], hops >= 0 and hops or nil)
+rouse(ARGV[5], 1, hops >= 0 and hops or nil)
 return { 'ok' }

@@ -19,8 +19,8 @@ r[R_VERDICT] = ''
 mark(r, call)
 F[F_BYTES] = F[F_BYTES] + r[R_SIZE]
 ready(id, r)
-redis.call('ZADD', T .. 'open', 0, id)
-redis.call('ZADD', T .. 'open:' .. r[R_TENANT], 0, id)
+later('ZADD', 'open', '0', id)
+later('ZADD', 'open:' .. r[R_TENANT], '0', id)
 state(id, r, 'redriven')
 put(id, r)
 saveshares()

@@ -12,7 +12,7 @@ for i = 6, #ARGV, 2 do
   if r then
     r[R_RENEWED], r[R_LEASE] = F[F_CLOCK], tonumber(ARGV[5])
     r[R_ENDS] = F[F_CLOCK] + r[R_LEASE]
-    redis.call('ZADD', T .. 'leases', r[R_ENDS], id)
+    later('ZADD', 'leases', whole(r[R_ENDS]), id)
     put(id, r)
     answer[#answer + 1] = r[R_CANCEL]
   else

@@ -1,6 +1,6 @@
 -- reserve binds an idempotency key to the id of a job to be.
--- KEYS: the key's record: state (p: its job may yet come; s: and others know; c: it came), id, hash of
--- the payload and end in µs, as text.
+-- KEYS: the key's record: state (p: its job may yet come; s: and others know; c: it came; i: an import
+-- brings it), id, hash of the payload and end in µs, as text.
 -- ARGV: 1 the time in µs, empty for the server's; 2 id, 3 hash, 4 for how many ms, 5 an id that may be
 -- replaced, or empty.
 -- Returns: {'new', id}; {state, id} of the record that is there; {'conflict', id, state} where it has

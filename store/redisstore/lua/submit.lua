@@ -1,38 +1,45 @@
 -- submit makes a job, which is then queued.
 -- KEYS: figures of the queue.
--- ARGV: 1-4 as every script of a queue; 5 id, 6 payload, 7 tenant, 8 lane, 9 priority, 10 attempts
--- allowed, 11 details, 12 most unfinished jobs (0: any number), 13 most bytes of them (0: any), 14 the
--- tenants' running limit for a new queue, 15 1 where the id was sent before or is known to others,
--- 16 how long, in µs, such an id is good for, 17 most unfinished jobs of the tenant (0: any number).
+-- ARGV: 1-4 as every script of a queue; 5 most unfinished jobs (0: any number), 6 most bytes of them (0: any),
+-- 7 the tenants' running limit for a new queue, 8 how long, in µs, an id that others know is good for, 9 most
+-- unfinished jobs of the tenant (0: any number); of each call 1 id, 2 payload, 3 tenant, 4 lane, 5 priority,
+-- 6 attempts allowed, 7 details, 8 1 where the id was sent before or is known to others.
 -- Returns: {'ok'}; {'exists'} and nothing is done; {'revoked'} or {'stale'} where the id must not be
 -- used any more; {'early', time in ms and last 46 bits of an id} where it must sort after that one, which
 -- an import has brought or whose job is gone; {'drained'}; {'full', 1 for the bytes, 2 for the tenant's
 -- share, jobs that ended lately, minutes in which they did}.
 -- Several calls may share a run, see lib/many.lua.
 -- uses: queue tell order job many
-return many(function(ARGV)
-  local id, payload = ARGV[5], ARGV[6]
+local most, bytes, each = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[9])
+local opens = {}
+
+-- open is how many unfinished jobs the tenant has.
+local function open(tenant)
+  opens[tenant] = opens[tenant] or redis.call('ZCARD', T .. 'open:' .. tenant)
+  return opens[tenant]
+end
+
+return many(5, function(own)
+  local id, payload, tenant = own[1], own[2], own[3]
   local found = load()
-  if ARGV[15] == '1' then
+  if own[8] == '1' then
     for _, where in ipairs({ 'unfinished', 'ended' }) do
-      if redis.call('HEXISTS', T .. where, id) == 1 then return { 'exists' } end
+      if record(where, id) then return { 'exists' } end
     end
     if redis.call('EXISTS', T .. 'revoked:' .. id) == 1 then return { 'revoked' } end
-    if idparts(id) * 1000 < now - tonumber(ARGV[16]) then return { 'stale' } end
+    if idparts(id) * 1000 < now - tonumber(ARGV[8]) then return { 'stale' } end
   end
   if not found then
-    fresh(tonumber(ARGV[14]))
-  elseif not follows(idparts(id)) then
+    fresh(tonumber(ARGV[7]))
+  elseif not follows(id) then
     return { 'early', F[F_LAST_TIME], F[F_LAST_REST] }
   end
   if F[F_STATE] == QUEUE_DRAINING then return { 'drained' } end
 
-  local most, bytes = tonumber(ARGV[12]), tonumber(ARGV[13])
   local unfinished = F[F_COUNTS + C_READY] + F[F_COUNTS + C_DELAYED] + F[F_COUNTS + C_RUNNING]
   local deep = most > 0 and unfinished >= most
   local large = bytes > 0 and F[F_BYTES] + #payload > bytes
-  local own = tonumber(ARGV[17])
-  if deep or large or own > 0 and redis.call('ZCARD', T .. 'open:' .. ARGV[7]) >= own then
+  if deep or large or each > 0 and open(tenant) >= each then
     count(N_REJECTED)
     save()
     local ended, minutes = 0, 0
@@ -50,17 +57,17 @@ return many(function(ARGV)
     return { 'full', deep and 0 or large and 1 or 2, ended, minutes }
   end
 
-  redis.call('SET', T .. 'payload:' .. id, payload)
+  later('MSET', '', T .. 'payload:' .. id, payload)
   F[F_PLACE] = math.max(F[F_PLACE] + 1, now)
   F[F_BYTES] = F[F_BYTES] + #payload
-  local tenant = ARGV[7]
   local r = {
-    'q', tenant, ARGV[8], tonumber(ARGV[9]), F[F_PLACE], now, 0, 0, 0, 0, 0, tonumber(ARGV[10]), 0, 0, 0, 0, '',
-    #payload, 1, 1, FIRST_EVENT, now, '', '', {}, {}, ARGV[11], '',
+    'q', tenant, own[4], tonumber(own[5]), F[F_PLACE], now, 0, 0, 0, 0, 0, tonumber(own[6]), 0, 0, 0, 0, '',
+    #payload, 1, 1, FIRST_EVENT, now, '', '', {}, {}, own[7], '',
   }
-  ready(id, r, true)
-  redis.call('ZADD', T .. 'open', 0, id)
-  redis.call('ZADD', T .. 'open:' .. tenant, 0, id)
+  append(id, r)
+  later('ZADD', 'open', '0', id)
+  later('ZADD', 'open:' .. tenant, '0', id)
+  if opens[tenant] then opens[tenant] = opens[tenant] + 1 end
   put(id, r)
   count(N_SUBMITTED)
   save()

@@ -3,6 +3,7 @@
 -- ARGV: 1-4 as every script of a queue, unused; 5 id, 6 process, 7 1 to begin, 0 to end.
 -- Returns: {'ok'}; {'missing'}.
 -- uses: queue tell job
+if not load() then return { 'missing' } end
 local r, where = find(ARGV[5])
 if not r then return { 'missing' } end
 local left = {}

@@ -1,5 +1,6 @@
 // Package redistest starts servers that speak the Redis protocol for tests: Debian's redis-server,
-// alone, as a Cluster, or behind Sentinels, on sockets and ports of the loopback. Each ends with its test.
+// alone, as a Cluster, or behind Sentinels, and its valkey-server, on sockets and ports of the loopback.
+// Each ends with its test.
 package redistest
 
 import (
@@ -9,7 +10,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -17,15 +20,16 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Server is a redis-server.
+// Server is a redis-server, or one like it.
 type Server struct {
 	// URL is where it answers, and Addr the same as host:port where it has a port.
 	URL, Addr string
 
-	dir  string
-	args []string
-	env  []string
-	cmd  *exec.Cmd
+	program []string // empty means redis-server
+	dir     string
+	args    []string
+	env     []string
+	cmd     *exec.Cmd
 }
 
 // durable are the settings of every server: an append-only file, as Optimus wants one.
@@ -46,9 +50,15 @@ func New(dir string, more ...string) *Server {
 // Start starts a server behind a socket.
 func Start(t *testing.T, more ...string) *Server {
 	t.Helper()
+	return start(t, nil, more...)
+}
+
+func start(t *testing.T, program []string, more ...string) *Server {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "redis-") //nolint:usetesting // a socket's path must be short
 	must(t, err)
 	s := New(dir, more...)
+	s.program = program
 	t.Cleanup(func() {
 		s.Kill()
 		must(t, os.RemoveAll(dir))
@@ -60,8 +70,12 @@ func Start(t *testing.T, more ...string) *Server {
 // OnPort starts a server behind a port of the loopback.
 func OnPort(t *testing.T, more ...string) *Server {
 	t.Helper()
-	addr := fmt.Sprintf("127.0.0.1:%d", FreePort(t))
-	_, port, _ := strings.Cut(addr, ":")
+	return onPort(t, fmt.Sprint(FreePort(t)), more...)
+}
+
+func onPort(t *testing.T, port string, more ...string) *Server {
+	t.Helper()
+	addr := "127.0.0.1:" + port
 	args := append([]string{"--port", port, "--bind", "127.0.0.1"}, durable(t.TempDir())...)
 	args = append(args, "--repl-diskless-sync-delay", "0", "--min-replicas-max-lag", "2")
 	s := &Server{URL: "redis://" + addr, Addr: addr, args: append(args, more...)}
@@ -70,14 +84,21 @@ func OnPort(t *testing.T, more ...string) *Server {
 	return s
 }
 
-// FreePort is a port of the loopback that nobody has.
+// ports are those that [FreePort] has given.
+var ports sync.Map //nolint:gochecknoglobals // they are the machine's
+
+// FreePort is a port of the loopback that nobody has, nor was given by it before.
 func FreePort(t *testing.T) int {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	must(t, err)
-	addr, _ := l.Addr().(*net.TCPAddr)
-	must(t, l.Close())
-	return addr.Port
+	for {
+		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+		must(t, err)
+		addr, _ := l.Addr().(*net.TCPAddr)
+		must(t, l.Close())
+		if _, taken := ports.LoadOrStore(addr.Port, true); !taken {
+			return addr.Port
+		}
+	}
 }
 
 // Env adds to the environment of the next start.
@@ -85,11 +106,15 @@ func (s *Server) Env(more ...string) { s.env = append(s.env, more...) }
 
 // Start starts the server, anew where it was killed, and waits until it answers.
 func (s *Server) Start() error {
-	s.cmd = exec.CommandContext(context.Background(), "redis-server", s.args...) //nolint:gosec // tests share it, so it outlives one; its arguments are theirs
+	argv := slices.Concat(s.program, s.args)
+	if len(s.program) == 0 {
+		argv = slices.Concat([]string{"redis-server"}, s.args)
+	}
+	s.cmd = exec.CommandContext(context.Background(), argv[0], argv[1:]...) //nolint:gosec // tests share it, so it outlives one; its arguments are theirs
 	s.cmd.Env = append(os.Environ(), s.env...)
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {
-		return fmt.Errorf("redis-server, of Debian's package of this name: %w", err)
+		return fmt.Errorf("%s, of Debian's package of this name: %w", argv[0], err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -104,7 +129,7 @@ func (s *Server) Start() error {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	return fmt.Errorf("redis-server %q does not answer: %w", s.args, err)
+	return fmt.Errorf("%q does not answer: %w", argv, err)
 }
 
 // Kill ends the server as a crash would; twice is once.
@@ -143,7 +168,10 @@ func (s *Server) client() (*redis.Client, error) {
 // Says tells whether the server's INFO has a text.
 func (s *Server) Says(t *testing.T, text string) bool {
 	t.Helper()
-	info, err := s.Client(t).Info(t.Context(), "everything").Result()
+	c, err := s.client()
+	must(t, err)
+	defer c.Close()
+	info, err := c.Info(t.Context(), "everything").Result()
 	return err == nil && strings.Contains(info, text)
 }
 

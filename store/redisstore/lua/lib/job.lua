@@ -5,7 +5,7 @@ local NAMES = { q = 'queued', d = 'queued', r = 'running', c = 'completed', f = 
 -- find gives a job's record and the hash that holds it.
 local function find(id)
   for _, where in ipairs({ 'unfinished', 'ended' }) do
-    local raw = redis.call('HGET', T .. where, id)
+    local raw = record(where, id)
     if raw then return cmsgpack.unpack(raw), where end
   end
 end
@@ -18,7 +18,7 @@ local function last(r, call) return string.sub(r[R_DONE], 1, #call) == call end
 
 local function mark(r, call) r[R_DONE] = string.sub(call .. r[R_DONE], 1, 4 * #call) end
 
-local function put(id, r) redis.call('HSET', T .. 'unfinished', id, cmsgpack.pack(r)) end
+local function put(id, r) records.unfinished[id] = cmsgpack.pack(r) end
 
 -- trim drops the oldest events until the stream is well within its bounds, so that it need not be
 -- done for each: output and its restarts first, then what is no state, then any.
@@ -68,6 +68,8 @@ local function keep(id, r, line)
   r[R_STATES] = r[R_STATES] .. line .. '\n'
 end
 
+local mostevents, mostbytes = tonumber(ARGV[3]), tonumber(ARGV[4])
+
 -- event appends to the job's stream, within its bounds. The caller saves the record.
 local function event(id, r, kind, data)
   r[R_SEQ] = r[R_SEQ] + 1
@@ -78,8 +80,7 @@ local function event(id, r, kind, data)
     redis.call('RPUSH', T .. 'events:' .. id, line)
   end
   r[R_EVENTS], r[R_EVENT_BYTES] = r[R_EVENTS] + 1, r[R_EVENT_BYTES] + #data
-  local most, bytes = tonumber(ARGV[3]), tonumber(ARGV[4])
-  if r[R_EVENTS] > most or r[R_EVENT_BYTES] > bytes then trim(id, r, most, bytes) end
+  if r[R_EVENTS] > mostevents or r[R_EVENT_BYTES] > mostbytes then trim(id, r, mostevents, mostbytes) end
   if r[R_WATCHERS][1] then watched[id] = r[R_WATCHERS] end
 end
 

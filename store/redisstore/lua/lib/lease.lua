@@ -14,7 +14,7 @@ end
 
 -- leased gives the job of a lease that holds.
 local function leased(id, token)
-  local raw = redis.call('HGET', T .. 'unfinished', id)
+  local raw = record('unfinished', id)
   if not raw then return nil end
   local r = cmsgpack.unpack(raw)
   if r[R_STATE] ~= 'r' or r[R_TOKEN] ~= tonumber(token) or leaseend(r) <= F[F_CLOCK] then return nil end
@@ -29,7 +29,7 @@ local function leave(id, r)
     redis.call('ZREM', T .. 'delayed', id)
     F[F_COUNTS + C_DELAYED] = F[F_COUNTS + C_DELAYED] - 1
   else
-    redis.call('ZREM', T .. 'leases', id)
+    later('ZREM', 'leases', id)
     F[F_COUNTS + C_RUNNING] = F[F_COUNTS + C_RUNNING] - 1
     release(r[R_TENANT])
   end
@@ -47,10 +47,10 @@ end
 local function retain(id, r, report)
   local name, held = ENDS[r[R_STATE]][1], ENDS[r[R_STATE]][2]
   F[F_COUNTS + held] = F[F_COUNTS + held] + 1
-  redis.call('ZADD', T .. name, 0, id)
-  redis.call('ZADD', T .. name .. ':' .. r[R_TENANT], 0, id)
-  redis.call('ZADD', T .. (r[R_STATE] == 'f' and 'kept:failed' or 'kept'), r[R_FINISHED], id)
-  redis.call('SET', T .. 'report:' .. id, report)
+  later('ZADD', name, '0', id)
+  later('ZADD', name .. ':' .. r[R_TENANT], '0', id)
+  later('ZADD', r[R_STATE] == 'f' and 'kept:failed' or 'kept', whole(r[R_FINISHED]), id)
+  later('MSET', '', T .. 'report:' .. id, report)
 end
 
 -- finish gives an unfinished job its report and its last state.
@@ -59,14 +59,13 @@ local function finish(id, r, to, reason, verdict, report)
   if r[R_TOKEN] ~= 0 then endlease(r, reason, false) end
   r[R_STATE], r[R_FINISHED], r[R_VERDICT], r[R_NOT_BEFORE] = to, now, verdict, 0
   F[F_BYTES] = math.max(F[F_BYTES] - r[R_SIZE], 0)
-  redis.call('HDEL', T .. 'unfinished', id)
-  redis.call('ZREM', T .. 'open', id)
-  redis.call('ZREM', T .. 'open:' .. r[R_TENANT], id)
+  later('ZREM', 'open', id)
+  later('ZREM', 'open:' .. r[R_TENANT], id)
   retain(id, r, report)
   count(ENDS[to][3])
   state(id, r, reason)
   local raw = cmsgpack.pack(r)
-  redis.call('HSET', T .. 'ended', id, raw)
+  records.unfinished[id], records.ended[id] = false, raw
   return raw
 end
 

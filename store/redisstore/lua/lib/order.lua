@@ -10,14 +10,37 @@ local function virtual(p)
   return times[p]
 end
 
+-- text is a number's text; few are used again and again.
+local texts = {}
+local function text(n)
+  local t = texts[n]
+  if not t then
+    t = tostring(n)
+    texts[n] = t
+  end
+  return t
+end
+
 local function group(tenant, priority, lane)
-  return #tenant .. ':' .. tenant .. ':' .. string.format('%03d', 100 - priority) .. ':' .. lane
+  return text(#tenant) .. ':' .. tenant .. ':' .. string.format('%03d', 100 - priority) .. ':' .. lane
+end
+
+-- tenantof is whose group it is.
+local tenants = {}
+local function tenantof(g)
+  local tenant = tenants[g]
+  if not tenant then
+    local n, rest = string.match(g, '^(%d+):(.*)$')
+    tenant = string.sub(rest, 1, n)
+    tenants[g] = tenant
+  end
+  return tenant
 end
 
 -- member is what stands in a lane for a group whose head has this place.
 local function member(place, g) return string.format('%016d', place) .. g end
 
-local function score(priority, start) return string.format('%d', (100 - priority) * START_BITS + start) end
+local function score(priority, start) return (100 - priority) * START_BITS + start end
 
 -- share is what a tenant has of the queue: how many of its jobs run, if there is a limit, and at which virtual time, by
 -- priority, its last claimed job ends.
@@ -40,9 +63,9 @@ local function saveshares()
         if finish <= virtual(p) then sh[2][p] = nil end
       end
       if sh[1] == 0 and next(sh[2]) == nil then
-        redis.call('HDEL', T .. 'shares', tenant)
+        later('HDEL', 'shares', tenant)
       else
-        redis.call('HSET', T .. 'shares', tenant, cmsgpack.pack({ sh[1], sh[2] }))
+        later('HSET', 'shares', tenant, cmsgpack.pack({ sh[1], sh[2] }))
       end
     end
   end
@@ -52,7 +75,7 @@ local function atlimit(sh) return F[F_LIMIT] > 0 and sh[1] >= F[F_LIMIT] end
 
 -- start is the virtual start of a job of the tenant that becomes a head now.
 local function start(sh, priority)
-  local p = tostring(priority)
+  local p = text(priority)
   return math.max(virtual(p), sh[2][p] or 0)
 end
 
@@ -60,10 +83,10 @@ end
 local function head_of(g, tenant, priority, lane, place)
   local sh = share(tenant)
   if atlimit(sh) then
-    redis.call('ZADD', T .. 'parked', 0, g)
+    redis.call('ZADD', T .. 'parked', '0', g)
     return false
   end
-  redis.call('ZADD', T .. 'lane:' .. lane, score(priority, start(sh, priority)), member(place, g))
+  redis.call('ZADD', T .. 'lane:' .. lane, whole(score(priority, start(sh, priority))), member(place, g))
   return true
 end
 
@@ -73,19 +96,24 @@ local function promote(g, tenant, priority, lane)
   return place and head_of(g, tenant, priority, lane, place) or false
 end
 
--- ready puts a job into its lane. last: its place is behind all others.
-local function ready(id, r, last)
+-- enter notes that a job is ready.
+local function enter(r)
   r[R_STATE], r[R_SINCE] = 'q', now
   F[F_COUNTS + C_READY] = F[F_COUNTS + C_READY] + 1
+  if F[F_LIMIT] == 0 or not atlimit(share(r[R_TENANT])) then wake(r[R_LANE]) end
+end
+
+-- ready puts a job into its lane.
+local function ready(id, r)
+  enter(r)
   local tenant, priority, lane, place = r[R_TENANT], r[R_PRIORITY], r[R_LANE], r[R_PLACE]
   local g = group(tenant, priority, lane)
   local key = T .. 'group:' .. g
-  local first = not last and redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]
-  redis.call('ZADD', key, place, id)
-  if F[F_LIMIT] == 0 or not atlimit(share(tenant)) then wake(lane) end
-  if last and redis.call('ZCARD', key) == 1 or not last and not first then
+  local first = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]
+  redis.call('ZADD', key, whole(place), id)
+  if not first then
     head_of(g, tenant, priority, lane, place)
-  elseif not last and place < tonumber(first) then
+  elseif place < tonumber(first) then
     -- Older than the group's head: it takes its place.
     local old, heads = member(first, g), T .. 'lane:' .. lane
     local at = redis.call('ZSCORE', heads, old)
@@ -94,6 +122,20 @@ local function ready(id, r, last)
       redis.call('ZADD', heads, at, member(place, g))
     end
   end
+end
+
+-- append is ready for a new job, whose place is behind all others. sizes are those of the groups that the run has
+-- appended to.
+local sizes = {}
+local function append(id, r)
+  enter(r)
+  local tenant, priority, lane, place = r[R_TENANT], r[R_PRIORITY], r[R_LANE], r[R_PLACE]
+  local g = group(tenant, priority, lane)
+  local key = 'group:' .. g
+  local size = sizes[g] or redis.call('ZCARD', T .. key)
+  sizes[g] = size + 1
+  later('ZADD', key, whole(place), id)
+  if size == 0 then head_of(g, tenant, priority, lane, place) end
 end
 
 -- unready takes a job out of its lane.
@@ -131,11 +173,11 @@ end
 
 -- serve notes that a job of the tenant, which was a head with this start, is claimed.
 local function serve(r, at)
-  local p, sh = tostring(r[R_PRIORITY]), share(r[R_TENANT])
+  local p, sh = text(r[R_PRIORITY]), share(r[R_TENANT])
   sh[1], sh.changed = F[F_LIMIT] > 0 and sh[1] + 1 or 0, true
   sh[2][p] = math.max(at, sh[2][p] or 0) + 1
   if at > virtual(p) then
     times[p] = at
-    redis.call('HSET', T .. 'virtual', p, at)
+    later('HSET', 'virtual', p, whole(at))
   end
 end

@@ -2,6 +2,9 @@
 -- the caller last heard from this queue, 0 for never; ARGV[3] and ARGV[4] bound a job's events, in
 -- number and in bytes.
 local T = string.sub(KEYS[1], 1, -8)
+-- While a Cluster moves the queue's slot, a key that is not there ends a script wherever it stands. One that
+-- never is ends it here, before it has changed anything, and it is sent again.
+redis.call('EXISTS', T .. 'nothing')
 local now = tonumber(ARGV[1])
 if not now then
   local t = redis.call('TIME')
@@ -27,13 +30,19 @@ local function tick()
   end
 end
 
--- load reads the figures, once; false where the queue holds nothing yet.
+-- least is the least schema that a script of the queue must know: the first number behind figures.
+local function least(f) return #f[#f] >= 8 and struct.unpack('>d', f[#f]) or 0 end
+
+-- load reads the figures, once; false where the queue holds nothing yet. It fails where the queue needs
+-- scripts of a newer version: no transition may go on.
 local function load()
   if F then return true end
   local raw = redis.call('GET', KEYS[1])
   if not raw then return false end
-  F = { struct.unpack(FIGURES_FORMAT, raw) }
-  F[#F] = string.sub(raw, F[#F]) -- what a newer version has put behind them
+  local f = { struct.unpack(FIGURES_FORMAT, raw) }
+  f[#f] = string.sub(raw, f[#f]) -- what a newer version has put behind them
+  if least(f) > SCHEMA_KNOWN then error({ err = 'SCHEMA ' .. string.format('%d', least(f)) }) end
+  F = f
   tick()
   return true
 end
@@ -51,16 +60,19 @@ local function idparts(id)
 end
 
 -- follows tells whether an id sorts after all those that imports have brought, and those of jobs that are
--- gone.
-local function follows(at, rest)
-  return at > F[F_LAST_TIME] or at == F[F_LAST_TIME] and rest > F[F_LAST_REST]
+-- gone. Most are of a later time, which their text tells.
+local function follows(id)
+  local last = string.format('%08x-%04x', F[F_LAST_TIME] / 65536, F[F_LAST_TIME] % 65536)
+  local begins = string.sub(id, 1, #last)
+  if begins ~= last then return begins > last end
+  local _, rest = idparts(id)
+  return rest > F[F_LAST_REST]
 end
 
 -- outdate has later ids sort after this one, and tells whether they would not have.
 local function outdate(id)
-  local at, rest = idparts(id)
-  if not follows(at, rest) then return false end
-  F[F_LAST_TIME], F[F_LAST_REST] = at, rest
+  if not follows(id) then return false end
+  F[F_LAST_TIME], F[F_LAST_REST] = idparts(id)
   return true
 end
 
@@ -90,8 +102,55 @@ end
 -- unlock has a full server take what follows: it refuses only a script's first write.
 local function unlock() redis.call('HDEL', T .. 'minutes', '-') end
 
+-- whole is a whole number as text, which the server takes quicker than a number.
+local function whole(n) return string.format('%d', n) end
+
+-- later has a command of a key run when all is done, once with the arguments of all that asked for it; the key is
+-- empty for a command of several. In a run nothing comes back to a key from which it was taken.
+local gathered = {}
+local function later(command, key, a, b)
+  local keys = gathered[command]
+  if not keys then
+    keys = {}
+    gathered[command] = keys
+  end
+  local g = keys[key]
+  if not g or #g > MAX_ARGUMENTS then
+    g = key == '' and { command } or { command, T .. key }
+    keys[key], gathered[#gathered + 1] = g, g
+  end
+  local n = #g
+  g[n + 1], g[n + 2] = a, b or nil
+end
+
+-- records are those that have changed, by hash and id, false where one was taken out.
+local records = { unfinished = {}, ended = {} }
+
+-- read are records of unfinished jobs that were read ahead.
+local read = {}
+
+-- record gives a job's record in a hash, false where it is not there.
+local function record(where, id)
+  local raw = records[where][id]
+  if raw == nil and where == 'unfinished' then raw = read[id] end
+  if raw == nil then raw = redis.call('HGET', T .. where, id) end
+  return raw
+end
+
+-- settle writes what was gathered.
+local function settle()
+  for where, changed in pairs(records) do
+    for id, raw in pairs(changed) do later(raw and 'HSET' or 'HDEL', where, id, raw) end
+    records[where] = {}
+  end
+  read = {}
+  for i = 1, #gathered do redis.call(unpack(gathered[i])) end
+  gathered = {}
+end
+
 -- write keeps the figures.
 local function write()
+  settle()
   local m = math.floor(now / 60000000)
   if m ~= F[F_MINUTE] then turn(m) end
   for which, n in pairs(counted) do

@@ -22,6 +22,7 @@ local function retry(id, r, reason, uncounted, verdict, report, due)
   if r[R_CANCEL] == 1 then return finish(id, r, 'x', reason, 'cancelled', CANCELLED_REPORT) end
   if not uncounted and r[R_COUNTED] >= r[R_MAX_ATTEMPTS] then return finish(id, r, 'f', reason, verdict, report) end
   leave(id, r)
+  settle()
   endlease(r, reason, uncounted)
   if uncounted then
     ready(id, r)

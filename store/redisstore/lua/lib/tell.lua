@@ -1,42 +1,56 @@
 -- Wake-ups. What they tell is only "look": processes hear them on a channel of their own.
-local lanes = {}
+local roused = {}
 local watched = {}
 
 -- wake lets one worker that waits for the lane look.
-local function wake(lane) lanes[#lanes + 1] = lane end
+local function wake(lane) roused[lane] = (roused[lane] or 0) + 1 end
 
-local function tell(process, text)
-  local prefix = string.match(KEYS[1], '^{(.*):%d+}:')
-  redis.call('PUBLISH', prefix .. ':process:' .. process, text)
+local prefix, number = string.match(KEYS[1], '^{(.*):(%d+)}:')
+
+local function tell(process, text) redis.call('PUBLISH', prefix .. ':process:' .. process, text) end
+
+-- waiters gives up to n processes that wait for a lane and are still there, the one that was told longest ago first.
+-- It gives the time too.
+local function waiters(key, n)
+  local found, whole, at = {}, false, nil
+  while #found < n and not whole do
+    local some = redis.call('ZRANGE', key, #found, n - 1)
+    if not some[1] then break end
+    if not at then
+      local t = redis.call('TIME')
+      at = t[1] * 1000000 + t[2]
+    end
+    whole = #some < n - #found
+    local ends = redis.call('ZMSCORE', T .. 'processes', unpack(some))
+    for i, process in ipairs(some) do
+      if ends[i] and tonumber(ends[i]) > at then
+        found[#found + 1] = process
+      else
+        redis.call('ZREM', key, process)
+        redis.call('ZREM', T .. 'processes', process)
+      end
+    end
+  end
+  return found, at
 end
 
--- rouse tells one process, which has waited longest of those that wait for the lane. hops bounds how
--- often they may pass it on; nil for as often as there are others.
-local function rouse(lane, hops)
+-- rouse tells processes that wait for the lane, n times, each in its turn. hops bounds how often they may pass it on;
+-- nil for as often as there are others.
+local function rouse(lane, n, hops)
   local key = T .. 'waiting:' .. lane
-  local process = redis.call('ZRANGE', key, 0, 0)[1]
-  if not process then return end
-  local t = redis.call('TIME')
-  local at = t[1] * 1000000 + t[2]
-  hops = hops or redis.call('ZCARD', key) - 1
-  while process do
-    local ends = redis.call('ZSCORE', T .. 'processes', process)
-    if ends and tonumber(ends) > at then
-      redis.call('ZADD', key, at, process)
-      local number = string.match(KEYS[1], ':(%d+)}:[^:]*$')
-      tell(process, 'wake ' .. number .. ' ' .. hops .. ' ' .. lane)
-      return
-    end
-    redis.call('ZREM', key, process)
-    redis.call('ZREM', T .. 'processes', process)
-    process = redis.call('ZRANGE', key, 0, 0)[1]
-  end
+  local found, at = waiters(key, math.min(n, MAX_ARGUMENTS))
+  if not found[1] then return end
+  local told = {}
+  for i, process in ipairs(found) do told[2 * i - 1], told[2 * i] = string.format('%d', at), process end
+  redis.call('ZADD', key, unpack(told))
+  local text = 'wake ' .. number .. ' ' .. (hops or redis.call('ZCARD', key) - 1) .. ' ' .. lane
+  for i = 0, n - 1 do tell(found[i % #found + 1], text) end
 end
 
 -- flush sends what has gathered.
 local function flush()
-  if #lanes > 0 and F[F_STATE] ~= QUEUE_PAUSED then
-    for _, lane in ipairs(lanes) do rouse(lane) end
+  if F[F_STATE] ~= QUEUE_PAUSED then
+    for lane, n in pairs(roused) do rouse(lane, n) end
   end
   for id, processes in pairs(watched) do
     for _, process in ipairs(processes) do tell(process, 'event ' .. id) end
