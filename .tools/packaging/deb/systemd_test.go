@@ -128,6 +128,17 @@ func underSystemd(t *testing.T, m machine, file string) {
 	m.ready(python)
 	m.judges()
 
+	m.write(settings, strings.Replace(m.read(settings), "\n#max_tests = 1000\n", "\nmax_tests = 7\n", 1))
+	process := m.property("MainPID")
+	m.run("systemctl", "reload", "optimus")
+	m.until("the settings are read anew", func() bool {
+		out, err := m.try("journalctl", "-u", "optimus", "--no-pager", "-o", "cat")
+		return err == nil && strings.Contains(out, "the configuration was read anew")
+	})
+	if now := m.property("MainPID"); now != process {
+		t.Errorf("a reload made process %s of %s", now, process)
+	}
+
 	killed := m.property("MainPID")
 	m.run("systemctl", "kill", "--signal=KILL", "--kill-whom=main", "optimus")
 	m.until("it is started again", func() bool { now := m.property("MainPID"); return now != "0" && now != killed })
