@@ -21,7 +21,7 @@ SEED ?=
 # Packages under test, such as PKG=./store/...
 PKG ?= ./...
 
-.PHONY: help build image deb setup images demo picture test test-cgroup2 test-cgroup2-quick test-machine test-gvisor test-packaging test-manifests test-deb lint lint-rules fmt generate notices bench bench-queues bench-losses fuzz soak cover clean
+.PHONY: help build image deb setup images demo picture test test-cgroup2 test-cgroup2-quick test-machine test-kube test-gvisor test-packaging test-manifests test-deb lint lint-rules fmt generate notices bench bench-queues bench-losses fuzz soak cover clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +77,15 @@ test-cgroup2-quick: images ## judge examples under cgroup v2, in a virtual machi
 test-machine: images ## in a virtual machine, test what changes a whole machine, such as its clock
 	@go test -c -tags machine -o dist/machine.test ./modes
 	@cd modes && ../deploy/cgroup2/vm.sh env OPTIMUS_TEST_BINARY="$$PWD/../optimus" ../dist/machine.test -test.v -test.run '^TestClock$$'
+
+test-kube: images ## apply the default manifests to a Kubernetes with KEDA on this machine, and scale, kill, update and drain (cold: a quarter of an hour more)
+	@deploy/setup.sh "etcd=etcd-server=keeps a Kubernetes" "/usr/lib/cni/bridge=containernetworking-plugins=gives its pods a network" \
+	  "iptables=iptables=gives its services addresses" "conntrack=conntrack=the same" "ip=iproute2=the same"
+	@$(MAKE) image
+	@go test -c -tags kube -o dist/kube.test ./modes
+	@cluster="go -C .tools/cluster run ."; trap "$$cluster down" EXIT; $$cluster up; $$cluster load "$$PWD/dist/optimus-image.tar"; \
+	 $$cluster node "$$PWD/optimus" admin images build python java cpp; \
+	 $$cluster exec env -C "$$PWD/modes" ../dist/kube.test -test.v -test.timeout 60m -test.run '^TestKubernetes$$'
 
 test-gvisor: setup ## hold runs on containerd 2, in runc and in gVisor, to the runner's suite
 	@bin=$$(deploy/runtimes.sh); export PATH="$$bin:$$PATH"; \
