@@ -53,6 +53,8 @@ type node struct {
 	storeDir string
 
 	life lifecycle
+	// reloads gets a value when the configuration is to be read again.
+	reloads <-chan os.Signal
 	// rewarm gets a value when the languages may be others.
 	rewarm chan struct{}
 	// ready is what the probes are told.
