@@ -118,7 +118,12 @@ func (s *Store) send(ctx context.Context, c *call, before bool) (any, error) {
 		s.closing.RUnlock()
 		return nil, redis.ErrClosed
 	}
-	s.calls <- try // the pipes drain it until Close has the lock
+	select {
+	case s.calls <- try: // the pipes drain it until Close has the lock
+	case <-ctx.Done(): // they wait for a server that does not answer
+		s.closing.RUnlock()
+		return nil, ctx.Err()
+	}
 	s.closing.RUnlock()
 	select {
 	case <-try.done:

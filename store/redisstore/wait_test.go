@@ -37,3 +37,36 @@ func TestAWaitCanBeGivenUp(t *testing.T) {
 	}
 	srv.Signal(t, syscall.SIGCONT)
 }
+
+// TestACallInACrowdCanBeGivenUp: while the server is frozen, calls for which there is no room any more among those that
+// wait to be sent return once they are given up, too.
+func TestACallInACrowdCanBeGivenUp(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t)
+	s := openTest(t, Options{URL: srv.URL, Timeout: time.Hour, RetryFor: time.Hour}, store.Options{})
+	submitTest(t, s, store.NewJob{})
+	srv.Signal(t, syscall.SIGSTOP)
+	ctx, cancel := context.WithCancel(t.Context())
+	const crowd = (pipes + 2) * maxBatch
+	ended := make(chan error, crowd)
+	for range crowd {
+		go func() {
+			_, _, err := s.Submit(ctx, store.NewJob{Queue: "q"})
+			ended <- err
+		}()
+	}
+	eventually(t, "no room is left", func() bool { return len(s.calls) == cap(s.calls) })
+	cancel()
+	for range crowd {
+		select {
+		case err := <-ended:
+			if !errors.Is(err, context.Canceled) {
+				t.Fatalf("one gives %v", err)
+			}
+		case <-time.After(time.Minute):
+			srv.Signal(t, syscall.SIGCONT)
+			t.Fatal("some never return")
+		}
+	}
+	srv.Signal(t, syscall.SIGCONT)
+}
