@@ -88,6 +88,9 @@ func open(ctx context.Context, ro Options, o store.Options, steps []migration) (
 		queues:     queues{names: map[uint16]string{}, numbers: map[string]uint16{}},
 		registered: registered{turn: make(chan struct{}, 1), lanes: map[string]bool{}}, listening: make(chan struct{}),
 	}
+	if ro.Cluster {
+		s.process += clusterMark
+	}
 	for range pipes {
 		s.piped.Go(func() { s.pipe(context.WithoutCancel(own)) }) // they answer all who ask before the end
 	}

@@ -70,3 +70,31 @@ func TestACallInACrowdCanBeGivenUp(t *testing.T) {
 	}
 	srv.Signal(t, syscall.SIGCONT)
 }
+
+// TestAProcessThatWasKilledIsNotTold: it is registered still, but what it does not hear another one is told.
+func TestAProcessThatWasKilledIsNotTold(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, Options{URL: commonServer(t).URL, Prefix: newPrefix()}, store.Options{})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	q, err := s.queueFor(ctx, "q")
+	must(t, err)
+	for _, name := range []string{"killed", "killed too"} {
+		c := s.queueCall("wait", q, -1, name, registeredFor.Microseconds(), laneText(anyLane))
+		_, err := s.run(ctx, "wait", c)
+		must(t, err)
+	}
+	woken, err := s.Wake(ctx, []store.Lane{anyLane})
+	must(t, err)
+	for range 3 {
+		submitTest(t, s, store.NewJob{})
+		select {
+		case <-woken:
+		case <-time.After(20 * time.Second):
+			t.Fatal("nobody is told of a job")
+		}
+	}
+	if n := s.client.ZCard(ctx, s.keys.queue(q)+"processes").Val(); n != 1 {
+		t.Errorf("%d processes are registered, one is there", n)
+	}
+}
