@@ -79,7 +79,7 @@ func TestAProcessThatWasKilledIsNotTold(t *testing.T) {
 	defer cancel()
 	q, err := s.queueFor(ctx, "q")
 	must(t, err)
-	for _, name := range []string{"killed", "killed too"} {
+	for _, name := range []string{"killed", "killed too", "a third"} {
 		c := s.queueCall("wait", q, -1, name, registeredFor.Microseconds(), laneText(anyLane))
 		_, err := s.run(ctx, "wait", c)
 		must(t, err)

@@ -41,8 +41,8 @@ local function waiters(key, n)
 end
 
 -- rouse tells processes that wait for the lane, n times, each in its turn. hops bounds how often they may pass it on;
--- nil for as often as there are others.
-local function rouse(lane, n, hops)
+-- nil for as often as there are others. tries bounds how often others are told in place of those that were killed.
+local function rouse(lane, n, hops, tries)
   local key = T .. 'waiting:' .. lane
   local found, at = waiters(key, math.min(n, MAX_ARGUMENTS))
   if not found[1] then return end
@@ -57,7 +57,8 @@ local function rouse(lane, n, hops)
   end
   -- Whoever was killed is gone before its time is over, and another is told in its place.
   for process in pairs(gone) do drop(key, process) end
-  if unheard > 0 then rouse(lane, unheard, hops) end
+  tries = tries or 3
+  if unheard > 0 and tries > 0 then rouse(lane, unheard, hops, tries - 1) end
 end
 
 -- flush sends what has gathered.
