@@ -55,7 +55,7 @@ func TestACallInACrowdCanBeGivenUp(t *testing.T) {
 			ended <- err
 		}()
 	}
-	eventually(t, "no room is left", func() bool { return len(s.calls) == cap(s.calls) })
+	eventually(t, "no room is left", func() bool { return len(s.calls[""]) == maxBatch })
 	cancel()
 	for range crowd {
 		select {
