@@ -123,7 +123,7 @@ func (s *Store) send(ctx context.Context, c *call, before bool) (any, error) {
 		return nil, redis.ErrClosed
 	}
 	select {
-	case s.callsTo(node) <- try: // the pipes drain it until Close has the lock
+	case s.callsTo(node) <- try: //nolint:contextcheck // the pipes last as long as the store; they drain it until Close has the lock
 	case <-ctx.Done(): // they wait for a server that does not answer
 		s.closing.RUnlock()
 		return nil, ctx.Err()
