@@ -44,6 +44,7 @@ type Store struct {
 	queues queues
 	ids    ids
 	unsure unsure
+	given  given
 	turns  turns
 
 	// refusal says why the store may not be used any more.
@@ -86,7 +87,7 @@ func open(ctx context.Context, ro Options, o store.Options, steps []migration) (
 		o: o.WithDefaults(), ro: ro, client: client, keys: newKeys(ro.Prefix), scripts: all, steps: steps,
 		process: hex.EncodeToString(name), calls: map[string]chan *sent{}, stop: stop, done: make(chan struct{}),
 		after: own, clock: clock{heard: map[uint16]time.Time{}}, ids: ids{last: map[uint16]store.ID{}},
-		unsure: unsure{calls: map[store.Lease]string{}}, waits: wake.New[string, wakeup](), refusal: refusal{told: make(chan struct{})}, turns: turns{at: map[uint16]uint64{}},
+		unsure: unsure{calls: map[store.Lease]string{}}, given: given{tokens: map[claimant]uint64{}}, waits: wake.New[string, wakeup](), refusal: refusal{told: make(chan struct{})}, turns: turns{at: map[uint16]uint64{}},
 		queues:     queues{names: map[uint16]string{}, numbers: map[string]uint16{}},
 		registered: registered{turn: make(chan struct{}, 1), lanes: map[string]bool{}}, listening: make(chan struct{}),
 	}
