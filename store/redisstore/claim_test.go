@@ -15,7 +15,7 @@ func TestAClaimWhoseAnswerIsLost(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Start(t)
 	p := startProxy(t, srv)
-	s := openTest(t, Options{URL: p.url, RetryFor: time.Millisecond}, store.Options{})
+	s := openTest(t, Options{URL: p.url, RetryFor: time.Second}, store.Options{})
 	job := submitTest(t, s, store.NewJob{})
 	s.behinds.Wait()
 	p.loseAnswer()
