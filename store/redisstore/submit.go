@@ -103,9 +103,10 @@ func (s *Store) Submit(ctx context.Context, n store.NewJob) (job store.Job, repl
 		if err != nil {
 			return store.Job{}, false, err
 		}
-		if what != early {
+		if what != early && what != stale {
 			return s.newJob(id, n), false, nil
 		}
+		// Its job is not there: a later id, or one of the time to which the server's clock was set, makes it.
 	}
 }
 
