@@ -136,7 +136,8 @@ func compareMetrics(t *testing.T, shown string) {
 			want = append(want, row[1])
 		}
 	}
-	want = append(want, "optimus_jobs_completed_total", "optimus_job_verdicts_total", "optimus_job_execution_time_ms")
+	want = append(want, "optimus_jobs_completed_total", "optimus_job_verdicts_total", "optimus_job_execution_time_ms",
+		"optimus_store_duration_seconds")
 	var got []string
 	for _, line := range regexp.MustCompile(`(?m)^# TYPE (optimus_\w+)`).FindAllStringSubmatch(shown, -1) {
 		got = append(got, line[1])

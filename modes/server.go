@@ -41,7 +41,7 @@ func (s *server) begin(ctx context.Context) error {
 		return err
 	}
 	metrics := web.NewMetrics()
-	st, err := s.openStore(ctx, true, metrics.JobEnded)
+	st, err := s.openStore(ctx, true, metrics)
 	if err != nil {
 		return err
 	}

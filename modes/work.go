@@ -63,7 +63,7 @@ func (w *workNode) begin(ctx context.Context) error {
 		return err
 	}
 	metrics := web.NewMetrics()
-	st, err := w.openStore(ctx, false, metrics.JobEnded)
+	st, err := w.openStore(ctx, false, metrics)
 	if err != nil {
 		return err
 	}
