@@ -62,6 +62,10 @@ func (w *workNode) begin(ctx context.Context) error {
 	if err := makeDataFolder(w.config); err != nil {
 		return err
 	}
+	traces, err := w.startTracing(ctx)
+	if err != nil {
+		return err
+	}
 	metrics := web.NewMetrics()
 	st, err := w.openStore(ctx, false, metrics)
 	if err != nil {
@@ -74,7 +78,7 @@ func (w *workNode) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.startWorker(ctx, st, engine, metrics)
+	w.startWorker(ctx, st, engine, metrics, traces)
 	w.followReloads(ctx, func(next config.Config, stated config.Catalogue) error {
 		engine.languages.Set(stated)
 		return nil
