@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"optimus/web"
 )
 
@@ -50,11 +52,26 @@ func (n *node) startMonitoring(ctx context.Context, st web.Pinger, metrics *web.
 	probes := web.Probes{
 		Store: st, Metrics: metrics, Now: time.Now, Started: time.Now(), Version: n.process.Version, Ready: n.ready.is,
 	}
+	metrics.Register(n.readyMetric(st))
 	c := n.config.Monitoring
 	if err := n.serveBeside(ctx, "monitoring", c.Listen, "monitoring.listen, --monitoring", probes.Handler); err != nil {
 		return err
 	}
 	return n.serveBeside(ctx, "pprof", c.Pprof, "monitoring.pprof", profiler)
+}
+
+// readyMetric shows what /ready would answer.
+func (n *node) readyMetric(st web.Pinger) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "optimus_ready", Help: "1 where this process may get traffic or jobs, as /ready says.",
+	}, func() float64 {
+		ctx, cancel := context.WithTimeout(context.Background(), web.DefaultTimeouts().Store)
+		defer cancel()
+		if errors.Join(n.ready.is(ctx), st.Ping(ctx)) != nil {
+			return 0
+		}
+		return 1
+	})
 }
 
 // serveBeside serves what a handler answers on an address of its own; nothing without one.

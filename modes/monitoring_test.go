@@ -137,7 +137,7 @@ func compareMetrics(t *testing.T, shown string) {
 		}
 	}
 	want = append(want, "optimus_jobs_completed_total", "optimus_job_verdicts_total", "optimus_job_execution_time_ms",
-		"optimus_store_duration_seconds")
+		"optimus_ready", "optimus_store_duration_seconds")
 	var got []string
 	for _, line := range regexp.MustCompile(`(?m)^# TYPE (optimus_\w+)`).FindAllStringSubmatch(shown, -1) {
 		got = append(got, line[1])
