@@ -54,7 +54,7 @@ func shownMetrics(text string) map[string]described {
 func TestMetricsOfTheDocumentation(t *testing.T) {
 	t.Parallel()
 	ts := newTestServer(t, testConfig(t))
-	ts.server.open = withCatalogue(ts.open, compiledScript(t, &ts.server.config))
+	ts.server.open = withCatalogue(ts.open, compiledScript(t, &ts.config))
 	if err := ts.start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -52,7 +52,7 @@ func (n *node) startMonitoring(ctx context.Context, st web.Pinger, metrics *web.
 	probes := web.Probes{
 		Store: st, Metrics: metrics, Now: time.Now, Started: time.Now(), Version: n.process.Version, Ready: n.ready.is,
 	}
-	metrics.Register(n.readyMetric(st))
+	metrics.Register(n.readyMetric(st)) //nolint:contextcheck // a scrape gives its own time, see there
 	c := n.config.Monitoring
 	if err := n.serveBeside(ctx, "monitoring", c.Listen, "monitoring.listen, --monitoring", probes.Handler); err != nil {
 		return err
@@ -60,7 +60,7 @@ func (n *node) startMonitoring(ctx context.Context, st web.Pinger, metrics *web.
 	return n.serveBeside(ctx, "pprof", c.Pprof, "monitoring.pprof", profiler)
 }
 
-// readyMetric shows what /ready would answer.
+// readyMetric shows what /ready would answer, which a scrape waits for as long as a probe would.
 func (n *node) readyMetric(st web.Pinger) prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "optimus_ready", Help: "1 where this process may get traffic or jobs, as /ready says.",

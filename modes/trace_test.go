@@ -216,7 +216,7 @@ func TestTraceOfServe(t *testing.T) {
 	seen, cfg := collectSpans(t), testConfig(t)
 	cfg.Monitoring.OTLPEndpoint = seen.url + "/"
 	ts := newTestServer(t, cfg)
-	ts.server.open = withCatalogue(ts.open, compiledScript(t, &ts.server.config))
+	ts.server.open = withCatalogue(ts.open, compiledScript(t, &ts.config))
 	if err := ts.start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -381,4 +381,3 @@ func TestNoTraces(t *testing.T) {
 		t.Error("the store is wrapped")
 	}
 }
-

@@ -86,7 +86,7 @@ func callWithZeros(ctx context.Context, method reflect.Value) error {
 		}
 	}
 	results := method.Call(args)
-	err, _ := results[len(results)-1].Interface().(error)
+	err, _ := reflect.TypeAssert[error](results[len(results)-1])
 	return err
 }
 
