@@ -35,6 +35,9 @@ func stopTime(cfg config.Config) time.Duration {
 		cfg.Worker.Grace + handBack + stopMargin,
 		stopSweep, closeRunner, closeIndex, closeDaemon, closeStore,
 	}
+	if cfg.Monitoring.OTLPEndpoint != "" {
+		parts = append(parts, stopTracing+stopMargin)
+	}
 	var all time.Duration
 	for _, part := range parts {
 		all += part

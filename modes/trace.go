@@ -47,7 +47,14 @@ func (n *node) startTracing(ctx context.Context) (*tracer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("trace to %s (monitoring.otlp_endpoint, from %s): %w", c.OTLPEndpoint, n.config.Origin("monitoring.otlp_endpoint"), err)
 	}
-	n.life.onStop("traces", stopTracing, t.provider.Shutdown)
+	n.life.onStop("traces", stopTracing+stopMargin, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, stopTracing)
+		defer cancel()
+		if err := t.provider.Shutdown(ctx); err != nil {
+			n.log.Warn().Err(err).Msg("the last traces could not be sent")
+		}
+		return nil
+	})
 	n.log.Info().Str("endpoint", c.OTLPEndpoint).Float64("share", c.TraceShare).Msg("jobs are traced")
 	return t, nil
 }

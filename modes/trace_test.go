@@ -2,6 +2,7 @@ package modes
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -40,7 +41,7 @@ type spans struct {
 	url     string
 	mu      sync.Mutex
 	all     []seenSpan
-	refuses bool
+	refuses int // the status that it answers instead of taking spans; 0 is none
 }
 
 func collectSpans(t *testing.T) *spans {
@@ -54,8 +55,8 @@ func collectSpans(t *testing.T) *spans {
 		if err == nil {
 			err = proto.Unmarshal(raw, &request)
 		}
-		if err != nil || s.refuses || r.URL.Path != "/v1/traces" {
-			http.Error(w, fmt.Sprint(err), http.StatusBadRequest)
+		if err != nil || s.refuses != 0 || r.URL.Path != "/v1/traces" {
+			http.Error(w, fmt.Sprint(err), cmp.Or(s.refuses, http.StatusBadRequest))
 			return
 		}
 		s.add(&request)
@@ -152,10 +153,11 @@ func withCatalogue(open engineOpener, stated config.Catalogue) engineOpener {
 const (
 	clientTrace = "0af7651916cd43dd8448eb211c80319c"
 	clientSpan  = "b7ad6b7169203331"
+	clientPlace = "00-" + clientTrace + "-" + clientSpan
 )
 
-// submitTraced submits a job of two tests within the client's trace, and waits for its end.
-func submitTraced(t *testing.T, address string) web.Job {
+// submitTraced submits a job of two tests with a header traceparent, and waits for its end.
+func submitTraced(t *testing.T, address, traceparent string) web.Job {
 	t.Helper()
 	body := `{"language": "script", "source_code": "print 1", "tests": [{"id": "one", "expected_output": "1"}, {"id": "two", "expected_output": "2"}]}`
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+address+"/v1/jobs?wait=60s", strings.NewReader(body))
@@ -163,7 +165,7 @@ func submitTraced(t *testing.T, address string) web.Job {
 		t.Fatal(err)
 	}
 	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set(traceHeader, "00-"+clientTrace+"-"+clientSpan+"-01")
+	r.Header.Set(traceHeader, traceparent)
 	a, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -220,7 +222,7 @@ func TestTraceOfServe(t *testing.T) {
 	if err := ts.start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	job := submitTraced(t, ts.address)
+	job := submitTraced(t, ts.address, clientPlace+"-01")
 	if err := ts.stop(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -243,7 +245,7 @@ func TestTraceOverRedis(t *testing.T) {
 	defer stop()
 	ended := make(chan error, 1)
 	go func() { ended <- w.run(ctx, w.begin) }()
-	job := submitTraced(t, ts.address)
+	job := submitTraced(t, ts.address, clientPlace+"-01")
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)
@@ -333,7 +335,7 @@ func TestShareOfTraces(t *testing.T) {
 func TestTracesThatCannotBeSent(t *testing.T) {
 	t.Parallel()
 	seen, cfg := collectSpans(t), testConfig(t)
-	seen.refuses = true
+	seen.refuses = http.StatusBadRequest
 	cfg.Monitoring.OTLPEndpoint = seen.url
 	var log bytes.Buffer
 	traces, err := newTracer(t.Context(), cfg.Monitoring, "test", "here", zerolog.New(&log))
@@ -351,7 +353,7 @@ func TestTracesThatCannotBeSent(t *testing.T) {
 	send()
 	send()
 	seen.mu.Lock()
-	seen.refuses = false
+	seen.refuses = 0
 	seen.mu.Unlock()
 	send()
 	if text := log.String(); strings.Count(text, "trying on") != 1 || strings.Count(text, "sent again") != 1 {
@@ -362,6 +364,48 @@ func TestTracesThatCannotBeSent(t *testing.T) {
 	}
 	if len(seen.all) != 1 {
 		t.Errorf("%d spans came", len(seen.all))
+	}
+}
+
+// A client says of its trace whether it is recorded; what is no trace is none, and its job begins one.
+func TestTracesOfClients(t *testing.T) {
+	t.Parallel()
+	for header, want := range map[string]int{
+		clientPlace + "-01": 0, clientPlace + "-00": 0, "": 1, "nonsense": 1, "00-" + strings.Repeat("0", 32) + "-" + clientSpan + "-01": 1,
+		clientPlace + "-01" + strings.Repeat("x", 4000): 1,
+	} {
+		seen, cfg := collectSpans(t), testConfig(t)
+		cfg.Monitoring.OTLPEndpoint = seen.url
+		ts := newTestServer(t, cfg)
+		if err := ts.start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		submitTraced(t, ts.address, header)
+		if err := ts.stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if got := strings.Count("\n"+seen.tree(""), "\nsubmit"); got != want {
+			t.Errorf("%.80q begins %d traces, want %d:\n%s", header, got, want, seen.tree(""))
+		}
+		if recorded := len(seen.all) > 0; recorded != (header != clientPlace+"-00") {
+			t.Errorf("%.80q has %d spans", header, len(seen.all))
+		}
+	}
+}
+
+// A collector that takes nothing at the end, and asks to be tried again, does not make the stop fail.
+func TestStopWithoutACollector(t *testing.T) {
+	t.Parallel()
+	seen, cfg := collectSpans(t), testConfig(t)
+	seen.refuses = http.StatusServiceUnavailable
+	cfg.Monitoring.OTLPEndpoint = seen.url
+	ts := newTestServer(t, cfg)
+	if err := ts.start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	submitTraced(t, ts.address, "")
+	if err := ts.stop(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -186,6 +186,7 @@ func checkInvalid(e *env) {
 		"a long tenant's name":     func(n *store.NewJob) { n.Tenant = long },
 		"a long language":          func(n *store.NewJob) { n.Submission.Language.Name = long },
 		"a long key":               func(n *store.NewJob) { n.Key = strings.Repeat("x", store.MaxKey+1) },
+		"a long trace":             func(n *store.NewJob) { n.Trace = long },
 		"a tenant that is no text": func(n *store.NewJob) { n.Tenant = "\xff" },
 		"a key that is no text":    func(n *store.NewJob) { n.Key = "\xff" },
 		"priority 101":             func(n *store.NewJob) { n.Priority = 101 },
