@@ -23,7 +23,7 @@ type Options struct {
 	// most an equal share, cut after it was checked; 0 is 32 MiB.
 	OutputBytes int64
 	// Began, where not nil, is called as the compile (of no test) and as each test begins, by several
-	// goroutines at a time. What it gives is called with the event of its end, which is void with an error.
+	// goroutines at a time. What it gives is called with the event of its end, which is void with an error; unless the Runner panics.
 	Began func(test *sandbox.TestCase) (ended func(Event, error))
 	// Notify, where not nil, is called as the compile and each test ends, by one goroutine at a
 	// time. Judging waits for it, so it must be quick. What was not run is not notified.
