@@ -34,6 +34,7 @@ type tracer struct {
 	trace.Tracer
 
 	provider *sdktrace.TracerProvider
+	exporter *loggedExporter
 	carrier  propagation.TraceContext
 }
 
@@ -50,8 +51,8 @@ func (n *node) startTracing(ctx context.Context) (*tracer, error) {
 	n.life.onStop("traces", stopTracing+stopMargin, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, stopTracing)
 		defer cancel()
-		if err := t.provider.Shutdown(ctx); err != nil {
-			n.log.Warn().Err(err).Msg("the last traces could not be sent")
+		if err := t.stop(ctx); err != nil {
+			n.log.Warn().Err(err).Msg("the last traces are dropped")
 		}
 		return nil
 	})
@@ -64,36 +65,72 @@ func newTracer(ctx context.Context, c config.Monitoring, version, instance strin
 	if err != nil {
 		return nil, err //nolint:wrapcheck // startTracing says of what
 	}
+	logged := &loggedExporter{SpanExporter: exporter, log: log, closed: make(chan struct{})}
 	provider := sdktrace.NewTracerProvider(
-		sdktrace.WithBatcher(&loggedExporter{SpanExporter: exporter, log: log}),
+		sdktrace.WithBatcher(logged),
 		sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.TraceIDRatioBased(c.TraceShare))),
 		sdktrace.WithResource(resource.NewSchemaless(
 			attribute.String("service.name", "optimus"), attribute.String("service.version", version), attribute.String("service.instance.id", instance),
 		)),
 	)
-	return &tracer{Tracer: provider.Tracer("optimus"), provider: provider}, nil
+	return &tracer{Tracer: provider.Tracer("optimus"), provider: provider, exporter: logged}, nil
 }
 
 // loggedExporter tells of spans that could not be sent in our log, once until some are sent again: the library
-// would write each time to a log of its own.
+// would write each time to a log of its own. Once it is closed it sends and tells nothing more.
 type loggedExporter struct {
 	sdktrace.SpanExporter
 
 	log     zerolog.Logger
-	mu      sync.Mutex
+	closed  chan struct{}
+	mu      sync.Mutex // held while it tells or is closed
 	failing bool
 }
 
 func (e *loggedExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
-	err := e.SpanExporter.ExportSpans(ctx, spans)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	sent := make(chan error, 1)
+	go func() { sent <- e.SpanExporter.ExportSpans(ctx, spans) }()
+	select {
+	case err := <-sent:
+		e.tell(err, len(spans))
+	case <-e.closed:
+		cancel()
+		<-sent
+	}
+	return nil
+}
+
+func (e *loggedExporter) tell(err error, spans int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	select {
+	case <-e.closed:
+		return
+	default:
+	}
 	if err != nil && !e.failing {
-		e.log.Warn().Err(err).Int("spans", len(spans)).Msg("traces cannot be sent and are dropped; trying on")
+		e.log.Warn().Err(err).Int("spans", spans).Msg("traces cannot be sent and are dropped; trying on")
 	} else if err == nil && e.failing {
 		e.log.Info().Msg("traces are sent again")
 	}
 	e.failing = err != nil
+}
+
+func (e *loggedExporter) close() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	close(e.closed)
+}
+
+// stop sends what is left, for as long as ctx allows.
+func (t *tracer) stop(ctx context.Context) error {
+	err := t.provider.Shutdown(ctx)
+	t.exporter.close()
+	if err != nil {
+		return fmt.Errorf("send the last traces: %w", err)
+	}
 	return nil
 }
 

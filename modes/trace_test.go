@@ -359,7 +359,7 @@ func TestTracesThatCannotBeSent(t *testing.T) {
 	if text := log.String(); strings.Count(text, "trying on") != 1 || strings.Count(text, "sent again") != 1 {
 		t.Errorf("the log is %s", text)
 	}
-	if err := traces.provider.Shutdown(t.Context()); err != nil {
+	if err := traces.stop(t.Context()); err != nil {
 		t.Error(err)
 	}
 	if len(seen.all) != 1 {
