@@ -56,6 +56,8 @@ type node struct {
 	storeDir string
 
 	life lifecycle
+	// reloads gets a value when the configuration is to be read again.
+	reloads <-chan os.Signal
 	// rewarm gets a value when the languages may be others.
 	rewarm chan struct{}
 	// name tells this process from others; it is its worker's.

@@ -7,18 +7,22 @@ import (
 	"optimus/config"
 )
 
+// hearReloads has the user's wish to read the configuration again wait until followReloads, where it would
+// end the process.
+func (n *node) hearReloads(ctx context.Context) {
+	if n.process.Reload != nil {
+		n.reloads = n.process.Reload(context.WithoutCancel(ctx)) // while it drains too
+	}
+}
+
 // followReloads has apply hold what the configuration and the catalogue say whenever the user asks the
 // process to read them again. What cannot be read, or apply refuses, changes nothing; jobs go on by what
 // they were submitted with.
 func (n *node) followReloads(ctx context.Context, apply func(config.Config, config.Catalogue) error) {
-	if n.process.Reload == nil {
-		return
-	}
 	n.part(ctx, "reloads", stopMargin, func(ctx context.Context) error {
-		asked := n.process.Reload(ctx)
 		for {
 			select {
-			case <-asked:
+			case <-n.reloads:
 				n.reload(apply)
 			case <-ctx.Done():
 				return nil

@@ -37,6 +37,7 @@ func (s *server) stop(ctx context.Context) error { return s.life.stop(ctx) }
 
 func (s *server) begin(ctx context.Context) error {
 	started := time.Now()
+	s.hearReloads(ctx)
 	if err := web.CheckListen(s.config.Server.Listen, len(s.config.Keys)); err != nil {
 		return err
 	}

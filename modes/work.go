@@ -57,6 +57,7 @@ func newWorkNode(p Process, cfg config.Config, log zerolog.Logger, open engineOp
 
 func (w *workNode) begin(ctx context.Context) error {
 	started := time.Now()
+	w.hearReloads(ctx)
 	if !w.config.Redis.Present() {
 		return errNoSharedQueue
 	}
