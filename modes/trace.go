@@ -90,10 +90,14 @@ type loggedExporter struct {
 func (e *loggedExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	sent := make(chan error, 1)
-	go func() { sent <- e.SpanExporter.ExportSpans(ctx, spans) }()
+	var err error
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		err = e.SpanExporter.ExportSpans(ctx, spans)
+	}()
 	select {
-	case err := <-sent:
+	case <-sent:
 		e.tell(err, len(spans))
 	case <-e.closed:
 		cancel()
