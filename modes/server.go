@@ -41,8 +41,12 @@ func (s *server) begin(ctx context.Context) error {
 	if err := web.CheckListen(s.config.Server.Listen, len(s.config.Keys)); err != nil {
 		return err
 	}
+	traces, err := s.startTracing(ctx)
+	if err != nil {
+		return err
+	}
 	metrics := web.NewMetrics()
-	st, err := s.openStore(ctx, true, metrics.JobEnded)
+	st, err := s.openStore(ctx, true, metrics)
 	if err != nil {
 		return err
 	}
@@ -51,8 +55,11 @@ func (s *server) begin(ctx context.Context) error {
 	}
 	s.startSweeper(ctx, st)
 	o := webOptions(s.config)
-	o.Store, o.Metrics, o.Now, o.Log, o.Version = st, metrics, time.Now, s.log, s.process.Version
-	if o.Ready, err = s.startEngine(ctx, st, metrics); err != nil {
+	o.Store, o.Metrics, o.Now, o.Log, o.Version = traces.store(st), metrics, time.Now, s.log, s.process.Version
+	if traces != nil {
+		o.Trace = traces.incoming
+	}
+	if o.Ready, err = s.startEngine(ctx, st, metrics, traces); err != nil {
 		return err
 	}
 	o.Catalogue = s.languages
@@ -68,7 +75,7 @@ func (s *server) begin(ctx context.Context) error {
 
 // startEngine starts this process's worker, where it has one, and gives what the API says of readiness.
 // Without one the API takes jobs of every language, for other workers.
-func (s *server) startEngine(ctx context.Context, st store.Store, metrics *web.Metrics) (func(context.Context) error, error) {
+func (s *server) startEngine(ctx context.Context, st store.Store, metrics *web.Metrics, traces *tracer) (func(context.Context) error, error) {
 	stated, err := config.LoadCatalogue(s.config.CataloguePath())
 	if err != nil {
 		return nil, err
@@ -86,7 +93,7 @@ func (s *server) startEngine(ctx context.Context, st store.Store, metrics *web.M
 	if err != nil {
 		return nil, err
 	}
-	s.startWorker(ctx, st, engine, metrics)
+	s.startWorker(ctx, st, engine, metrics, traces)
 	s.languages = engine.languages
 	if shared {
 		both := &elsewhere{here: engine.languages, all: all}
@@ -106,7 +113,7 @@ func (s *server) reload(o web.Options, next config.Config, stated config.Catalog
 	}
 	changed := webOptions(next)
 	changed.Store, changed.Metrics, changed.Now, changed.Log, changed.Version = o.Store, o.Metrics, o.Now, o.Log, o.Version
-	changed.Catalogue, changed.Ready = o.Catalogue, o.Ready
+	changed.Catalogue, changed.Ready, changed.Trace = o.Catalogue, o.Ready, o.Trace
 	if err := s.web.To(changed); err != nil {
 		return err
 	}
