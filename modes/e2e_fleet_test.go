@@ -221,10 +221,12 @@ func testFleetFreezes(t *testing.T, l *lab) {
 	queue := redistest.Start(t)
 	f := newFleet(l, queue.URL, fmt.Sprintf("OPTIMUS_WORKER_LEASE=%s", lease))
 	server, first := f.api(t), f.work(t)
-	ids := []string{server.submit(t, sleeper(4)), server.submit(t, sleeper(4))}
+	const freeze = 30 * time.Second
+	// One ends while the queue stands still, the other after it.
+	ids := []string{server.submit(t, sleeper(4)), server.submit(t, sleeper(freeze.Seconds()+3))}
 	server.untilRunning(t, ids...)
 	queue.Signal(t, syscall.SIGSTOP)
-	time.Sleep(3 * lease)
+	time.Sleep(freeze)
 	queue.Signal(t, syscall.SIGCONT)
 	for _, id := range ids {
 		if job := server.ended(t, id); job.Verdict != "accepted" || job.Attempts != 1 {
@@ -325,4 +327,38 @@ func busiest(t *testing.T, nodes []*redistest.Server) (master, replica *redistes
 		}
 	}
 	return master, replica
+}
+
+// testFleetDeadLetter has a job take three workers with it: it is a dead letter, with why each attempt
+// ended, which an operator sees and has tried again.
+func testFleetDeadLetter(t *testing.T, l *lab) {
+	queue := redistest.Start(t)
+	f := newFleet(l, queue.URL, "OPTIMUS_WORKER_LEASE=1s", "OPTIMUS_STORE_MAX_ATTEMPTS=3", "OPTIMUS_STORE_BACKOFF=50ms")
+	server, worker := f.api(t), f.work(t)
+	id := server.submit(t, sleeper(forever))
+	for attempt := 1; attempt <= 3; attempt++ {
+		eventually(t, fmt.Sprintf("attempt %d runs", attempt), func() bool {
+			j := server.job(t, id)
+			return j.State == string(store.Running) && j.Attempts == attempt
+		})
+		f.replace(t, &worker)
+	}
+	job := server.ended(t, id)
+	if job.State != string(store.Failed) || job.Attempts != 3 || len(job.History) != 3 {
+		t.Fatalf("a job that took three workers with it is %+v", job)
+	}
+	for _, a := range job.History {
+		if a.Reason == "" || a.Worker == "" {
+			t.Errorf("an attempt does not say why it ended: %+v", a)
+		}
+	}
+	contains(t, "dead-letter list", l.admin(t, ExitOK, "dead-letter", "list", "--server", server.base), id)
+	l.admin(t, ExitOK, "dead-letter", "retry", "--server", server.base, id)
+	server.untilRunning(t, id)
+	server.ask(t, http.MethodPost, "/v1/jobs/"+id+"/cancel", nil, http.StatusOK, http.StatusAccepted)
+	if job := server.ended(t, id); job.State != string(store.Cancelled) {
+		t.Errorf("the dead letter that was tried again and cancelled is %+v", job)
+	}
+	worker.stop(t)
+	server.stop(t)
 }

@@ -56,6 +56,7 @@ func TestEndToEnd(t *testing.T) {
 		{"a fleet is upgraded", testFleetUpgrade},
 		{"a fleet judges", testFleetJudges},
 		{"a fleet is killed at", testFleetKilled},
+		{"a fleet has a dead letter", testFleetDeadLetter},
 		{"a fleet is restarted in turn", testFleetRolls},
 		{"a fleet's queue and worker freeze", testFleetFreezes},
 		{"a fleet's line is bad", testFleetBadLine},

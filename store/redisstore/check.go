@@ -33,7 +33,7 @@ func (s *Store) Check(ctx context.Context) ([]string, error) {
 		}
 		return err
 	}
-	err := s.patiently(ctx, "check the server", func() error {
+	err := s.patiently(ctx, "check the server", func(ctx context.Context) error {
 		switch c := s.client.(type) {
 		case *redis.ClusterClient:
 			return c.ForEachMaster(ctx, look)

@@ -49,7 +49,7 @@ func (s *Store) sync(ctx context.Context) error {
 		return nil
 	}
 	var server time.Time
-	err := s.patiently(ctx, "ask for the time", func() error {
+	err := s.patiently(ctx, "ask for the time", func(ctx context.Context) error {
 		node, err := s.node(ctx, s.keys.meta)
 		if err != nil {
 			return err

@@ -134,7 +134,7 @@ func (s *Store) exportedJobs(ctx context.Context, list []any) ([]*store.JobRecor
 // exportKeys adds the idempotency keys, which have slots of their own, of those jobs that still have one.
 func (s *Store) exportKeys(ctx context.Context, jobs []*store.JobRecord, records []*record) error {
 	asked := map[int]*redis.StringCmd{}
-	err := s.patiently(ctx, "read keys", func() error {
+	err := s.patiently(ctx, "read keys", func(ctx context.Context) error {
 		p := s.client.Pipeline()
 		for i, r := range records {
 			if r.key != "" {

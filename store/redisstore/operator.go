@@ -173,7 +173,7 @@ func (s *Store) Workers(ctx context.Context) ([]store.Worker, error) {
 		return nil, err
 	}
 	var all map[string]string
-	err := s.patiently(ctx, "read workers", func() (err error) {
+	err := s.patiently(ctx, "read workers", func(ctx context.Context) (err error) {
 		all, err = s.client.HGetAll(ctx, s.keys.workers).Result()
 		return err //nolint:wrapcheck // patiently does
 	})

@@ -55,7 +55,7 @@ func (s *Store) run(ctx context.Context, doing string, c *call) (any, error) {
 
 // runAgain is run; before tells that the call was sent before.
 func (s *Store) runAgain(ctx context.Context, doing string, c *call, before bool) (value any, err error) {
-	err = s.patiently(ctx, doing, func() error {
+	err = s.patiently(ctx, doing, func(ctx context.Context) error {
 		value, err = s.send(ctx, c, before)
 		before = true
 		return err
@@ -63,26 +63,32 @@ func (s *Store) runAgain(ctx context.Context, doing string, c *call, before bool
 	return value, err
 }
 
-// patiently does something again while the server cannot be reached, for as long as the options allow.
-func (s *Store) patiently(ctx context.Context, doing string, do func() error) error {
-	patience, cancel := context.WithTimeout(ctx, s.ro.RetryFor)
+// patiently does something again while the server cannot be reached, for as long as the options allow. A
+// server that takes what it is sent and does not answer is given up too, behind whatever else the call waits:
+// whether it has run is open then.
+func (s *Store) patiently(asked context.Context, doing string, do func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(asked, s.ro.RetryFor+s.ro.Timeout)
 	defer cancel()
+	patience := time.Now().Add(s.ro.RetryFor)
 	delay := retryFirst
 	for {
 		if err := s.refused(); err != nil {
 			return fmt.Errorf("%s: %w", doing, err)
 		}
-		err := do()
-		if err == nil || !later(err) || patience.Err() != nil {
+		err := do(ctx)
+		if err != nil && ctx.Err() != nil && asked.Err() == nil {
+			return fmt.Errorf("%s: %w: Redis has not answered for %s: %w", doing, store.ErrUnavailable, s.ro.RetryFor+s.ro.Timeout, err)
+		}
+		if err == nil || !later(err) || time.Now().After(patience) {
 			return s.foreign(doing, err)
 		}
 		if cluster, ok := s.client.(*redis.ClusterClient); ok {
 			cluster.ReloadState(ctx)
 		}
-		timer := time.NewTimer(delay)
+		timer := time.NewTimer(min(delay, time.Until(patience)))
 		select {
 		case <-timer.C:
-		case <-patience.Done():
+		case <-ctx.Done():
 			timer.Stop()
 			return s.foreign(doing, err)
 		}
@@ -92,7 +98,7 @@ func (s *Store) patiently(ctx context.Context, doing string, do func() error) er
 
 // read sends commands that only read, in one pipeline for each node. ask may be called again.
 func (s *Store) read(ctx context.Context, doing string, ask func(redis.Pipeliner)) error {
-	return s.patiently(ctx, doing, func() error {
+	return s.patiently(ctx, doing, func(ctx context.Context) error {
 		p := s.client.Pipeline()
 		ask(p)
 		_, err := p.Exec(ctx)

@@ -215,6 +215,7 @@ func (s *Store) finishKeyed(ctx context.Context, id store.ID, n *submission) (jo
 	what, err := s.sendSubmission(ctx, id, n, true)
 	switch {
 	case errors.Is(err, store.ErrQueueFull), errors.Is(err, store.ErrQueueDrained):
+		ctx := context.WithoutCancel(ctx) // who hangs up now must not leave the key held
 		if s.release(ctx, n.Tenant, n.Key, id, false) {
 			return job, false, false, err
 		}
