@@ -27,7 +27,8 @@ type importOutput struct {
 type ImportSummary struct {
 	Queues  int `json:"queues" doc:"Queues that were made."`
 	Jobs    int `json:"jobs" doc:"Jobs that were added."`
-	Skipped int `json:"skipped" doc:"Queues and jobs that were there already."`
+	APIKeys int `json:"api_keys" doc:"API keys that were added."`
+	Skipped int `json:"skipped" doc:"Queues, jobs and keys that were there already."`
 }
 
 func (s *Server) routeMove() {

@@ -1,0 +1,44 @@
+package boltstore
+
+import (
+	"path/filepath"
+	"testing"
+
+	bolt "go.etcd.io/bbolt"
+
+	"optimus/store"
+)
+
+// TestAFileFromBeforeAPIKeys: a file without their bucket, as an older binary makes it, is opened as
+// it is, gets the bucket, and keeps its form.
+func TestAFileFromBeforeAPIKeys(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "jobs.db")
+	s, err := Open(path, store.Options{})
+	must(t, err)
+	id := submitTest(t, s, store.NewJob{Queue: "q"}).ID
+	must(t, s.Close())
+	db, err := bolt.Open(path, 0o600, nil)
+	must(t, err)
+	must(t, db.Update(func(tx *bolt.Tx) error { return tx.DeleteBucket([]byte(laterBucket())) }))
+	must(t, db.Close())
+
+	checked, err := Check(t.Context(), path)
+	if err != nil || len(checked.Faults) > 0 {
+		t.Errorf("the check says %+v, %v", checked, err)
+	}
+	s = openTest(t, path)
+	if keys, err := s.APIKeys(t.Context()); err != nil || len(keys) != 0 {
+		t.Errorf("it has the keys %v, %v", keys, err)
+	}
+	must(t, s.PutAPIKey(t.Context(), store.APIKey{ID: "k1", Name: "a", Hash: store.PayloadHash{1}, Roles: []string{"read"}}))
+	if keys, err := s.APIKeys(t.Context()); err != nil || len(keys) != 1 {
+		t.Errorf("it has the keys %v, %v", keys, err)
+	}
+	_, err = s.Get(t.Context(), id)
+	must(t, err)
+	schema, err := s.Schema(t.Context())
+	if err != nil || schema.Written != 1 || schema.MinReader != 1 {
+		t.Errorf("its form is %+v, %v", schema, err)
+	}
+}
