@@ -119,6 +119,9 @@ func (s *Server) importStore(ctx context.Context, _ *noInput) (*importOutput, er
 		sum, err = store.Import(ctx, s.opts.Store, lines, func(done store.Imported) { sum = done })
 	}
 	s.extend(r, s.opts.Timeouts.Write)
+	if sum.APIKeys > 0 {
+		s.keysChanged(ctx, "imported", "")
+	}
 	s.opts.Log.Info().Str("request_id", r.id).Int("queues", sum.Queues).Int("jobs", sum.Jobs).Int("skipped", sum.Skipped).
 		AnErr("error", err).Msg("imported")
 	if err != nil {

@@ -23,7 +23,7 @@ func TestAFileFromBeforeAPIKeys(t *testing.T) {
 	must(t, db.Update(func(tx *bolt.Tx) error { return tx.DeleteBucket([]byte(laterBucket())) }))
 	must(t, db.Close())
 
-	checked, err := Check(t.Context(), path)
+	checked, err := Check(path)
 	if err != nil || len(checked.Faults) > 0 {
 		t.Errorf("the check says %+v, %v", checked, err)
 	}

@@ -10,7 +10,7 @@ import (
 type keys struct {
 	prefix string
 	// tag begins the keys that belong to no queue.
-	tag                                               string
+	tag                                                        string
 	meta, names, numbers, workers, beats, apiKeys, newsChannel string
 }
 
