@@ -77,7 +77,7 @@ func App(p Process, a Actions) *cli.App {
 			workCommand(a.Work),
 			{
 				Name:        "admin",
-				Usage:       "look at and steer jobs, queues, languages, images; judge a local file",
+				Usage:       "look at and steer jobs, queues, languages, images, API keys; judge a local file",
 				Subcommands: adminCommands(p, a),
 				Action:      helpOrUnknown,
 			},
@@ -158,6 +158,7 @@ func adminCommands(p Process, a Actions) []*cli.Command {
 		queuesCommand(p),
 		workersCommand(p),
 		deadLetterCommand(p),
+		keysCommand(p),
 		storeCommand(p),
 		languagesCommand(p),
 		imagesCommand(p),

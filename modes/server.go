@@ -37,12 +37,16 @@ func (s *server) stop(ctx context.Context) error { return s.life.stop(ctx) }
 
 func (s *server) begin(ctx context.Context) error {
 	started := time.Now()
-	if err := web.CheckListen(s.config.Server.Listen, len(s.config.Keys)); err != nil {
-		return err
-	}
 	metrics := web.NewMetrics()
 	st, err := s.openStore(ctx, true, metrics.JobEnded)
 	if err != nil {
+		return err
+	}
+	stored, err := storedKeys(ctx, st)
+	if err != nil {
+		return err
+	}
+	if err := web.CheckListen(s.config.Server.Listen, len(s.config.Keys)+len(stored)); err != nil {
 		return err
 	}
 	if err := s.startMonitoring(ctx, st, metrics); err != nil {
@@ -54,10 +58,14 @@ func (s *server) begin(ctx context.Context) error {
 	if o.Ready, err = s.startEngine(ctx, st, metrics); err != nil {
 		return err
 	}
-	o.Catalogue = s.languages
+	o.Catalogue, o.Stored = s.languages, stored
 	if err := s.startWeb(ctx, o); err != nil {
 		return err
 	}
+	s.part(ctx, "API keys", stopMargin, func(ctx context.Context) error {
+		s.web.FollowKeys(ctx)
+		return nil
+	})
 	s.followReloads(ctx, func(next config.Config, stated config.Catalogue) error { return s.reload(o, next, stated) }) //nolint:contextcheck // each request brings its own
 	s.ready.set(o.Ready)
 	s.log.Info().Str("address", s.address).Str("data", s.config.Data).Str("version", s.process.Version).
@@ -100,10 +108,11 @@ func (s *server) startEngine(ctx context.Context, st store.Store, metrics *web.M
 
 // reload has the API hold by other settings, and the worker know other languages. It is all or nothing.
 func (s *server) reload(o web.Options, next config.Config, stated config.Catalogue) error {
-	if err := web.CheckListen(s.config.Server.Listen, len(next.Keys)); err != nil {
+	if err := web.CheckListen(s.config.Server.Listen, len(next.Keys)+s.web.StoredKeys()); err != nil {
 		return err
 	}
 	changed := webOptions(next)
+	changed.RequireKeys = o.RequireKeys // listen is not read anew
 	changed.Store, changed.Metrics, changed.Now, changed.Log, changed.Version = o.Store, o.Metrics, o.Now, o.Log, o.Version
 	changed.Catalogue, changed.Ready = o.Catalogue, o.Ready
 	if err := s.web.To(changed); err != nil {

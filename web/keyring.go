@@ -34,7 +34,7 @@ type keyring struct {
 // storedKeys is what was last read of the store: one for all servers that take over from each other.
 type storedKeys struct {
 	reading sync.Mutex
-	list    atomic.Pointer[[]store.APIKey]
+	list    atomic.Pointer[[]store.APIKey] // never nil
 }
 
 // ring is the keyring for one list of stored keys.
@@ -77,13 +77,11 @@ func (r *keyring) current() *ring {
 		return before
 	}
 	b := &ring{of: list, keys: slices.Clone(r.configured)}
-	if list != nil {
-		for _, k := range *list {
-			// One that this version makes no sense of lets nobody in, but keeps the server closed.
-			if p, err := newPrincipal(r.keyOf(k)); err == nil {
-				p.expires = k.Expires
-				b.keys = append(b.keys, p)
-			}
+	for _, k := range *list {
+		// One that this version makes no sense of lets nobody in, but keeps the server closed.
+		if p, err := newPrincipal(r.keyOf(k)); err == nil {
+			p.expires = k.Expires
+			b.keys = append(b.keys, p)
 		}
 	}
 	if before != nil {
@@ -106,8 +104,7 @@ func (r *keyring) keyOf(k store.APIKey) Key {
 
 // isOpen tells that no key is needed. A key that has expired still closes the server.
 func (r *keyring) isOpen() bool {
-	list := r.shared.list.Load()
-	return !r.required && len(r.configured) == 0 && (list == nil || len(*list) == 0)
+	return !r.required && len(r.configured) == 0 && len(*r.shared.list.Load()) == 0
 }
 
 // takeOver has each key that was there before, with the same rate, go on with what is left of it.
@@ -165,6 +162,9 @@ func (s *Switch) FollowKeys(ctx context.Context) {
 	}
 }
 
+// StoredKeys counts the keys that the store had when it was last read.
+func (s *Switch) StoredKeys() int { return len(*s.newest.Load().keys.shared.list.Load()) }
+
 // readKeys reads the stored keys. A list that is read later is never older.
 func (s *Server) readKeys(ctx context.Context) error {
 	shared := s.keys.shared
@@ -176,7 +176,7 @@ func (s *Server) readKeys(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read API keys: %w", err)
 	}
-	if before := shared.list.Load(); before == nil || !slices.EqualFunc(*before, list, sameKey) {
+	if !slices.EqualFunc(*shared.list.Load(), list, sameKey) {
 		shared.list.Store(&list)
 	}
 	return nil

@@ -27,7 +27,7 @@ func apiKeyChecks() []check {
 func (e *env) apiKey(id, name string) store.APIKey {
 	created := e.clock.Now().UTC()
 	return store.APIKey{
-		ID: id, Name: name, Hash: store.PayloadHash{byte(len(id)), 2, 3}, Roles: []string{"submit", "read"}, Rate: 2.5,
+		ID: id, Name: name, Hash: store.PayloadHash{1, 2, 3}, Roles: []string{"submit", "read"}, Rate: 2.5,
 		Created: created, Expires: created.Add(time.Hour), Unknown: map[string]json.RawMessage{"later": []byte(`{"a":1}`)},
 	}
 }
