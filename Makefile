@@ -6,6 +6,12 @@ MAKEFLAGS += --no-print-directory
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION)
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+# The time of the last commit: the only one that packages and images hold.
+EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+# What the image is called, and which archive holds it.
+IMAGE ?= docker.io/library/optimus:latest
+IMAGE_FILE ?= dist/optimus-image.tar
 TOOL := go tool -modfile=.tools/go.mod
 MAX_BINARY_MB := 45
 FUZZ_TIME ?= 10s
@@ -15,15 +21,22 @@ SEED ?=
 # Packages under test, such as PKG=./store/...
 PKG ?= ./...
 
-.PHONY: help build setup images demo picture test test-cgroup2 test-cgroup2-quick test-machine test-gvisor lint lint-rules fmt generate notices bench bench-queues bench-losses fuzz soak cover clean
+.PHONY: help build image deb setup images demo picture test test-cgroup2 test-cgroup2-quick test-machine test-kube test-gvisor test-packaging test-manifests test-deb lint lint-rules fmt generate notices bench bench-queues bench-losses fuzz soak cover clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## compile ./optimus, one static binary
-	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o optimus .
+	@CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o optimus .
 	@size=$$(stat -c %s optimus); echo "optimus $(VERSION): $$((size / 1000000)) MB" >&2; \
 	 if [ $$size -ge $$(($(MAX_BINARY_MB) * 1000000)) ]; then echo "./optimus is over $(MAX_BINARY_MB) MB" >&2; exit 1; fi
+
+image: build ## write the image of the Dockerfile, without Docker, as an OCI archive: IMAGE_FILE=dist/optimus-image.tar, named IMAGE=…
+	@go -C .tools/packaging run ./image -root ../.. -binary ../../optimus -version '$(VERSION)' -revision '$(REVISION)' -epoch $(EPOCH) \
+	  -name '$(IMAGE)' -out '$(abspath $(IMAGE_FILE))'
+
+deb: build ## write the Debian package into dist/
+	@go -C .tools/packaging run ./deb -root ../.. -binary ../../optimus -version '$(VERSION)' -epoch $(EPOCH) -out '$(abspath dist)'
 
 setup: ## install what running and testing need (Debian, as root)
 	@deploy/setup.sh
@@ -41,7 +54,16 @@ picture: images ## remake docs/demo.svg, the README's picture, from a run of the
 test: images ## set up, then test everything under the race detector, and fuzz for a moment
 	@echo "testing $(PKG)" >&2
 	@go test -race -timeout 15m $(PKG)
-	@$(MAKE) fuzz FUZZ_TIME=1s
+	@$(MAKE) test-packaging test-manifests fuzz FUZZ_TIME=1s
+
+test-manifests: ## hold Kubernetes's manifests to schemas, kustomize and what may speak to whom
+	@echo "testing the manifests" >&2; go -C .tools/kube test ./...
+
+test-packaging: build ## hold the image to the Dockerfile, compose.yaml to its specification
+	@echo "testing what Optimus is packed as" >&2; go -C .tools/packaging test ./...
+
+test-deb: setup build ## install, upgrade, remove and purge the Debian package in a bare Debian (a minute)
+	@go -C .tools/packaging test -count 1 -tags debian ./deb
 
 test-cgroup2: test-cgroup2-quick ## hold runs under cgroup v2 to the runner's suite too (an hour or so, where it is emulated)
 	@go test -c -o dist/modes.test ./modes
@@ -55,6 +77,15 @@ test-cgroup2-quick: images ## judge examples under cgroup v2, in a virtual machi
 test-machine: images ## in a virtual machine, test what changes a whole machine, such as its clock
 	@go test -c -tags machine -o dist/machine.test ./modes
 	@cd modes && ../deploy/cgroup2/vm.sh env OPTIMUS_TEST_BINARY="$$PWD/../optimus" ../dist/machine.test -test.v -test.run '^TestClock$$'
+
+test-kube: images ## apply the default manifests to a Kubernetes with KEDA on this machine, and scale, kill, update and drain (cold: a quarter of an hour more)
+	@deploy/setup.sh "etcd=etcd-server=keeps a Kubernetes" "/usr/lib/cni/bridge=containernetworking-plugins=gives its pods a network" \
+	  "iptables=iptables=gives its services addresses" "conntrack=conntrack=the same" "ip=iproute2=the same"
+	@$(MAKE) image
+	@go test -c -tags kube -o dist/kube.test ./modes
+	@cluster="go -C .tools/cluster run ."; trap "$$cluster down" EXIT; $$cluster up; $$cluster load "$$PWD/dist/optimus-image.tar"; \
+	 $$cluster node "$$PWD/optimus" admin images build python java cpp; \
+	 $$cluster exec env -C "$$PWD/modes" ../dist/kube.test -test.v -test.timeout 60m -test.run '^TestKubernetes$$'
 
 test-gvisor: setup ## hold runs on containerd 2, in runc and in gVisor, to the runner's suite
 	@bin=$$(deploy/runtimes.sh); export PATH="$$bin:$$PATH"; \

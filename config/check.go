@@ -36,6 +36,8 @@ func (l *loader) check() {
 		l.fault("monitoring.pprof", p, "can be reached from other machines, and shows what is in memory", "must be on loopback, such as 127.0.0.1:6060")
 	}
 	l.redis()
+	l.queueNumbers()
+	l.kubernetes()
 	l.original()
 	l.keys()
 }

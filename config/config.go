@@ -23,6 +23,8 @@ type Config struct {
 	Logging  Logging  `toml:"logging"`
 	// Monitoring is what others may ask of the process itself.
 	Monitoring Monitoring `toml:"monitoring"`
+	// Kubernetes is what `optimus admin render kubernetes` renders.
+	Kubernetes Kubernetes `toml:"kubernetes"`
 	// Keys are the API keys; without any, the server may listen on loopback only.
 	Keys []Key `toml:"keys"`
 
@@ -121,6 +123,8 @@ type Redis struct {
 	Replicas int `toml:"replicas" min:"1" max:"16"`
 	// Prefix begins every key and channel; stores of different prefixes know nothing of each other.
 	Prefix string `toml:"prefix" is:"name"`
+	// Queues number queues, each as NAME=NUMBER, for whoever reads their keys: see QueueNumbers.
+	Queues []string `toml:"queues" is:"queue-number"`
 }
 
 // Present tells whether there is such a server.
@@ -316,6 +320,16 @@ func Default() Config {
 			MaxExpected:    64 * KB,
 		},
 		Logging: Logging{Level: "info", Format: "auto"},
+		Kubernetes: Kubernetes{
+			Namespace:           "optimus",
+			Image:               "docker.io/library/optimus:latest",
+			Distribution:        "standard",
+			KEDANamespace:       "keda",
+			MonitoringNamespace: "monitoring",
+			IngressNamespace:    "ingress-nginx",
+			API:                 KubernetesAPI{Min: 2, Max: 10},
+			Redis:               KubernetesRedis{Image: "docker.io/library/redis:8.2", Memory: GiB, Storage: 8 * GiB},
+		},
 	}
 }
 

@@ -58,7 +58,7 @@ func TestDocsSettings(t *testing.T) {
 	t.Parallel()
 	var want []docRow
 	for _, s := range Default().Settings() {
-		if s.Path != "keys" {
+		if !onlyInFiles(s.Path) {
 			want = append(want, docRow{s.Path, s.Allowed, s.Default, s.Env})
 		}
 	}
@@ -68,6 +68,11 @@ func TestDocsSettings(t *testing.T) {
 func TestDocsKeys(t *testing.T) {
 	t.Parallel()
 	compareRows(t, docTable(t, "API keys"), fieldRows(reflect.TypeFor[Key](), "toml", ""))
+}
+
+func TestDocsPools(t *testing.T) {
+	t.Parallel()
+	compareRows(t, docTable(t, "Pools"), fieldRows(reflect.TypeFor[Pool](), "toml", ""))
 }
 
 func TestDocsLanguages(t *testing.T) {

@@ -45,6 +45,10 @@ func forms() []form {
 		{"packages", "a Debian package's name", matches(`^[a-z0-9][a-z0-9+.-]{1,99}$`)},
 		{"suite", `a Debian suite, such as "trixie"`, matches(`^[a-z][a-z0-9-]{1,30}$`)},
 		{"quantity", `a Kubernetes quantity, such as "500m" or "1Gi"`, matches(`^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$`)},
+		{"queue-number", `NAME=NUMBER with a number from 1 to 65535, such as "python=2"`, isQueueNumber},
+		{"object", "at most 40 lower-case letters, digits and -, a letter first and no - at the end", matches(`^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$`)},
+		{"host", `a host's name, such as "judge.example.org"`, matches(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)},
+		{"port", "a port from 1 to 65535", isPort},
 		{"runtime", `a containerd runtime, such as "io.containerd.runc.v2"`, matches(`^[a-z0-9]+(\.[a-z0-9-]+)+$`)},
 	}
 }
@@ -69,6 +73,13 @@ func isHostPort(s string) bool {
 	host, _, _ := net.SplitHostPort(s)
 	return host != "" && isAddress(s)
 }
+
+func isQueueNumber(s string) bool {
+	_, _, ok := splitQueueNumber(s)
+	return ok
+}
+
+func isPort(s string) bool { return isHostPort("host:"+s) && s != "0" }
 
 func isContainerd(s string) bool {
 	return s == "auto" || s == "private" || filepath.IsAbs(s) && path.Clean(s) == s

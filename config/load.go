@@ -259,7 +259,7 @@ func (l *loader) secretFiles() {
 		}
 		data, err := readFile(k.SecretFile)
 		if err != nil {
-			l.fault(path, k.SecretFile, "cannot be read: "+reason(err), "name a file that holds the key")
+			l.fault(path, k.SecretFile, "cannot be read: "+reason(err), "name a file that holds the key"+SecretHint(k.SecretFile))
 			continue
 		}
 		secret := strings.TrimSpace(string(data))
@@ -269,6 +269,15 @@ func (l *loader) secretFiles() {
 		}
 		k.Hash = NewSecret(HashKey(secret))
 	}
+}
+
+// SecretHint says of a file that is not there what it then most likely is, where it is one that Kubernetes or
+// Compose mounts; it is empty for any other.
+func SecretHint(path string) string {
+	if !strings.HasPrefix(path, "/run/secrets/") {
+		return ""
+	}
+	return "; the Secret that is mounted at " + filepath.Dir(path) + " is missing, or has no entry " + filepath.Base(path)
 }
 
 // minSecret is the least length of an API key, in bytes.

@@ -53,7 +53,7 @@ func (c Config) Settings() []Setting {
 	})
 	walk(reflect.ValueOf(c), "", func(path string, f reflect.StructField, v reflect.Value) {
 		s := Setting{Path: path, Value: text(v), Default: defaults[path], Allowed: allowed(f), Origin: c.Origin(path)}
-		if !strings.Contains(path, "[") && path != "keys" {
+		if !strings.Contains(path, "[") && !onlyInFiles(path) {
 			s.Env = EnvName(path)
 		}
 		settings = append(settings, s)
@@ -100,7 +100,7 @@ func text(v reflect.Value) string {
 		return formatDuration(x)
 	case []string:
 		return strings.Join(x, ",")
-	case []Key:
+	case []Key, []Pool:
 		return ""
 	case float64:
 		return strconv.FormatFloat(x, 'f', -1, 64)
@@ -132,5 +132,8 @@ func paths() []string {
 	walk(reflect.ValueOf(Default()), "", func(path string, _ reflect.StructField, _ reflect.Value) {
 		all = append(all, path)
 	})
-	return slices.DeleteFunc(all, func(p string) bool { return p == "keys" })
+	return slices.DeleteFunc(all, onlyInFiles)
 }
+
+// onlyInFiles tells the lists of tables, which only a file states.
+func onlyInFiles(path string) bool { return path == "keys" || path == "kubernetes.pools" }

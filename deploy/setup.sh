@@ -15,6 +15,7 @@ needed=(
   "setfattr=attr=marks cgroups as delegated, in tests"
   "gcc=gcc=links tests under the race detector"
   "redis-server=redis-server=keeps queues, in tests, which start their own"
+  "systemd-analyze=systemd=checks systemd's units, in tests"
   "faketime=faketime=gives a queue's server another clock, in tests"
   "/usr/include/stdlib.h=libc6-dev=links tests under the race detector"
   "$@"
@@ -30,13 +31,13 @@ die() {
 policy=
 without_servers() {
   local services=()
-  for service in redis-server postgresql; do
-    [[ " ${missing[*]} " != *" $service "* ]] || services+=("$service")
+  for service in redis-server postgresql etcd; do
+    [[ " ${missing[*]} " != *" $service"[-\ ]* ]] || services+=("$service")
   done
   if [ ${#services[@]} -gt 0 ] && [ ! -e /usr/sbin/policy-rc.d ]; then
     policy=/usr/sbin/policy-rc.d
     # shellcheck disable=SC2016 # the policy's own arguments
-    printf '#!/bin/sh\ncase "$*" in *redis* | *postgresql*) exit 101 ;; esac\n' >"$policy"
+    printf '#!/bin/sh\ncase "$*" in *redis* | *postgresql* | *etcd*) exit 101 ;; esac\n' >"$policy"
     chmod 755 "$policy"
   fi
   "$@"

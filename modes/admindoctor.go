@@ -16,7 +16,7 @@ func doctorCommand(p Process) *cli.Command {
 	return &cli.Command{
 		Name:  "doctor",
 		Usage: "examine this machine: kernel, cgroups, containerd, images, disk, and the queue's server; say how to mend what is wrong",
-		Flags: append(configFlags(), redisFlag(), &cli.BoolFlag{Name: "json", Usage: "print JSON"}),
+		Flags: append(configFlags(), redisFlag(), manifestsFlag(), &cli.BoolFlag{Name: "json", Usage: "print JSON"}),
 		Action: func(c *cli.Context) error {
 			return examine(c, p, containerd.Doctor)
 		},
@@ -29,13 +29,38 @@ func examine(c *cli.Context, p Process, doctor func(context.Context, containerd.
 	if err != nil {
 		return err
 	}
-	log, err := newLogger(p.Stderr, cfg.Logging)
+	var checks []containerd.Check
+	if from := c.String("manifests"); from != "" {
+		checks, err = examineManifests(c.Context, p, cfg, from)
+	} else {
+		checks, err = examineMachine(c.Context, p, cfg, doctor)
+	}
 	if err != nil {
 		return err
 	}
-	languages, err := config.LoadCatalogue(cfg.CataloguePath())
+	if c.Bool("json") {
+		err = writeJSON(p.Stdout, checks)
+	} else {
+		err = checkTable(checks).writeTo(p.Stdout)
+	}
 	if err != nil {
 		return err
+	}
+	if failed := countChecks(checks, containerd.StatusFail); failed > 0 {
+		return fmt.Errorf("%d of %d checks failed: mend them as it says beside each", failed, len(checks))
+	}
+	return nil
+}
+
+// examineMachine is what there is to say of this machine, and of the queue's server.
+func examineMachine(ctx context.Context, p Process, cfg config.Config, doctor func(context.Context, containerd.DoctorOptions) []containerd.Check) ([]containerd.Check, error) {
+	log, err := newLogger(p.Stderr, cfg.Logging)
+	if err != nil {
+		return nil, err
+	}
+	languages, err := config.LoadCatalogue(cfg.CataloguePath())
+	if err != nil {
+		return nil, err
 	}
 	o := containerd.DoctorOptions{
 		DataDir: cfg.Data, Daemon: daemonOptions(cfg, log), CgroupParent: cfg.Sandbox.CgroupParent, PodUID: cfg.Sandbox.PodUID,
@@ -50,19 +75,7 @@ func examine(c *cli.Context, p Process, doctor func(context.Context, containerd.
 			o.Runtimes = append(o.Runtimes, containerd.LanguageRuntime{Language: e.config.Name, Runtime: name})
 		}
 	}
-	checks := append(doctor(c.Context, o), examineStore(c.Context, cfg)...)
-	if c.Bool("json") {
-		err = writeJSON(p.Stdout, checks)
-	} else {
-		err = checkTable(checks).writeTo(p.Stdout)
-	}
-	if err != nil {
-		return err
-	}
-	if failed := countChecks(checks, containerd.StatusFail); failed > 0 {
-		return fmt.Errorf("%d of %d checks failed: mend them as it says beside each", failed, len(checks))
-	}
-	return nil
+	return append(doctor(ctx, o), examineStore(ctx, cfg)...), nil
 }
 
 // checkTable shows below each check that is not well what mends it.

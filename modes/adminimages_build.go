@@ -7,7 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"optimus/config"
+	"optimus/deploy"
 	"optimus/sandbox/containerd"
 )
 
@@ -99,22 +99,9 @@ func printDockerfile(c *cli.Context, p Process) error {
 	if err != nil {
 		return err
 	}
-	languages, err := config.LoadCatalogue(cfg.CataloguePath())
+	files, err := renderDockerfile(c, p, cfg)
 	if err != nil {
 		return err
 	}
-	all := newCatalogue(languages, nil)
-	e, err := all.find(c.Args().First(), "")
-	if err != nil {
-		return err
-	}
-	recipe, ok := all.recipe(e.config.Image, "")
-	if !ok {
-		return fmt.Errorf("language %s has no recipe: its image is %s", e.config.Name, e.config.Image)
-	}
-	text, err := containerd.RenderDockerfile(recipe)
-	if err != nil {
-		return err
-	}
-	return printed(io.WriteString(p.Stdout, text))
+	return printed(io.WriteString(p.Stdout, deploy.Join(files)))
 }

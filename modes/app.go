@@ -81,6 +81,9 @@ func App(p Process, a Actions) *cli.App {
 				Subcommands: adminCommands(p, a),
 				Action:      helpOrUnknown,
 			},
+			completionCommand(p),
+			completeCommand(p),
+			manCommand(p),
 		},
 	}
 	inherit(app.Commands, app.OnUsageError)
@@ -163,6 +166,7 @@ func adminCommands(p Process, a Actions) []*cli.Command {
 		languagesCommand(p),
 		imagesCommand(p),
 		configCommand(p),
+		renderCommand(p),
 		doctorCommand(p),
 		benchCommand(a.Bench),
 	}

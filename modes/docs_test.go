@@ -92,6 +92,36 @@ func TestREADMECommandsExist(t *testing.T) {
 	}
 }
 
+// TestDeployCommandsExist looks up every `make` target and every `optimus` command in docs/DEPLOY.md.
+func TestDeployCommandsExist(t *testing.T) {
+	text, makefile := document(t, "docs/DEPLOY.md"), document(t, "Makefile")
+	targets := regexp.MustCompile("(?m)(?:^|`)make ([a-z-]+)(?: ([a-z-]+))?").FindAllStringSubmatch(text, -1)
+	if len(targets) < 4 {
+		t.Fatalf("only %d make targets found", len(targets))
+	}
+	for _, m := range targets {
+		for _, target := range m[1:] {
+			if target != "" && !strings.Contains(makefile, "\n"+target+":") {
+				t.Errorf("docs/DEPLOY.md says make %s, which the Makefile has not", target)
+			}
+		}
+	}
+	app, _, _, _ := dry(t)
+	commands := regexp.MustCompile("\\boptimus ((?:admin|serve|work) [^`#\n|>;]*)").FindAllStringSubmatch(text, -1)
+	if len(commands) < 10 {
+		t.Fatalf("only %d commands found", len(commands))
+	}
+	for _, m := range commands {
+		checkCommand(t, app, strings.Fields(m[1]))
+	}
+	settings := document(t, "docs/CONFIG.md")
+	for _, m := range regexp.MustCompile("`((?:worker|redis|server|sandbox)[.][a-z_]+)(?: =[^`]*)?`").FindAllStringSubmatch(text, -1) {
+		if !strings.Contains(settings, "`"+m[1]+"`") {
+			t.Errorf("docs/DEPLOY.md names the setting %s, which there is not", m[1])
+		}
+	}
+}
+
 // TestOperationsIsTrue looks up what docs/OPERATIONS.md quotes: messages in the code, metrics,
 // commands, settings and doctor's checks.
 func TestOperationsIsTrue(t *testing.T) {

@@ -17,11 +17,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"golang.org/x/sys/unix"
 
 	"optimus/config"
 	"optimus/sandbox/containerd"
 	"optimus/store"
+	"optimus/web"
 )
 
 // stream submits jobs, each under a key of its own, from several clients at once, to whichever
@@ -32,6 +34,10 @@ type stream struct {
 	all    sync.WaitGroup
 	// outages: the store may be away for a while, and a refusal that says when to try again is no fault.
 	outages bool
+	// name begins the jobs' idempotency keys, which no other stream has.
+	name string
+	// job is what the clients submit under a number; square is the default.
+	job func(n int) web.JobRequest
 
 	mu sync.Mutex
 	// ids are of the acknowledged jobs, by their number.
@@ -50,7 +56,7 @@ const (
 // newStream begins a stream, which stands still until it is given a server.
 func newStream(t *testing.T) *stream {
 	t.Helper()
-	st := &stream{ids: map[int]string{}, ended: make(chan struct{})}
+	st := &stream{name: uuid.NewString() + "-", job: square, ids: map[int]string{}, ended: make(chan struct{})}
 	for range clients {
 		st.all.Go(func() { st.client(t) })
 	}
@@ -84,7 +90,7 @@ func (st *stream) send(t *testing.T, n int) bool {
 	if a == nil {
 		return false
 	}
-	r, err := a.try(t.Context(), http.MethodPost, "/v1/jobs", square(n), http.Header{"Idempotency-Key": {strconv.Itoa(n)}})
+	r, err := a.try(t.Context(), http.MethodPost, "/v1/jobs", st.job(n), http.Header{"Idempotency-Key": {st.name + strconv.Itoa(n)}})
 	if err != nil {
 		return false
 	}

@@ -25,6 +25,23 @@ const (
 	handBack   = 15 * time.Second
 )
 
+// stopTime is the longest that a node with all its parts may take to stop.
+func stopTime(cfg config.Config) time.Duration {
+	parts := []time.Duration{
+		2 * stopMonitoring, // its probes, and the profiler
+		cfg.Server.ShutdownTimeout + stopMargin,
+		stopMargin, // the list of workers
+		stopMargin, // the warm-up
+		cfg.Worker.Grace + handBack + stopMargin,
+		stopSweep, closeRunner, closeIndex, closeDaemon, closeStore,
+	}
+	var all time.Duration
+	for _, part := range parts {
+		all += part
+	}
+	return all
+}
+
 // node is what `serve` and `work` have in common: a process of parts that run beside each other, are
 // stopped in order, and of which none may end by itself. It may be started again after it was stopped.
 type node struct {

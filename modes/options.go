@@ -51,6 +51,7 @@ func redisOptions(c config.Redis) redisstore.Options {
 		Durability:       redisstore.Durability(c.Durability),
 		Replicas:         c.Replicas,
 		Prefix:           c.Prefix,
+		Queues:           c.QueueNumbers(),
 	}
 }
 

@@ -2,6 +2,7 @@ package modes
 
 import (
 	"fmt"
+	"maps"
 	"os"
 
 	"github.com/urfave/cli/v2"
@@ -47,6 +48,13 @@ func monitoringFlag() cli.Flag {
 
 // loadConfig reads the configuration, with what the command line states over the rest.
 func loadConfig(c *cli.Context) (config.Config, error) {
+	return loadConfigOf(c, os.Geteuid() == 0, nil)
+}
+
+// loadConfigOf is loadConfig with the defaults that root, or another user, has.
+//
+// more are flags of this command alone that state settings, by flag.
+func loadConfigOf(c *cli.Context, root bool, more map[string]string) (config.Config, error) {
 	o := config.LoadOptions{
 		Path:      c.String("config"),
 		System:    config.SystemPath,
@@ -54,9 +62,11 @@ func loadConfig(c *cli.Context) (config.Config, error) {
 		EnvKnown:  []string{envKey, containerd.EnvCache, containerd.EnvMirror},
 		Flags:     map[string]string{},
 		FlagNames: map[string]string{},
-		Root:      os.Geteuid() == 0,
+		Root:      root,
 	}
-	for flag, path := range settingFlags() {
+	flags := settingFlags()
+	maps.Copy(flags, more)
+	for flag, path := range flags {
 		if c.IsSet(flag) {
 			o.Flags[path] = fmt.Sprint(c.Value(flag))
 		}

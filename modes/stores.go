@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -36,8 +37,16 @@ func openStore(ctx context.Context, cfg config.Config, o store.Options, server b
 	ro := redisOptions(cfg.Redis)
 	ro.KeepLimit = !server
 	st, err := redisstore.Open(ctx, ro, o)
+	if errors.Is(err, redisstore.ErrNumbered) {
+		return nil, fmt.Errorf("open the store of the Redis-protocol server: %w: state the number that the store has (redis.queues, from %s), and render manifests anew",
+			err, cfg.Origin("redis.queues"))
+	}
 	if err != nil {
-		return nil, fmt.Errorf("open the store of the Redis-protocol server (redis.url, from %s): %w", cfg.Origin("redis.url"), err)
+		hint := ""
+		if errors.Is(err, fs.ErrNotExist) {
+			hint = config.SecretHint(cfg.Redis.PasswordFile)
+		}
+		return nil, fmt.Errorf("open the store of the Redis-protocol server (redis.url, from %s): %w%s", cfg.Origin("redis.url"), err, hint)
 	}
 	return st, nil
 }

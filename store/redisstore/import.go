@@ -56,28 +56,17 @@ func (s *Store) adoptQueues(ctx context.Context, records []store.Record) error {
 		if err := store.CheckQueues(records, s.queues.byNumber()); err != nil {
 			return err
 		}
-		args, made := []any{s.keys.newsChannel}, []uint16{}
+		made := map[uint16]string{}
 		for _, r := range records {
 			if r.Queue != nil && s.queues.name(r.Queue.Number) == "" {
-				args = append(args, int(r.Queue.Number), r.Queue.Name)
-				made = append(made, r.Queue.Number)
+				made[r.Queue.Number] = r.Queue.Name
 			}
 		}
 		if len(made) == 0 {
 			return nil
 		}
-		value, err := s.run(ctx, "make queues", &call{
-			script: s.scripts["adopt"], keys: []string{s.keys.numbers, s.keys.names}, args: args, acknowledged: true,
-		})
-		if err != nil {
+		if done, err := s.makeQueues(ctx, made); done || err != nil {
 			return err
-		}
-		if n, _ := value.(int64); n == 1 {
-			if err := s.readQueues(ctx); err != nil {
-				return err
-			}
-			// Who waits here must be known there before the first job comes.
-			return s.adopt(ctx, made, false)
 		}
 		// Others have made a queue meanwhile.
 	}

@@ -33,6 +33,9 @@ const (
 	Replicated Durability = "replicated"
 )
 
+// ErrNumbered says that a queue has another number than [Options.Queues] state, or a number another queue.
+var ErrNumbered = errors.New("queues are numbered otherwise")
+
 // Options say where the server is, and how to speak to it.
 type Options struct {
 	// URL is redis://, rediss:// (TLS) or unix://, with user, password and database as usual:
@@ -61,6 +64,10 @@ type Options struct {
 	// Prefix begins every key and channel; empty means "optimus". Stores of different prefixes know
 	// nothing of each other.
 	Prefix string
+	// Queues numbers queues, each from 1 to [store.MaxQueueNumber], for whoever knows them by their keys, such
+	// as an autoscaler: they are made at the start where they are missing. Any other queue gets the next
+	// number that is free when it is first used.
+	Queues map[string]uint16
 	// RetryFor is how long an operation is tried again while the server cannot be reached; 0 means 2 s.
 	RetryFor time.Duration
 	// Timeout is how long the server may take to answer; 0 means 10 s.

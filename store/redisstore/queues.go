@@ -138,6 +138,60 @@ func (s *Store) isClosed() bool {
 	return s.leaving || s.closed
 }
 
+// numberQueues gives the queues that the options number their numbers, all of them or none. A queue that has
+// another one keeps it, which is an error: whoever knows the queue by number would look at another one's keys.
+func (s *Store) numberQueues(ctx context.Context) error {
+	for range keyTries {
+		made := map[uint16]string{}
+		for _, name := range slices.Sorted(maps.Keys(s.ro.Queues)) {
+			number := s.ro.Queues[name]
+			has, known := s.queues.number(name)
+			holder := s.queues.name(number)
+			switch {
+			case known && has != number:
+				return fmt.Errorf("%w: queue %q has the number %d in this store, and is stated to have %d", ErrNumbered, name, has, number)
+			case !known && holder != "":
+				return fmt.Errorf("%w: queue %q is stated to have the number %d, which queue %q has in this store",
+					ErrNumbered, name, number, holder)
+			case !known:
+				made[number] = name
+			}
+		}
+		if len(made) == 0 {
+			return nil
+		}
+		done, err := s.makeQueues(ctx, made)
+		if done || err != nil {
+			return err
+		}
+		if err := s.readQueues(ctx); err != nil { // others have made a queue meanwhile
+			return err
+		}
+	}
+	return fmt.Errorf("number queues: %w: others make queues too", store.ErrUnavailable)
+}
+
+// makeQueues makes queues of these numbers and names, all of them or none; done is false where a number
+// or a name is another queue's.
+func (s *Store) makeQueues(ctx context.Context, made map[uint16]string) (done bool, err error) {
+	numbers := slices.Sorted(maps.Keys(made))
+	args := []any{s.keys.newsChannel}
+	for _, n := range numbers {
+		args = append(args, int(n), made[n])
+	}
+	value, err := s.run(ctx, "make queues", &call{
+		script: s.scripts["adopt"], keys: []string{s.keys.numbers, s.keys.names}, args: args, acknowledged: true,
+	})
+	if n, _ := value.(int64); err != nil || n != 1 {
+		return false, err
+	}
+	if err := s.readQueues(ctx); err != nil {
+		return false, err
+	}
+	// Who waits here must be known there before the first job comes.
+	return true, s.adopt(ctx, numbers, false)
+}
+
 // queueFor gives the number of the queue of the name, which is made where it is new.
 func (s *Store) queueFor(ctx context.Context, name string) (uint16, error) {
 	if n, known := s.queues.number(name); known {

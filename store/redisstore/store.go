@@ -113,6 +113,9 @@ func (s *Store) begin(ctx context.Context) error {
 	if err := s.readQueues(ctx); err != nil {
 		return err
 	}
+	if err := s.numberQueues(ctx); err != nil {
+		return err
+	}
 	if err := s.setLimits(ctx); err != nil {
 		return err
 	}

@@ -1,4 +1,5 @@
--- adopt gives queues of another store the numbers that they had there, all of them or none.
+-- adopt makes queues of stated numbers, all of them or none: those that they had in another store, or that
+-- the settings state.
 -- KEYS: numbers (name → number), queues (number → name).
 -- ARGV: 1 channel that is told; 2, 3… a queue's number and name, each.
 -- Returns: 1; 0 where a number or a name is another queue's.
