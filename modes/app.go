@@ -154,7 +154,7 @@ func didYouMean(before, near string) string {
 
 // adminCommands are what an operator does, one thing each.
 func adminCommands(p Process, a Actions) []*cli.Command {
-	return []*cli.Command{
+	return append([]*cli.Command{
 		runCommand(p, a.Run),
 		demoCommand(a.Demo),
 		jobsCommand(p),
@@ -169,5 +169,6 @@ func adminCommands(p Process, a Actions) []*cli.Command {
 		renderCommand(p),
 		doctorCommand(p),
 		benchCommand(a.Bench),
-	}
+		capacityCommand(p),
+	}, originalCommands(p)...)
 }

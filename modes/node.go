@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -55,6 +56,8 @@ type node struct {
 	life lifecycle
 	// rewarm gets a value when the languages may be others.
 	rewarm chan struct{}
+	// reloading is held while the configuration is read anew.
+	reloading sync.Mutex
 	// ready is what the probes are told.
 	ready *readiness
 	// failed gets what ended a part that should have gone on.

@@ -7,10 +7,13 @@ import (
 	"optimus/config"
 )
 
+// applier has a process hold by other settings and languages: all of them or, with an error, none.
+type applier func(config.Config, config.Catalogue) error
+
 // followReloads has apply hold what the configuration and the catalogue say whenever the user asks the
 // process to read them again. What cannot be read, or apply refuses, changes nothing; jobs go on by what
 // they were submitted with.
-func (n *node) followReloads(ctx context.Context, apply func(config.Config, config.Catalogue) error) {
+func (n *node) followReloads(ctx context.Context, apply applier) {
 	if n.process.Reload == nil {
 		return
 	}
@@ -19,7 +22,7 @@ func (n *node) followReloads(ctx context.Context, apply func(config.Config, conf
 		for {
 			select {
 			case <-asked:
-				n.reload(apply)
+				_ = n.reload(apply) // the log has said it
 			case <-ctx.Done():
 				return nil
 			}
@@ -27,7 +30,10 @@ func (n *node) followReloads(ctx context.Context, apply func(config.Config, conf
 	})
 }
 
-func (n *node) reload(apply func(config.Config, config.Catalogue) error) {
+// reload reads configuration and catalogue anew, whoever asks, one after the other.
+func (n *node) reload(apply applier) error {
+	n.reloading.Lock()
+	defer n.reloading.Unlock()
 	next, err := n.config.Again()
 	var stated config.Catalogue
 	if err == nil {
@@ -38,7 +44,7 @@ func (n *node) reload(apply func(config.Config, config.Catalogue) error) {
 	}
 	if err != nil {
 		n.log.Error().Err(err).Msg("the configuration was not read anew: all stays as it was")
-		return
+		return err
 	}
 	select {
 	case n.rewarm <- struct{}{}:
@@ -49,4 +55,5 @@ func (n *node) reload(apply func(config.Config, config.Catalogue) error) {
 		done = done.Str("hold_from_the_next_start", strings.Join(wait, ", "))
 	}
 	done.Msg("the configuration was read anew")
+	return nil
 }

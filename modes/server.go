@@ -59,6 +59,8 @@ func (s *server) begin(ctx context.Context) error {
 		return err
 	}
 	o.Catalogue, o.Stored = s.languages, stored
+	apply := func(next config.Config, stated config.Catalogue) error { return s.apply(o, next, stated) } //nolint:contextcheck // each request brings its own
+	o.Editor = &editor{settings: s.config.Again, reload: func() error { return s.reload(apply) }}
 	if err := s.startWeb(ctx, o); err != nil {
 		return err
 	}
@@ -66,7 +68,7 @@ func (s *server) begin(ctx context.Context) error {
 		s.web.FollowKeys(ctx)
 		return nil
 	})
-	s.followReloads(ctx, func(next config.Config, stated config.Catalogue) error { return s.reload(o, next, stated) }) //nolint:contextcheck // each request brings its own
+	s.followReloads(ctx, apply)
 	s.ready.set(o.Ready)
 	s.log.Info().Str("address", s.address).Str("data", s.config.Data).Str("version", s.process.Version).
 		Dur("took", time.Since(started)).Msg("ready")
@@ -106,15 +108,15 @@ func (s *server) startEngine(ctx context.Context, st store.Store, metrics *web.M
 	return engine.ready, nil
 }
 
-// reload has the API hold by other settings, and the worker know other languages. It is all or nothing.
-func (s *server) reload(o web.Options, next config.Config, stated config.Catalogue) error {
+// apply has the API hold by other settings, and the worker know other languages. It is all or nothing.
+func (s *server) apply(o web.Options, next config.Config, stated config.Catalogue) error {
 	if err := web.CheckListen(s.config.Server.Listen, len(next.Keys)+s.web.StoredKeys()); err != nil {
 		return err
 	}
 	changed := webOptions(next)
 	changed.RequireKeys = o.RequireKeys // listen is not read anew
 	changed.Store, changed.Metrics, changed.Now, changed.Log, changed.Version = o.Store, o.Metrics, o.Now, o.Log, o.Version
-	changed.Catalogue, changed.Ready = o.Catalogue, o.Ready
+	changed.Catalogue, changed.Editor, changed.Ready = o.Catalogue, o.Editor, o.Ready
 	if err := s.web.To(changed); err != nil {
 		return err
 	}

@@ -193,6 +193,8 @@ type Language struct {
 	Aliases []string
 	// DisplayName is for people, such as "C++ (GCC 14.2)".
 	DisplayName string
+	// Samples are programs of it.
+	Samples LanguageSamples
 	// Available tells whether a job of it can be run now; where not, HowToGet is the command that
 	// mends it.
 	Available bool
