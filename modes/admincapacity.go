@@ -212,8 +212,8 @@ func (m capacityMeasured) plan(target float64) capacityPlan {
 		fmt.Sprintf("jobs a second and processor: %.1f/s by %d slots on %d processors / %d = %.1f/s", m.AllSlots, m.Slots, m.Processors, used, p.PerProcessor),
 		fmt.Sprintf("what all slots gain: %.1f/s / %.1f/s of one slot = %.1f times", m.AllSlots, m.OneSlot, m.gain()),
 		fmt.Sprintf("a job's time of a processor: 1 s / %.1f = %.1f ms, of which the program itself %.1f ms", p.PerProcessor, 1000/p.PerProcessor, m.CPU),
-		fmt.Sprintf("memory of a slot: limit %d MiB + %d MiB beside it = %d MiB (the sample took %s)", mib(m.Limit), mib(p.PerSlot-m.Limit), mib(p.PerSlot), megabytes(m.Peak)),
-		fmt.Sprintf("slots that fit the memory: %d MiB / %d MiB = %d", mib(m.Memory), mib(p.PerSlot), p.FitMemory),
+		fmt.Sprintf("memory of a slot: limit %d MiB + %d MiB beside it = %d MiB (the sample took %s)", mebibytes(m.Limit), mebibytes(p.PerSlot-m.Limit), mebibytes(p.PerSlot), megabytes(m.Peak)),
+		fmt.Sprintf("slots that fit the memory: %d MiB / %d MiB = %d", mebibytes(m.Memory), mebibytes(p.PerSlot), p.FitMemory),
 		fmt.Sprintf("slots that fit: the least of %d by memory and %d by processors = %d", p.FitMemory, m.Processors, p.Fit),
 	}
 	if target > 0 {
@@ -223,7 +223,7 @@ func (m capacityMeasured) plan(target float64) capacityPlan {
 	return p
 }
 
-func mib(bytes int64) int64 { return bytes >> 20 }
+func mebibytes(bytes int64) int64 { return bytes >> 20 }
 
 // gain is how many times as much all slots do as one.
 func (m capacityMeasured) gain() float64 { return m.AllSlots / m.OneSlot }
@@ -236,7 +236,7 @@ func (p *capacityPlan) setTarget(target float64) {
 	p.Target = t
 	p.Arithmetic = append(p.Arithmetic,
 		fmt.Sprintf("processors for %.1f/s: %.1f/s / %.1f/s = %.1f, at %.0f %% load %d", target, target, p.PerProcessor, need, 100*capacityLoad, t.Processors),
-		fmt.Sprintf("their slots' memory: %d x %d MiB = %d MiB", t.Processors, mib(p.PerSlot), mib(t.Memory)),
+		fmt.Sprintf("their slots' memory: %d x %d MiB = %d MiB", t.Processors, mebibytes(p.PerSlot), mebibytes(t.Memory)),
 		fmt.Sprintf("machines like this: %d / %d processors = %d", t.Processors, p.Processors, t.Machines))
 }
 
@@ -247,7 +247,7 @@ func (p *capacityPlan) advice() (all []string) {
 	switch {
 	case p.FitMemory < int64(used):
 		all = append(all, fmt.Sprintf("memory is short now: %d of %d slots can have the full limit at once; add %d MiB, or lower the language's limits.memory",
-			p.FitMemory, used, mib(int64(used)*p.PerSlot-p.Memory)))
+			p.FitMemory, used, mebibytes(int64(used)*p.PerSlot-p.Memory)))
 	case p.Slots < p.Processors:
 		all = append(all, fmt.Sprintf("slots are short now: %d processors, %d slots; raise worker.slots to %d", p.Processors, p.Slots, p.Fit))
 	case p.gain() < scales*float64(used):
@@ -269,11 +269,11 @@ func (p *capacityPlan) print(w io.Writer) error {
 	t.add("jobs a second, one slot", fmt.Sprintf("%.1f", p.OneSlot))
 	t.add("jobs a second, all slots", fmt.Sprintf("%.1f", p.AllSlots))
 	t.add("jobs a second and processor", fmt.Sprintf("%.1f", p.PerProcessor))
-	t.add("memory of a slot", fmt.Sprintf("%d MiB", mib(p.PerSlot)))
+	t.add("memory of a slot", fmt.Sprintf("%d MiB", mebibytes(p.PerSlot)))
 	t.add("slots that fit", fmt.Sprint(p.Fit))
 	if p.Target != nil {
 		t.add(fmt.Sprintf("for %.1f jobs a second", p.Target.JobsPerSecond),
-			fmt.Sprintf("%d processors, %d MiB: %d machines like this", p.Target.Processors, mib(p.Target.Memory), p.Target.Machines))
+			fmt.Sprintf("%d processors, %d MiB: %d machines like this", p.Target.Processors, mebibytes(p.Target.Memory), p.Target.Machines))
 	}
 	if err := t.writeTo(w); err != nil {
 		return err
