@@ -202,9 +202,9 @@ func (m *capacityMeasured) measure(ctx context.Context, cl *client, l web.Langua
 }
 
 // plan says what follows from what was measured.
-func (m capacityMeasured) plan(target float64) capacityPlan {
+func (m *capacityMeasured) plan(target float64) capacityPlan {
 	used := min(m.Slots, m.Processors)
-	p := capacityPlan{capacityMeasured: m, PerSlot: containerd.MemoryOfRun(m.Limit)}
+	p := capacityPlan{capacityMeasured: *m, PerSlot: containerd.MemoryOfRun(m.Limit)}
 	p.PerProcessor = m.AllSlots / float64(used)
 	p.FitMemory = m.Memory / p.PerSlot
 	p.Fit = min(p.FitMemory, int64(m.Processors))
@@ -226,7 +226,7 @@ func (m capacityMeasured) plan(target float64) capacityPlan {
 func mebibytes(bytes int64) int64 { return bytes >> 20 }
 
 // gain is how many times as much all slots do as one.
-func (m capacityMeasured) gain() float64 { return m.AllSlots / m.OneSlot }
+func (m *capacityMeasured) gain() float64 { return m.AllSlots / m.OneSlot }
 
 func (p *capacityPlan) setTarget(target float64) {
 	need := target / p.PerProcessor

@@ -149,8 +149,7 @@ func withKeys(c *cli.Context, do func(keyStore) error) error {
 		return heldHint(err)
 	}
 	err = do(web.KeyManager{Store: st, Now: time.Now, Configured: webKeys(cfg)})
-	var problem *web.Problem
-	if errors.As(err, &problem) {
+	if problem, ok := errors.AsType[*web.Problem](err); ok {
 		err = &refusalError{request: "keys " + c.Command.Name, problem: *problem}
 	}
 	return errors.Join(err, st.Close())

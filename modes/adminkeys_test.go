@@ -37,17 +37,18 @@ func commandedWith(t *testing.T, stdin string, code int, args ...string) (stdout
 	return out.String(), said
 }
 
-// apiServer starts a server without a worker, on loopback, and gives its base address. Its settings are those of dir's optimus.toml.
-func apiServer(t *testing.T, dir, more string) (s *server, base string) {
+// apiServer starts a server without a worker on loopback, with the optimus.toml that it makes in dir, and
+// gives its base address.
+func apiServer(t *testing.T, dir string) (base string) {
 	t.Helper()
 	file := filepath.Join(dir, "optimus.toml")
-	must(t, os.WriteFile(file, []byte("data = \""+dir+"\"\n[server]\nlisten = \"127.0.0.1:0\"\n[worker]\nenabled = false\n"+more), 0o600))
+	must(t, os.WriteFile(file, []byte("data = \""+dir+"\"\n[server]\nlisten = \"127.0.0.1:0\"\n[worker]\nenabled = false\n"), 0o600))
 	cfg, err := config.Load(config.LoadOptions{Path: file})
 	must(t, err)
-	s = newServer(Process{Version: "test"}, cfg, zerolog.Nop(), nil)
+	s := newServer(Process{Version: "test"}, cfg, zerolog.Nop(), nil)
 	must(t, s.start(t.Context()))
 	t.Cleanup(func() { must(t, s.stop(context.WithoutCancel(t.Context()))) })
-	return s, "http://" + s.address
+	return "http://" + s.address
 }
 
 func must(t *testing.T, err error) {
@@ -70,7 +71,7 @@ func TestKeysCommands(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "key")
 	must(t, os.WriteFile(file, []byte(secret), 0o600))
 
-	_, base := apiServer(t, dir, "")
+	base := apiServer(t, dir)
 	_, said = commanded(t, ExitFailed, "keys", "list", "--data", dir)
 	contains(t, "a store that a server has", said, "--server URL")
 	_, said = commanded(t, ExitFailed, "queues", "list", "--server", base)

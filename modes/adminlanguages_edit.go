@@ -213,8 +213,7 @@ func editLocal(c *cli.Context, p Process, did string, change func(*config.Catalo
 		done, err = change(all)
 		return err
 	})
-	var unknown *unknownLanguageError
-	if errors.As(err, &unknown) {
+	if _, ok := errors.AsType[*unknownLanguageError](err); ok {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	if err != nil {

@@ -33,8 +33,8 @@ func editCatalogue(cfg config.Config, change func(*config.Catalogue) error) (pat
 		}
 	}
 	// What is replaced is the file itself, not a link to it.
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
+	if file, err := filepath.EvalSymlinks(path); err == nil {
+		path = file
 	}
 	unlock, err := lockFolder(filepath.Dir(path))
 	if err != nil {
@@ -52,8 +52,7 @@ func editCatalogue(cfg config.Config, change func(*config.Catalogue) error) (pat
 	if err == nil {
 		err = all.Save(path)
 	}
-	var faults *config.Error
-	if errors.As(err, &faults) {
+	if _, ok := errors.AsType[*config.Error](err); ok {
 		return path, &web.InvalidLanguagesError{Reason: err.Error()}
 	}
 	return path, readOnly(path, err)
@@ -180,7 +179,7 @@ func (e *editor) change(ctx context.Context, change func(*config.Catalogue) erro
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if err := ctx.Err(); err != nil {
-		return err //nolint:wrapcheck // the client went away while it waited for its turn
+		return err // the client went away while it waited for its turn
 	}
 	cfg, err := e.settings()
 	if err != nil {
