@@ -143,6 +143,12 @@ func TestServersBeyondLoopback(t *testing.T) {
 	if !webOptions(cfg).RequireKeys {
 		t.Error("without keys it is open")
 	}
+	check := []string{"config", "check", "--config", filepath.Join(dir, "optimus.toml")}
+	must(t, os.WriteFile(check[3], []byte("data = \""+dir+"\"\n[server]\nlisten = \":8080\"\n"), 0o600))
+	_, said := commanded(t, ExitFailed, check...)
+	contains(t, "config check", said, "optimus admin keys create")
+	commanded(t, ExitOK, "keys", "create", "root", "--role", "admin", "--data", dir)
+	commanded(t, ExitOK, check...)
 	cfg.Server.Listen = "127.0.0.1:0"
 	if webOptions(cfg).RequireKeys {
 		t.Error("on loopback it needs a key")
