@@ -60,9 +60,9 @@ test-manifests: ## hold Kubernetes's manifests to schemas, kustomize and what ma
 	@echo "testing the manifests" >&2; go -C .tools/kube test ./...
 
 test-packaging: build ## hold the image to the Dockerfile, compose.yaml to its specification
-	@echo "testing what Optimus is packed as" >&2; go -C .tools/packaging test ./...
+	@echo "testing what Optimus is packed as" >&2; go -C .tools/packaging test -count 1 ./... # its files lie outside that module, so Go would not see them change
 
-test-deb: setup build ## install, upgrade, remove and purge the Debian package in a bare Debian (a minute)
+test-deb: images ## install, run, upgrade, remove and purge the Debian package in a bare Debian, without and under systemd (a minute)
 	@go -C .tools/packaging test -count 1 -tags debian ./deb
 
 test-cgroup2: test-cgroup2-quick ## hold runs under cgroup v2 to the runner's suite too (an hour or so, where it is emulated)
@@ -95,7 +95,7 @@ test-gvisor: setup ## hold runs on containerd 2, in runc and in gVisor, to the r
 	 done
 
 lint: lint-rules ## vet, lint, and check formatting and go.mod
-	@echo "go vet" >&2; go vet ./...
+	@echo "go vet" >&2; go vet ./...; go -C .tools/packaging vet -tags debian ./...
 	@echo "golangci-lint (compiled once, some minutes)" >&2; $(TOOL) golangci-lint run --allow-parallel-runners
 	@go mod tidy -diff; go -C .tools run ./notices -check
 

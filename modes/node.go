@@ -54,6 +54,8 @@ type node struct {
 	storeDir string
 
 	life lifecycle
+	// reloads gets a value when the configuration is to be read again.
+	reloads <-chan os.Signal
 	// rewarm gets a value when the languages may be others.
 	rewarm chan struct{}
 	// reloading is held while the configuration is read anew.

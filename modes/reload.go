@@ -10,18 +10,22 @@ import (
 // applier has a process hold by other settings and languages: all of them or, with an error, none.
 type applier func(config.Config, config.Catalogue) error
 
+// hearReloads has the user's wish to read the configuration again wait until followReloads, where it would
+// end the process.
+func (n *node) hearReloads(ctx context.Context) {
+	if n.process.Reload != nil {
+		n.reloads = n.process.Reload(context.WithoutCancel(ctx)) // while it drains too
+	}
+}
+
 // followReloads has apply hold what the configuration and the catalogue say whenever the user asks the
 // process to read them again. What cannot be read, or apply refuses, changes nothing; jobs go on by what
 // they were submitted with.
 func (n *node) followReloads(ctx context.Context, apply applier) {
-	if n.process.Reload == nil {
-		return
-	}
 	n.part(ctx, "reloads", stopMargin, func(ctx context.Context) error {
-		asked := n.process.Reload(ctx)
 		for {
 			select {
-			case <-asked:
+			case <-n.reloads:
 				_ = n.reload(apply) // the log has said it
 			case <-ctx.Done():
 				return nil

@@ -37,6 +37,7 @@ func (s *server) stop(ctx context.Context) error { return s.life.stop(ctx) }
 
 func (s *server) begin(ctx context.Context) error {
 	started := time.Now()
+	s.hearReloads(ctx)
 	metrics := web.NewMetrics()
 	st, err := s.openStore(ctx, true, metrics.JobEnded)
 	if err != nil {

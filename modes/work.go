@@ -18,7 +18,8 @@ func workCommand(work func(context.Context, config.Config) error) *cli.Command {
 		Usage: "judge the jobs of a queue that is shared over a Redis-protocol server",
 		Description: "Claims jobs of the languages whose image is on this machine, as many at once as it has slots. Any number of\n" +
 			"workers may share a queue and a machine; `optimus serve` with the same --redis-url is their API.\n\n" +
-			"The first SIGINT or SIGTERM finishes what runs and stops; the second hands it back to the queue and stops at once.",
+			"The first SIGINT or SIGTERM finishes what runs and stops; the second hands it back to the queue and stops at once.\n" +
+			"SIGHUP has it read its languages again.",
 		Flags: append(configFlags(), monitoringFlag(), redisFlag()),
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
@@ -56,6 +57,7 @@ func newWorkNode(p Process, cfg config.Config, log zerolog.Logger, open engineOp
 
 func (w *workNode) begin(ctx context.Context) error {
 	started := time.Now()
+	w.hearReloads(ctx)
 	if !w.config.Redis.Present() {
 		return errNoSharedQueue
 	}

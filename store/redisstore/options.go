@@ -23,8 +23,9 @@ type Durability string
 
 // The durabilities, each with what it needs of the server; see [Store.Check].
 const (
-	// Local outlives the end of the server's process: `appendonly yes`. A power cut loses up to a
-	// second, a failover what the replica has not heard.
+	// Local outlives the end of the server's process, but for what waits while its disk is at a sync
+	// (docs/QUEUE.md has it counted): `appendonly yes`. A power cut loses up to a second, a failover what the
+	// replica has not heard.
 	Local Durability = "local"
 	// Fsync outlives a power cut too: `appendfsync always`.
 	Fsync Durability = "fsync"

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -22,13 +23,15 @@ const suite = "bookworm"
 type machine struct {
 	t   *testing.T
 	dir string
+	// init is its first process; nil where none runs.
+	init *os.Process
 }
 
 // newMachine makes a bare one with what the package depends on, and systemd, which does not run there.
 func newMachine(t *testing.T) machine {
 	t.Helper()
-	m := machine{t, filepath.Join(t.TempDir(), "debian")}
-	args := []string{"--quiet", "--variant=essential", "--include=systemd,containerd,runc", "--dpkgopt=force-unsafe-io", suite, m.dir}
+	m := machine{t: t, dir: filepath.Join(t.TempDir(), "debian")}
+	args := []string{"--quiet", "--variant=essential", "--include=systemd,dbus,containerd,runc,curl", "--dpkgopt=force-unsafe-io", suite, m.dir}
 	if mirror := os.Getenv("OPTIMUS_DEBIAN_MIRROR"); mirror != "" {
 		args = append(args, mirror)
 	}
@@ -39,7 +42,12 @@ func newMachine(t *testing.T) machine {
 }
 
 func (m machine) try(args ...string) (string, error) {
-	cmd := exec.CommandContext(m.t.Context(), "chroot", append([]string{m.dir}, args...)...)
+	enter := []string{"chroot", m.dir}
+	if m.init != nil {
+		enter = []string{"nsenter", "--target", strconv.Itoa(m.init.Pid), "--all", "--root", "--wd"}
+	}
+	args = append(enter, args...)
+	cmd := exec.CommandContext(m.t.Context(), args[0], args[1:]...)
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive"}
 	out, err := cmd.CombinedOutput()
 	return string(out), err
@@ -61,9 +69,9 @@ func (m machine) install(file string, options ...string) {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	m.write("/tmp/optimus.deb", string(data))
-	m.run(append(append([]string{"dpkg"}, options...), "-i", "/tmp/optimus.deb")...)
-	if err := os.Remove(filepath.Join(m.dir, "/tmp/optimus.deb")); err != nil {
+	m.write("/var/optimus.deb", string(data))
+	m.run(append(append([]string{"dpkg"}, options...), "-i", "/var/optimus.deb")...)
+	if err := os.Remove(filepath.Join(m.dir, "/var/optimus.deb")); err != nil {
 		m.t.Fatal(err)
 	}
 }
@@ -194,10 +202,22 @@ const (
 	settings   = "/etc/optimus/optimus.toml"
 )
 
-// TestOnDebian takes a package through its life: installed, edited, upgraded, removed, installed again, purged.
+// TestOnDebian takes a package through its life, on a machine without systemd, then with it.
 func TestOnDebian(t *testing.T) {
 	first, second, third := packages(t)
 	m := newMachine(t)
+	t.Run("without systemd", func(t *testing.T) {
+		m.t = t
+		withoutSystemd(t, m, first, second, third)
+	})
+	t.Run("under systemd", func(t *testing.T) {
+		m.t = t
+		underSystemd(t, m, first)
+	})
+}
+
+// withoutSystemd: installed, edited, upgraded, removed, installed again, purged.
+func withoutSystemd(t *testing.T, m machine, first, second, third string) {
 	before := m.files()
 
 	m.install(first)
