@@ -131,7 +131,7 @@ func (r remoteKeys) Rotate(ctx context.Context, id string, overlap time.Duration
 }
 
 // withKeys does something with the keys of the server that --server names, or else of the store, which
-// is made where there is none: a fresh installation has its first key before anything else.
+// `create` makes where there is none: a fresh installation has its first key before anything else.
 func withKeys(c *cli.Context, do func(keyStore) error) error {
 	if c.IsSet("server") {
 		cl, err := newClient(c)
@@ -143,6 +143,11 @@ func withKeys(c *cli.Context, do func(keyStore) error) error {
 	cfg, err := loadConfig(c)
 	if err != nil {
 		return err
+	}
+	if c.Command.Name != "create" && !cfg.Redis.Present() {
+		if _, err := storeFileOf(cfg); err != nil {
+			return err
+		}
 	}
 	st, err := openStore(c.Context, cfg, storeOptions(cfg.Store), false)
 	if err != nil {
@@ -204,7 +209,7 @@ func printNewKey(c *cli.Context, p Process, made web.NewKey) error {
 	if !made.ExpiresAt.IsZero() {
 		until = ", until " + made.ExpiresAt.Format(time.RFC3339)
 	}
-	fmt.Fprintf(p.Stderr, "%s: a key of %s, which may %s%s. It is shown this once:\n", made.ID, made.Name, strings.Join(made.Roles, ", "), until)
+	fmt.Fprintf(p.Stderr, "%s: a key of %s with the roles %s%s. It is shown this once:\n", made.ID, made.Name, strings.Join(made.Roles, ", "), until)
 	return printed(io.WriteString(p.Stdout, made.Secret+"\n"))
 }
 
@@ -270,7 +275,7 @@ func revokeKey(c *cli.Context, p Process) error {
 		if err != nil {
 			return err
 		}
-		if err := confirm(c, p, fmt.Sprintf("revoke %s, a key of %s that may %s", k.ID, k.Name, strings.Join(k.Roles, ", "))); err != nil {
+		if err := confirm(c, p, fmt.Sprintf("revoke %s, a key of %s with the roles %s", k.ID, k.Name, strings.Join(k.Roles, ", "))); err != nil {
 			return err
 		}
 		if err := s.Revoke(c.Context, k.ID); err != nil {

@@ -61,7 +61,9 @@ func must(t *testing.T, err error) {
 func TestKeysCommands(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	_, said := commanded(t, ExitFailed, "keys", "create", "course", "--data", dir)
+	_, said := commanded(t, ExitFailed, "keys", "list", "--data", filepath.Join(dir, "mistyped"))
+	contains(t, "keys of no store", said, "there is no store")
+	_, said = commanded(t, ExitFailed, "keys", "create", "course", "--data", dir)
 	contains(t, "the first key of no admin", said, "no key with the role admin yet")
 	secret, said := commanded(t, ExitOK, "keys", "create", "root", "--role", "admin", "--data", dir)
 	contains(t, "keys create", said, "shown this once", "admin")

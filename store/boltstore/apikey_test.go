@@ -2,12 +2,28 @@ package boltstore
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 
 	bolt "go.etcd.io/bbolt"
 
 	"optimus/store"
 )
+
+// TestCheckReadsAPIKeys: a record that is no key's, or another one's, is found.
+func TestCheckReadsAPIKeys(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "jobs.db")
+	lively(t, path)
+	for id, raw := range map[string]string{"k2": "{", "k3": `{"id":"k1","name":"a"}`, "k4": `{"id":"k4","name":""}`} {
+		edit(t, path, func(tx *bolt.Tx) error { return view{tx}.table(bucketAPIKeys).put([]byte(id), []byte(raw)) })
+		checked, err := Check(path)
+		if err != nil || len(checked.Faults) != 1 || !strings.Contains(checked.Faults[0], id) {
+			t.Errorf("of %s it says %v, %v", raw, checked.Faults, err)
+		}
+		edit(t, path, func(tx *bolt.Tx) error { return view{tx}.table(bucketAPIKeys).delete([]byte(id)) })
+	}
+}
 
 // TestAFileFromBeforeAPIKeys: a file without their bucket, as an older binary makes it, is opened as
 // it is, gets the bucket, and keeps its form.
