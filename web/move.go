@@ -35,7 +35,7 @@ func (s *Server) routeMove() {
 	lines := map[string]*huma.MediaType{mediaJSONL: {Schema: &huma.Schema{Type: huma.TypeString}}}
 	register(s, huma.Operation{
 		OperationID: "export-store", Method: http.MethodGet, Path: "/v1/store/export", Tags: []string{"store"},
-		Summary: "Export all queues and jobs",
+		Summary: "Export all queues, jobs and API keys",
 		Description: "A line of JSON for each; the server goes on meanwhile. Kept in a file they are as at one moment, on a " +
 			"Redis-protocol server each job is. The last line, a trailer, tells that the export is whole: one without it is refused by an import.",
 		Responses: map[string]*huma.Response{"200": {Description: "The lines.", Content: lines}},
