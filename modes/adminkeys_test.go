@@ -16,7 +16,7 @@ import (
 	"optimus/web"
 )
 
-// commanded runs a command line, whose standard input is empty, and gives what it prints. A code that is
+// commanded runs a command line, not in parallel with others since the library has one flag --help for all, whose standard input is empty, and gives what it prints. A code that is
 // not wanted fails the test.
 func commanded(t *testing.T, code int, args ...string) (stdout, said string) {
 	t.Helper()
@@ -59,7 +59,6 @@ func must(t *testing.T, err error) {
 }
 
 func TestKeysCommands(t *testing.T) {
-	t.Parallel()
 	dir := t.TempDir()
 	_, said := commanded(t, ExitFailed, "keys", "list", "--data", filepath.Join(dir, "mistyped"))
 	contains(t, "keys of no store", said, "there is no store")
@@ -107,7 +106,6 @@ func TestKeysCommands(t *testing.T) {
 }
 
 func TestKeysCommandsHostile(t *testing.T) {
-	t.Parallel()
 	dir := t.TempDir()
 	for want, args := range map[string][]string{
 		"in the past":          {"a", "--expires", "2001-01-01"},
@@ -134,7 +132,6 @@ func TestKeysCommandsHostile(t *testing.T) {
 // Beyond loopback a server without a key does not start, and one with stored keys alone lets nobody in
 // without one, also when the last of them is gone.
 func TestServersBeyondLoopback(t *testing.T) {
-	t.Parallel()
 	dir := t.TempDir()
 	cfg := config.Default()
 	cfg.Data, cfg.Server.Listen, cfg.Worker.Enabled = dir, "0.0.0.0:0", false

@@ -33,7 +33,6 @@ func written(t *testing.T, path string) map[string]config.Language {
 }
 
 func TestLanguagesAreEdited(t *testing.T) {
-	t.Parallel()
 	dir := t.TempDir()
 	file := filepath.Join(t.TempDir(), "lua.json")
 	must(t, os.WriteFile(file, []byte(lua), 0o600))
@@ -80,7 +79,6 @@ func TestLanguagesAreEdited(t *testing.T) {
 }
 
 func TestLanguagesHostile(t *testing.T) {
-	t.Parallel()
 	dir := t.TempDir()
 	at := filepath.Join(dir, catalogueName)
 	for want, text := range map[string]string{
@@ -96,7 +94,6 @@ func TestLanguagesHostile(t *testing.T) {
 		"must be a list": `{"languages":"x"}`,
 	} {
 		t.Run(want, func(t *testing.T) {
-			t.Parallel()
 			_, said := commandedWith(t, text, ExitFailed, "languages", "add", "-", "--data", dir)
 			contains(t, "languages add", said, want)
 			if _, err := os.Stat(at); err == nil {
@@ -120,7 +117,6 @@ func TestLanguagesHostile(t *testing.T) {
 
 // A link to a file, as Kubernetes has them, stays one; a catalogue that is named by the settings is changed where it is.
 func TestEditsGoToTheFileItself(t *testing.T) {
-	t.Parallel()
 	dir, data := t.TempDir(), t.TempDir()
 	file, link := filepath.Join(dir, "real.json"), filepath.Join(data, catalogueName)
 	must(t, os.WriteFile(file, []byte(`{"languages":[`+lua+`]}`), 0o600))
@@ -153,7 +149,6 @@ func TestAReadOnlyCatalogue(t *testing.T) {
 }
 
 func TestAServersLanguagesAreEdited(t *testing.T) {
-	t.Parallel()
 	dir := t.TempDir()
 	base := apiServer(t, dir)
 	names := func() (all string) {

@@ -13,7 +13,6 @@ import (
 
 // What a language's samples come to is compared with what they must: here the one with an error has none.
 func TestSamplesAreTried(t *testing.T) {
-	t.Parallel()
 	ts := startTestServer(t, testConfig(t))
 	out, said := commanded(t, ExitVerdict, "languages", "test", "--server", ts.client.base)
 	contains(t, "languages test", out, "script", "hello", "accepted", "time_limit_exceeded", "NO, runtime_error")
