@@ -21,7 +21,7 @@ SEED ?=
 # Packages under test, such as PKG=./store/...
 PKG ?= ./...
 
-.PHONY: help build image deb setup images demo picture test test-cgroup2 test-cgroup2-quick test-machine test-kube test-gvisor test-packaging test-manifests test-deb lint lint-rules fmt generate notices bench bench-queues bench-losses fuzz soak cover clean
+.PHONY: help build image deb setup images demo picture test test-cgroup2 test-cgroup2-quick test-machine test-kube test-gvisor test-packaging test-manifests test-observability test-deb lint lint-rules fmt generate notices bench bench-queues bench-losses fuzz soak cover clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,10 +54,13 @@ picture: images ## remake docs/demo.svg, the README's picture, from a run of the
 test: images ## set up, then test everything under the race detector, and fuzz for a moment
 	@echo "testing $(PKG)" >&2
 	@go test -race -timeout 15m $(PKG)
-	@$(MAKE) test-packaging test-manifests fuzz FUZZ_TIME=1s
+	@$(MAKE) test-packaging test-manifests test-observability fuzz FUZZ_TIME=1s
 
 test-manifests: ## hold Kubernetes's manifests to schemas, kustomize and what may speak to whom
 	@echo "testing the manifests" >&2; go -C .tools/kube test ./...
+
+test-observability: ## hold alerts and dashboard against Prometheus's own code (compiled once, some minutes) and the metrics that there are
+	@echo "testing alerts and the dashboard" >&2; go -C .tools/observability test -count 1 ./... # its files lie outside that module, so Go would not see them change
 
 test-packaging: build ## hold the image to the Dockerfile, compose.yaml to its specification
 	@echo "testing what Optimus is packed as" >&2; go -C .tools/packaging test -count 1 ./... # its files lie outside that module, so Go would not see them change

@@ -234,6 +234,13 @@ type Monitoring struct {
 	Listen string `toml:"listen" is:"address"`
 	// Pprof is a loopback address of Go's profiler, at /debug/pprof/; empty is none.
 	Pprof string `toml:"pprof" is:"address"`
+	// OTLPEndpoint is the base URL of an OpenTelemetry collector, which gets jobs' traces by OTLP over HTTP at
+	// /v1/traces below it; empty is none. What it asks of its clients beside that, such as a header, is read
+	// from OpenTelemetry's own variables OTEL_EXPORTER_OTLP_*.
+	OTLPEndpoint string `toml:"otlp_endpoint" is:"http-url"`
+	// TraceShare is the share of jobs that are traced. A submission with a traceparent header is traced
+	// where that says so.
+	TraceShare float64 `toml:"trace_share" min:"0" max:"1"`
 }
 
 // Key is an API key. Its secret itself is never kept: Hash is.
@@ -319,7 +326,8 @@ func Default() Config {
 			MaxInput:       64 * KB,
 			MaxExpected:    64 * KB,
 		},
-		Logging: Logging{Level: "info", Format: "auto"},
+		Logging:    Logging{Level: "info", Format: "auto"},
+		Monitoring: Monitoring{TraceShare: 1},
 		Kubernetes: Kubernetes{
 			Namespace:           "optimus",
 			Image:               "docker.io/library/optimus:latest",

@@ -1,6 +1,8 @@
 package modes
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"optimus/modes/worker"
@@ -29,6 +31,19 @@ func newWorkMetrics() *workMetrics {
 		tests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "optimus_test_verdicts_total", Help: "Verdicts of tests of this worker's jobs.",
 		}, []string{"language", "verdict"}),
+	}
+}
+
+// storeMetrics shows how long the operations of a store take, as who calls them sees it, and gives what is told
+// of each.
+func storeMetrics(all *web.Metrics) func(operation string, took time.Duration, err error) {
+	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "optimus_store_duration_seconds", Help: "Time that operations of the store took.",
+		Buckets: prometheus.ExponentialBuckets(0.0001, 3, 12), // to 18 s
+	}, []string{"operation", "result"})
+	all.Register(duration)
+	return func(operation string, took time.Duration, err error) {
+		duration.WithLabelValues(operation, store.Result(err)).Observe(took.Seconds())
 	}
 }
 

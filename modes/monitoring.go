@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"optimus/web"
 )
 
@@ -50,11 +52,35 @@ func (n *node) startMonitoring(ctx context.Context, st web.Pinger, metrics *web.
 	probes := web.Probes{
 		Store: st, Metrics: metrics, Now: time.Now, Started: time.Now(), Version: n.process.Version, Ready: n.ready.is,
 	}
+	metrics.Register(n.readyMetrics(st)...) //nolint:contextcheck // a scrape gives its own time, see there
 	c := n.config.Monitoring
 	if err := n.serveBeside(ctx, "monitoring", c.Listen, "monitoring.listen, --monitoring", probes.Handler); err != nil {
 		return err
 	}
 	return n.serveBeside(ctx, "pprof", c.Pprof, "monitoring.pprof", profiler)
+}
+
+// readyMetrics show what /ready would answer, which a scrape waits for as long as a probe would; and whether
+// that is since the process stops, which is meant to be so.
+func (n *node) readyMetrics(st web.Pinger) []prometheus.Collector {
+	gauge := func(name, help string, holds func(context.Context) bool) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
+			ctx, cancel := context.WithTimeout(context.Background(), web.DefaultTimeouts().Store)
+			defer cancel()
+			if holds(ctx) {
+				return 1
+			}
+			return 0
+		})
+	}
+	return []prometheus.Collector{
+		gauge("optimus_ready", "1 where this process may get traffic or jobs, as /ready says.", func(ctx context.Context) bool {
+			return errors.Join(n.ready.is(ctx), st.Ping(ctx)) == nil
+		}),
+		gauge("optimus_stopping", "1 while this process was told to stop and finishes what runs.", func(ctx context.Context) bool {
+			return errors.Is(n.ready.is(ctx), errStopping)
+		}),
+	}
 }
 
 // serveBeside serves what a handler answers on an address of its own; nothing without one.

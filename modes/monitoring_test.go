@@ -89,6 +89,8 @@ func TestMonitoringOfAWorker(t *testing.T) {
 	}
 	submit("exit 0")
 	wantSoon(t, monitoring, "/metrics", http.StatusOK, `optimus_worker_jobs_total{end="finished"} 1`)
+	wantSoon(t, monitoring, "/metrics", http.StatusOK, "\noptimus_ready 1\n")
+	wantSoon(t, monitoring, "/metrics", http.StatusOK, "\noptimus_stopping 0\n")
 	_, metrics := asked(t, monitoring, "/metrics")
 	compareMetrics(t, metrics)
 	submit("linger gate")
@@ -96,6 +98,8 @@ func TestMonitoringOfAWorker(t *testing.T) {
 	<-gate.Reached()
 	stop()
 	wantSoon(t, monitoring, "/ready", http.StatusServiceUnavailable, errStopping.Error())
+	wantSoon(t, monitoring, "/metrics", http.StatusOK, "\noptimus_ready 0\n")
+	wantSoon(t, monitoring, "/metrics", http.StatusOK, "\noptimus_stopping 1\n")
 	wantSoon(t, monitoring, "/health", http.StatusOK, `"healthy"`)
 	gate.Open()
 	if err := <-ended; err != nil {
@@ -136,7 +140,8 @@ func compareMetrics(t *testing.T, shown string) {
 			want = append(want, row[1])
 		}
 	}
-	want = append(want, "optimus_jobs_completed_total", "optimus_job_verdicts_total", "optimus_job_execution_time_ms")
+	want = append(want, "optimus_jobs_completed_total", "optimus_job_verdicts_total", "optimus_job_execution_time_ms",
+		"optimus_ready", "optimus_stopping", "optimus_store_duration_seconds")
 	var got []string
 	for _, line := range regexp.MustCompile(`(?m)^# TYPE (optimus_\w+)`).FindAllStringSubmatch(shown, -1) {
 		got = append(got, line[1])

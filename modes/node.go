@@ -36,6 +36,9 @@ func stopTime(cfg config.Config) time.Duration {
 		cfg.Worker.Grace + handBack + stopMargin,
 		stopSweep, closeRunner, closeIndex, closeDaemon, closeStore,
 	}
+	if cfg.Monitoring.OTLPEndpoint != "" {
+		parts = append(parts, stopTracing+stopMargin)
+	}
 	var all time.Duration
 	for _, part := range parts {
 		all += part
@@ -60,6 +63,8 @@ type node struct {
 	rewarm chan struct{}
 	// reloading is held while the configuration is read anew.
 	reloading sync.Mutex
+	// name tells this process from others; it is its worker's.
+	name string
 	// ready is what the probes are told.
 	ready *readiness
 	// failed gets what ended a part that should have gone on.
@@ -67,7 +72,10 @@ type node struct {
 }
 
 func newNode(p Process, cfg config.Config, log zerolog.Logger, open engineOpener) node {
-	return node{process: p, config: cfg, log: log, open: open, life: lifecycle{log: log}, ready: &readiness{}, rewarm: make(chan struct{}, 1), failed: make(chan error, 1)}
+	return node{
+		process: p, config: cfg, log: log, open: open, life: lifecycle{log: log}, name: workerName(cfg.Worker.Name),
+		ready: &readiness{}, rewarm: make(chan struct{}, 1), failed: make(chan error, 1),
+	}
 }
 
 // run starts the node by begin, and stops it in order once ctx ends or a part of it fails.
@@ -101,15 +109,15 @@ func (n *node) startSweeper(ctx context.Context, st store.Store) {
 	})
 }
 
-// startWorker begins to claim jobs of the store and to judge them on the engine.
-func (n *node) startWorker(ctx context.Context, st store.Store, e *engine, metrics *web.Metrics) {
+// startWorker begins to claim jobs of the store and to judge them on the engine, and traces them.
+func (n *node) startWorker(ctx context.Context, st store.Store, e *engine, metrics *web.Metrics, traces *tracer) {
 	cfg := n.config.Worker
 	measured := newWorkMetrics()
 	w := worker.New(worker.Options{
 		Queue:    st,
 		Runner:   e.runner,
 		Log:      n.log,
-		Name:     workerName(cfg.Name),
+		Name:     n.name,
 		Version:  n.process.Version,
 		Lanes:    lanes(e.languages, cfg.Languages),
 		Queues:   cfg.Queues,
@@ -119,6 +127,7 @@ func (n *node) startWorker(ctx context.Context, st store.Store, e *engine, metri
 		Grace:    workerGrace(cfg),
 		HandBack: handBack,
 		Judged:   measured.judged,
+		Trace:    traces.follow(),
 	})
 	measured.register(metrics, w, slots(cfg.Slots), e)
 	n.part(ctx, "warm-up", stopMargin, func(ctx context.Context) error {

@@ -38,8 +38,12 @@ func (s *server) stop(ctx context.Context) error { return s.life.stop(ctx) }
 func (s *server) begin(ctx context.Context) error {
 	started := time.Now()
 	s.hearReloads(ctx)
+	traces, err := s.startTracing(ctx)
+	if err != nil {
+		return err
+	}
 	metrics := web.NewMetrics()
-	st, err := s.openStore(ctx, true, metrics.JobEnded)
+	st, err := s.openStore(ctx, true, metrics)
 	if err != nil {
 		return err
 	}
@@ -55,8 +59,11 @@ func (s *server) begin(ctx context.Context) error {
 	}
 	s.startSweeper(ctx, st)
 	o := webOptions(s.config)
-	o.Store, o.Metrics, o.Now, o.Log, o.Version = st, metrics, time.Now, s.log, s.process.Version
-	if o.Ready, err = s.startEngine(ctx, st, metrics); err != nil {
+	o.Store, o.Metrics, o.Now, o.Log, o.Version = traces.store(st), metrics, time.Now, s.log, s.process.Version
+	if traces != nil {
+		o.Trace = traces.incoming
+	}
+	if o.Ready, err = s.startEngine(ctx, st, metrics, traces); err != nil {
 		return err
 	}
 	o.Catalogue, o.Stored = s.languages, stored
@@ -78,7 +85,7 @@ func (s *server) begin(ctx context.Context) error {
 
 // startEngine starts this process's worker, where it has one, and gives what the API says of readiness.
 // Without one the API takes jobs of every language, for other workers.
-func (s *server) startEngine(ctx context.Context, st store.Store, metrics *web.Metrics) (func(context.Context) error, error) {
+func (s *server) startEngine(ctx context.Context, st store.Store, metrics *web.Metrics, traces *tracer) (func(context.Context) error, error) {
 	stated, err := config.LoadCatalogue(s.config.CataloguePath())
 	if err != nil {
 		return nil, err
@@ -96,7 +103,7 @@ func (s *server) startEngine(ctx context.Context, st store.Store, metrics *web.M
 	if err != nil {
 		return nil, err
 	}
-	s.startWorker(ctx, st, engine, metrics)
+	s.startWorker(ctx, st, engine, metrics, traces)
 	s.languages = engine.languages
 	if shared {
 		both := &elsewhere{here: engine.languages, all: all}
@@ -117,7 +124,7 @@ func (s *server) apply(o web.Options, next config.Config, stated config.Catalogu
 	changed := webOptions(next)
 	changed.RequireKeys = o.RequireKeys // listen is not read anew
 	changed.Store, changed.Metrics, changed.Now, changed.Log, changed.Version = o.Store, o.Metrics, o.Now, o.Log, o.Version
-	changed.Catalogue, changed.Editor, changed.Ready = o.Catalogue, o.Editor, o.Ready
+	changed.Catalogue, changed.Editor, changed.Ready, changed.Trace = o.Catalogue, o.Editor, o.Ready, o.Trace
 	if err := s.web.To(changed); err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"optimus/store"
 	"optimus/store/boltstore"
 	"optimus/store/redisstore"
+	"optimus/web"
 )
 
 // storeFile is the name of the store's file in the data folder.
@@ -62,15 +63,15 @@ func openStoreFile(cfg config.Config, o store.Options) (*boltstore.Store, error)
 	return st, nil
 }
 
-// openStore opens the store, as a server or not, and closes it when the node stops. ended is told of
-// each job that this process ends.
-func (n *node) openStore(ctx context.Context, server bool, ended func(store.Job)) (store.Store, error) {
+// openStore opens the store, as a server or not, and closes it when the node stops. The metrics count each
+// job that this process ends, and the store's operations.
+func (n *node) openStore(ctx context.Context, server bool, metrics *web.Metrics) (store.Store, error) {
 	cfg := n.config
 	if n.storeDir != "" {
 		cfg.Data, cfg.Redis = n.storeDir, config.Redis{}
 	}
 	o := storeOptions(cfg.Store)
-	o.Ended = ended
+	o.Ended = metrics.JobEnded
 	st, err := openStore(ctx, cfg, o, server)
 	if err != nil {
 		return nil, err
@@ -86,7 +87,7 @@ func (n *node) openStore(ctx context.Context, server bool, ended func(store.Job)
 			n.log.Warn().Msg("queue: " + c.Detail)
 		}
 	}
-	return st, nil
+	return store.Observed(st, time.Now, storeMetrics(metrics)), nil
 }
 
 // checkStore says whether the store keeps what it is told as well as the settings want. Of a file there

@@ -64,8 +64,12 @@ func (w *workNode) begin(ctx context.Context) error {
 	if err := makeDataFolder(w.config); err != nil {
 		return err
 	}
+	traces, err := w.startTracing(ctx)
+	if err != nil {
+		return err
+	}
 	metrics := web.NewMetrics()
-	st, err := w.openStore(ctx, false, metrics.JobEnded)
+	st, err := w.openStore(ctx, false, metrics)
 	if err != nil {
 		return err
 	}
@@ -76,7 +80,7 @@ func (w *workNode) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.startWorker(ctx, st, engine, metrics)
+	w.startWorker(ctx, st, engine, metrics, traces)
 	w.followReloads(ctx, func(next config.Config, stated config.Catalogue) error {
 		engine.languages.Set(stated)
 		return nil

@@ -36,6 +36,9 @@ type Job struct {
 	Verdict sandbox.Verdict `json:"verdict,omitempty"`
 	// Labels are the submitter's own, such as the API dialect's details; opaque to the store.
 	Labels map[string]string `json:"labels,omitempty"`
+	// Trace is where the submission stands in a distributed trace, as a W3C traceparent; empty for nowhere.
+	// Opaque to the store.
+	Trace string `json:"trace,omitempty"`
 	// Submission and Report are nil in lists; Report is nil until the state is terminal.
 	Submission *sandbox.Submission `json:"submission,omitempty"`
 	Report     *sandbox.Report     `json:"report,omitempty"`
@@ -71,7 +74,9 @@ type NewJob struct {
 	// MaxAttempts is 1 or more; 0 means the store's default.
 	MaxAttempts int
 	Labels      map[string]string
-	Submission  sandbox.Submission
+	// Trace is as in [Job].
+	Trace      string
+	Submission sandbox.Submission
 	// Key is the idempotency key; empty for none. PayloadHash identifies what the key was
 	// used with.
 	Key         string

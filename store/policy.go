@@ -47,6 +47,8 @@ func (n NewJob) Validate() error {
 		return fmt.Errorf("%w: the queue has no name", ErrInvalid)
 	case len(n.Key) > MaxKey || !utf8.ValidString(n.Key):
 		return fmt.Errorf("%w: the idempotency key is not UTF-8 of at most %d bytes", ErrInvalid, MaxKey)
+	case !ValidName(n.Trace):
+		return fmt.Errorf("%w: the trace is not UTF-8 of at most %d bytes", ErrInvalid, MaxName)
 	case n.Priority < MinPriority || n.Priority > MaxPriority:
 		return fmt.Errorf("%w: priority %d is not from %d to %d", ErrInvalid, n.Priority, MinPriority, MaxPriority)
 	case n.MaxAttempts < 0:

@@ -78,7 +78,7 @@ func (q *QueueRecord) validate() error {
 func (r *JobRecord) validate() error {
 	// What a submission may be, a job is.
 	n := NewJob{
-		Tenant: r.Tenant, Queue: r.Queue, Priority: r.Priority, MaxAttempts: r.MaxAttempts,
+		Tenant: r.Tenant, Queue: r.Queue, Priority: r.Priority, MaxAttempts: r.MaxAttempts, Trace: r.Trace,
 		Submission: sandbox.Submission{Language: sandbox.Language{Name: r.Lane.Language, Tier: r.Lane.Tier}},
 	}
 	if r.Key != nil {

@@ -48,7 +48,11 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		start := s.opts.Now()
 		allowHead(c)
 		r := &request{id: requestID(c.Request().Header.Get("X-Request-Id")), maxWait: s.opts.Limits.Wait}
-		r.http = c.Request().WithContext(context.WithValue(c.Request().Context(), requestKey{}, r))
+		ctx := context.WithValue(c.Request().Context(), requestKey{}, r)
+		if s.opts.Trace != nil {
+			ctx = s.opts.Trace(ctx, c.Request().Header)
+		}
+		r.http = c.Request().WithContext(ctx)
 		r.w = c.Response()
 		c.SetRequest(r.http)
 		c.Response().Header().Set("X-Request-Id", r.id)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -25,6 +26,8 @@ type Options struct {
 	Log zerolog.Logger
 	// Metrics are shared with whoever else counts in this process; nil means a set of its own.
 	Metrics *Metrics
+	// Trace continues the trace that a request's header names, for what is done in the context; nil: none is.
+	Trace func(ctx context.Context, h http.Header) context.Context
 	// Version is shown by /version, /health and the OpenAPI document.
 	Version string
 	// Ready tells why the process should get no traffic, or nil; nil means always ready.

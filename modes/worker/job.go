@@ -22,6 +22,7 @@ type job struct {
 	begun time.Time
 	held  *held
 	log   zerolog.Logger
+	trace Trace // nil: nobody follows it
 }
 
 // job brings a claimed job to its end; not started, it is only handed back.
@@ -29,6 +30,9 @@ func (s *session) job(c store.Claim, started bool) {
 	ctx, stop := context.WithCancelCause(s.working)
 	defer stop(nil)
 	j := &job{session: s, claim: c, begun: time.Now(), held: newHeld(c.Lease, stop), log: s.o.Log.With().Str("job", c.Job.ID.String()).Logger()}
+	if s.o.Trace != nil {
+		j.trace = s.o.Trace(c, j.begun)
+	}
 	s.keeper.keep(j.held)
 	defer s.keeper.release(j.held)
 	if !started {
@@ -55,9 +59,11 @@ func (j *job) judge(ctx context.Context) (report sandbox.Report, unsent []event,
 	}
 	p := startProgress(ctx, j)
 	defer func() { unsent = p.stop() }()
-	report, err = judge.Judge(ctx, j.o.Runner, *j.claim.Job.Submission, judge.Options{
-		Parallel: j.o.Parallel, OutputBytes: j.o.OutputBytes, Notify: p.event, Output: p.output, Restarted: p.restarted,
-	})
+	o := judge.Options{Parallel: j.o.Parallel, OutputBytes: j.o.OutputBytes, Notify: p.event, Output: p.output, Restarted: p.restarted}
+	if j.trace != nil {
+		o.Began = j.trace.Began
+	}
+	report, err = judge.Judge(ctx, j.o.Runner, *j.claim.Job.Submission, o)
 	report.Worker = j.o.Name
 	return report, nil, err
 }
@@ -127,6 +133,7 @@ func (j *job) finish(report sandbox.Report, events []store.Event) {
 	switch {
 	case err == nil:
 		j.stats.finished.Add(1)
+		j.became("finished", report.Verdict)
 		j.o.Judged(j.claim, report)
 		j.log.Info().Str("verdict", string(report.Verdict)).Dur("took", time.Since(j.begun)).Dur("waited", j.claim.Waited).Msg("job judged")
 	case lost(err):
@@ -148,6 +155,7 @@ func (j *job) giveBack(g store.GiveBack) {
 	switch {
 	case err == nil:
 		j.stats.givenBack.Add(1)
+		j.became("given_back", "")
 		j.log.Info().Str("reason", g.Reason).Bool("counted", g.Counted).Msg("job given back")
 	case lost(err):
 		j.leaseLost()
@@ -158,13 +166,22 @@ func (j *job) giveBack(g store.GiveBack) {
 
 func (j *job) leaseLost() {
 	j.stats.leasesLost.Add(1)
+	j.became("lease_lost", "")
 	j.log.Warn().Msg("lease lost: another worker has the job, or it has ended; nothing is reported")
 }
 
 // abandon leaves a job to the expiry of its lease.
 func (j *job) abandon(err error) {
 	j.stats.abandoned.Add(1)
+	j.became("abandoned", "")
 	j.log.Error().Err(err).Msg("the store takes no report; the job is left to the expiry of its lease")
+}
+
+// became tells who follows the job what became of it here.
+func (j *job) became(end string, v sandbox.Verdict) {
+	if j.trace != nil {
+		j.trace.Ended(end, v)
+	}
 }
 
 func lost(err error) bool {
@@ -173,7 +190,11 @@ func lost(err error) bool {
 
 // deliver writes to the store, whatever has ended the job, with a fresh timeout for each try, and
 // tries again through an outage until the lease is lost, the worker must end or ReportFor is over.
-func (j *job) deliver(call string, write func(context.Context) error) error {
+func (j *job) deliver(call string, write func(context.Context) error) (err error) {
+	if j.trace != nil {
+		ended := j.trace.Reporting(call)
+		defer func() { ended(err) }()
+	}
 	var o outage
 	until := time.Now().Add(j.o.ReportFor)
 	for {

@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"optimus/sandbox"
+	"optimus/sandbox/judge"
 	"optimus/store"
 )
 
@@ -70,10 +71,24 @@ type Options struct {
 	ReportFor time.Duration
 	// FlushEvery is how often events are sent; default 50 ms.
 	FlushEvery time.Duration
+	// Trace gives who follows a job that was claimed at a time; nil is nobody.
+	Trace func(c store.Claim, at time.Time) Trace
 	// Judged is told of each job whose report the store has taken; it must be quick. nil is nobody.
 	Judged func(store.Claim, sandbox.Report)
 	// Now is the clock of what is reported, never of a deadline; default [time.Now].
 	Now func() time.Time
+}
+
+// Trace follows one job, from its claim to what became of it.
+type Trace interface {
+	// Began is [judge.Options.Began].
+	Began(test *sandbox.TestCase) (ended func(judge.Event, error))
+	// Reporting is called as the job goes back to the store, by the call "finish" or "give back"; what it gives
+	// is called with what came of that.
+	Reporting(call string) (ended func(error))
+	// Ended is called last, with what became of the job here: "finished", "given_back", "lease_lost" or
+	// "abandoned"; and with the verdict that was reported.
+	Ended(end string, v sandbox.Verdict)
 }
 
 func (o Options) withDefaults() Options {

@@ -22,6 +22,9 @@ type Options struct {
 	// OutputBytes bounds the output that the report keeps: every stream of every run keeps at
 	// most an equal share, cut after it was checked; 0 is 32 MiB.
 	OutputBytes int64
+	// Began, where not nil, is called as the compile (of no test) and as each test begins, by several
+	// goroutines at a time. What it gives is called with the event of its end, which is void with an error; unless the Runner panics.
+	Began func(test *sandbox.TestCase) (ended func(Event, error))
 	// Notify, where not nil, is called as the compile and each test ends, by one goroutine at a
 	// time. Judging waits for it, so it must be quick. What was not run is not notified.
 	Notify func(Event)
@@ -102,15 +105,14 @@ func newJudging(s sandbox.Submission, o Options) *judging {
 }
 
 func (j *judging) judge(ctx context.Context, r sandbox.Runner) error {
-	lang := j.submission.Language
-	program, outcome, err := r.Prepare(ctx, lang, j.submission.Source, lang.CompileLimits)
+	program, outcome, err := j.prepare(ctx, r)
 	if err != nil {
 		return fmt.Errorf("prepare the program: %w", err)
 	}
 	if program != nil {
 		defer func() { _ = program.Close() }() // what it leaves behind, the Runner reaps
 	}
-	if len(lang.Compile) > 0 {
+	if j.compiles() {
 		j.compiled(outcome)
 		if !outcome.OK() {
 			j.settle(sandbox.CompileError, "not run: the program did not compile")
@@ -121,6 +123,30 @@ func (j *judging) judge(ctx context.Context, r sandbox.Runner) error {
 		return errors.New("prepare the program: the runner gave no program and no reason")
 	}
 	return j.runTests(ctx, program)
+}
+
+func (j *judging) compiles() bool { return len(j.submission.Language.Compile) > 0 }
+
+func (j *judging) prepare(ctx context.Context, r sandbox.Runner) (sandbox.Program, sandbox.Outcome, error) {
+	lang := j.submission.Language
+	var ended func(Event, error)
+	if j.compiles() {
+		ended = j.began(nil)
+	}
+	program, outcome, err := r.Prepare(ctx, lang, j.submission.Source, lang.CompileLimits)
+	if ended != nil {
+		seen := outcome
+		ended(Event{Compiled: &seen}, err)
+	}
+	return program, outcome, err
+}
+
+// began tells that the compile or a test begins, and gives who is to be told of its end; nil is nobody.
+func (j *judging) began(test *sandbox.TestCase) (ended func(Event, error)) {
+	if j.options.Began == nil {
+		return nil
+	}
+	return j.options.Began(test)
 }
 
 func (j *judging) compiled(outcome sandbox.Outcome) {
@@ -206,12 +232,20 @@ func (j *judging) runTest(ctx context.Context, p sandbox.Program, i int) error {
 	if j.options.Restarted != nil {
 		in.Restarted = func() { j.options.Restarted(test.ID) }
 	}
+	ended := j.began(&j.submission.Tests[i])
 	outcome, err := p.Run(ctx, in, limits)
-	if err != nil {
-		return err
+	var report sandbox.TestReport
+	if err == nil {
+		report = judgeTest(j.submission, test, limits, outcome)
 	}
-	j.ended(i, judgeTest(j.submission, test, limits, outcome))
-	return nil
+	if ended != nil {
+		seen := report
+		ended(Event{Test: &seen}, err)
+	}
+	if err == nil {
+		j.ended(i, report)
+	}
+	return err
 }
 
 func (j *judging) ended(i int, t sandbox.TestReport) {

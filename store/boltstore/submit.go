@@ -95,7 +95,7 @@ func (b *batch) submit(n store.NewJob, payload []byte) (*record, error) {
 	r := &record{
 		Job: store.Job{
 			ID: q.LastID, Tenant: n.Tenant, Queue: q.Name, Lane: n.Lane(), Priority: n.Priority,
-			State: store.Queued, MaxAttempts: n.MaxAttempts, Created: q.LastID.Time(), Labels: n.Labels,
+			State: store.Queued, MaxAttempts: n.MaxAttempts, Created: q.LastID.Time(), Labels: n.Labels, Trace: n.Trace,
 		},
 		Size: int64(len(payload)), Key: n.Key,
 	}

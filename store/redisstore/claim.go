@@ -97,8 +97,8 @@ func (s *Store) heads(ctx context.Context, queues []uint16, r store.ClaimRequest
 			defer mu.Unlock()
 			if err != nil {
 				failed = err
-			} else if next != noHead {
-				heads[q] = next
+			} else if _, there := s.given.take(claimant{q, r.Worker}, 0); next != noHead || there {
+				heads[q] = max(next, store.MinPriority)
 			}
 		})
 	}
@@ -158,7 +158,11 @@ func (s *Store) claimFrom(ctx context.Context, queue uint16, r store.ClaimReques
 
 // claimOnce runs the script.
 func (s *Store) claimOnce(ctx context.Context, queue uint16, r store.ClaimRequest, most, least int, matters bool) ([]any, error) {
-	first := 1 + rand.Uint64N(1<<53-1<<20) //nolint:gosec // distinct, not secret
+	by := claimant{queue, r.Worker}
+	first, before := 1+rand.Uint64N(1<<53-1<<20), false //nolint:gosec // distinct, not secret
+	if given, there := s.given.take(by, most); there {
+		first, before = given, true
+	}
 	args := []any{
 		r.Worker, s.process, most, r.Lease.Microseconds(), strconv.FormatUint(first, 10), least, s.o.BackoffMax.Microseconds(), "", flag(matters),
 	}
@@ -169,7 +173,43 @@ func (s *Store) claimOnce(ctx context.Context, queue uint16, r store.ClaimReques
 			args = append(args, laneText(l))
 		}
 	}
-	return s.runQueue(ctx, "claim", queue, s.queueCall("claim", queue, 7, args...), false)
+	list, err := s.runQueue(ctx, "claim", queue, s.queueCall("claim", queue, 7, args...), before)
+	if err != nil && most > 0 {
+		s.given.note(by, first)
+	}
+	return list, err
+}
+
+// claimant is a worker that claims from a queue.
+type claimant struct {
+	queue  uint16
+	worker string
+}
+
+// given are the first tokens of claims whose answers were lost: what they were given the next claim of the same
+// worker gets, which else nobody would know of until its lease runs out.
+type given struct {
+	mu     sync.Mutex
+	tokens map[claimant]uint64
+}
+
+// take gives it to a claim of most jobs: one of none only looks.
+func (g *given) take(by claimant, most int) (first uint64, there bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	first, there = g.tokens[by]
+	if most > 0 {
+		delete(g.tokens, by)
+	}
+	return first, there
+}
+
+func (g *given) note(by claimant, first uint64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.tokens) < maxUnsure {
+		g.tokens[by] = first
+	}
 }
 
 // claimsOf reads the jobs of a claim's answer.

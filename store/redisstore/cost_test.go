@@ -95,6 +95,16 @@ func crowded(t *testing.T, size crowdSize, limit int) (*Store, *ticking) {
 	each(t, size.workers, func(i int) error {
 		return s.Heartbeat(t.Context(), store.Worker{Name: fmt.Sprint("worker ", i)}, time.Hour)
 	})
+	var channels []string
+	for i := range size.processes {
+		channels = append(channels, s.keys.processChannel(fmt.Sprint("process", i)))
+	}
+	listening := s.client.Subscribe(t.Context(), channels...)
+	t.Cleanup(func() { _ = listening.Close() })
+	for range channels {
+		_, err := listening.Receive(t.Context())
+		must(t, err)
+	}
 	each(t, size.processes, func(i int) error {
 		_, err := s.run(t.Context(), "wait", s.queueCall("wait", 1, -1, fmt.Sprint("process", i), time.Hour.Microseconds(), laneText(store.LaneOf(crowdLane(0)))))
 		return err

@@ -114,7 +114,8 @@
 //
 // A process has one subscription, whoever waits in it. It registers in every queue for the lanes that
 // its workers wait for. A job that becomes ready has the queue tell one process, the one that was told
-// longest ago; that wakes one of its workers, or passes the wake-up on. Jobs know the process that
+// longest ago, or the next where nobody hears it (of which a Cluster knows nothing): it was killed. That
+// process wakes one of its workers, or passes the wake-up on. Jobs know the process that
 // holds their lease, which is told of a cancellation, and those that watch them. Messages say only
 // "look", and may be lost, so callers also look unasked now and then; after its connection was lost a
 // process has everybody look.

@@ -11,11 +11,12 @@ import (
 	"optimus/store"
 )
 
-// What a server says when it cannot do now what it may do later, on another node perhaps.
+// What a server says when it cannot do now what it may do later, on another node perhaps. A script that was loaded
+// may be gone before its call comes.
 func laterReplies() []string {
 	return []string{
 		"LOADING ", "READONLY ", "MASTERDOWN ", "CLUSTERDOWN ", "TRYAGAIN ", "MOVED ", "ASK ", "BUSY ",
-		"UNBLOCKED ", "NOREPLICAS ",
+		"UNBLOCKED ", "NOREPLICAS ", "NOSCRIPT ",
 	}
 }
 

@@ -177,7 +177,7 @@ func importedEvents(j *store.JobRecord) (stream []any, size int, first int64) {
 
 // importedRecord gives a job's record as JSON, and its stream of events.
 func importedRecord(j *store.JobRecord) (raw []byte, stream []any, err error) {
-	d := details{Language: j.Lane.Language, Tier: j.Lane.Tier, Labels: j.Labels, Unknown: maps.Clone(j.Unknown)}
+	d := details{Language: j.Lane.Language, Tier: j.Lane.Tier, Labels: j.Labels, Trace: j.Trace, Unknown: maps.Clone(j.Unknown)}
 	store.DropFields[store.JobRecord](d.Unknown) // what we have of our own is not theirs
 	if j.Key != nil {
 		d.Key = j.Key.Key

@@ -43,6 +43,8 @@ func killOver(t *testing.T, srv *redistest.Server) {
 	close(stop)
 	all := <-done
 	t.Log(len(all), "jobs")
+	// The client goes on saying for a while that nobody is there.
+	eventually(t, "a connection", func() bool { return s.client.Ping(t.Context()).Err() == nil })
 	checkStream(t, s, all, ended.Load())
 }
 

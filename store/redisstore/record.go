@@ -99,6 +99,7 @@ type details struct {
 	Language string            `json:"language"`
 	Tier     sandbox.Tier      `json:"tier"`
 	Labels   map[string]string `json:"labels,omitempty"`
+	Trace    string            `json:"trace,omitempty"`
 	// Key is the idempotency key, which is forgotten with the job.
 	Key string `json:"key,omitempty"`
 	// Unknown holds the fields that an import has brought and this version does not know.
@@ -143,7 +144,8 @@ func (s *Store) decodeRecord(id store.ID, raw string) (*record, error) {
 	if f.err != nil {
 		return nil, fmt.Errorf("%w: the record of job %s is damaged: %w", store.ErrSchema, id, f.err)
 	}
-	r.job.Lane, r.job.Labels, r.key, r.unknown = store.Lane{Language: d.Language, Tier: d.Tier}, d.Labels, d.Key, d.Unknown
+	r.job.Lane, r.job.Labels, r.job.Trace = store.Lane{Language: d.Language, Tier: d.Tier}, d.Labels, d.Trace
+	r.key, r.unknown = d.Key, d.Unknown
 	return r, nil
 }
 

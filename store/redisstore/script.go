@@ -148,6 +148,8 @@ const (
 	maxMoved = 100
 	// maxArguments bounds what a script gathers for one command: Lua takes 8,000.
 	maxArguments = 1000
+	// clusterMark ends the names of processes that listen to a Cluster.
+	clusterMark = "."
 	// firstEvent is the data of a job's first event, which is told but not kept: see the package doc.
 	firstEvent = `{"state":"queued"}`
 )
@@ -163,6 +165,7 @@ func luaConstants(known int) map[string]string {
 		"MAX_STATES_BYTES":    strconv.Itoa(maxStatesBytes),
 		"MAX_ARGUMENTS":       strconv.Itoa(maxArguments),
 		"MAX_MOVED":           strconv.Itoa(maxMoved),
+		"CLUSTER_MARK":        quoteLua([]byte(clusterMark)),
 		"START_BITS":          strconv.Itoa(startBits),
 		"FIRST_EVENT":         strconv.Itoa(len(firstEvent)),
 		"FIGURES":             strconv.Itoa(all),

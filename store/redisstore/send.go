@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,7 +15,7 @@ import (
 )
 
 const (
-	// pipes is how many pipelines are under way at once.
+	// pipes is how many pipelines to a node are under way at once.
 	pipes = 2
 	// maxBatch is how many calls share one pipeline.
 	maxBatch = 256
@@ -41,6 +40,7 @@ type call struct {
 // sent is one try of a call.
 type sent struct {
 	*call
+	node  *redis.Client
 	args  []any
 	value any
 	err   error
@@ -108,7 +108,11 @@ func (s *Store) send(ctx context.Context, c *call, before bool) (any, error) {
 	if err := errors.Join(ctx.Err(), s.refused()); err != nil {
 		return nil, err
 	}
-	try := &sent{call: c, args: c.args, done: make(chan struct{})}
+	node, err := s.node(ctx, c.keys[0])
+	if err != nil {
+		return nil, err
+	}
+	try := &sent{call: c, node: node, args: c.args, done: make(chan struct{})}
 	if before && c.again > 0 {
 		try.args = append([]any(nil), c.args...)
 		try.args[c.again] = "1"
@@ -118,7 +122,12 @@ func (s *Store) send(ctx context.Context, c *call, before bool) (any, error) {
 		s.closing.RUnlock()
 		return nil, redis.ErrClosed
 	}
-	s.calls <- try // the pipes drain it until Close has the lock
+	select {
+	case s.callsTo(node) <- try: //nolint:contextcheck // the pipes last as long as the store; they drain it until Close has the lock
+	case <-ctx.Done(): // they wait for a server that does not answer
+		s.closing.RUnlock()
+		return nil, ctx.Err()
+	}
 	s.closing.RUnlock()
 	select {
 	case <-try.done:
@@ -126,77 +135,6 @@ func (s *Store) send(ctx context.Context, c *call, before bool) (any, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-}
-
-// pipe sends calls until there will be no more.
-func (s *Store) pipe(ctx context.Context) {
-	for first := range s.calls {
-		s.exchange(ctx, s.gather(first))
-	}
-}
-
-// gather takes the calls that wait. Whoever was answered by the last pipeline is about to ask for
-// more: it yields for as long as that brings any, so that they share this one.
-func (s *Store) gather(first *sent) []*sent {
-	batch := []*sent{first}
-	for before := 0; before < len(batch) && len(batch) < maxBatch; {
-		before = len(batch)
-		runtime.Gosched()
-		for len(batch) < maxBatch {
-			try := s.waitingCall()
-			if try == nil {
-				break
-			}
-			batch = append(batch, try)
-		}
-	}
-	return batch
-}
-
-// waitingCall takes a call, nil where none waits: to wait for one here, which another pipe has taken, would
-// keep those waiting that were gathered already.
-func (s *Store) waitingCall() *sent {
-	select {
-	case try := <-s.calls:
-		return try
-	default:
-		return nil
-	}
-}
-
-// exchange sends calls, one pipeline for each node, and answers each.
-func (s *Store) exchange(ctx context.Context, batch []*sent) {
-	nodes := map[*redis.Client][]*sent{}
-	for _, try := range batch {
-		node, err := s.node(ctx, try.keys[0])
-		if err != nil {
-			try.err = err
-			close(try.done)
-			continue
-		}
-		nodes[node] = append(nodes[node], try)
-	}
-	for node, tries := range nodes {
-		missing := s.pipeline(ctx, node, tries)
-		if len(missing) > 0 {
-			s.load(ctx, node, missing)
-			s.pipeline(ctx, node, missing)
-		}
-		for _, try := range tries {
-			close(try.done)
-		}
-	}
-}
-
-// node is the server that holds a key: the only one, or the master of its slot.
-func (s *Store) node(ctx context.Context, key string) (*redis.Client, error) {
-	switch c := s.client.(type) {
-	case *redis.Client:
-		return c, nil
-	case *redis.ClusterClient:
-		return c.MasterForKey(ctx, key) //nolint:wrapcheck // foreign does
-	}
-	return nil, fmt.Errorf("no client for %T", s.client)
 }
 
 // maxMerged bounds the calls that share a run of a script, and with maxMergedBytes what they carry.

@@ -27,8 +27,10 @@ type Store struct {
 	// process names this Store among all that share the server.
 	process string
 
-	calls chan *sent
-	piped sync.WaitGroup
+	// calls wait to be sent, by the address of a Cluster's node; piping guards the map.
+	calls  map[string]chan *sent
+	piping sync.Mutex
+	piped  sync.WaitGroup
 	// closing guards closed: whoever sends to calls holds it for reading.
 	closing sync.RWMutex
 	// leaving: Close has begun.
@@ -42,6 +44,7 @@ type Store struct {
 	queues queues
 	ids    ids
 	unsure unsure
+	given  given
 	turns  turns
 
 	// refusal says why the store may not be used any more.
@@ -82,14 +85,14 @@ func open(ctx context.Context, ro Options, o store.Options, steps []migration) (
 	own, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Store{
 		o: o.WithDefaults(), ro: ro, client: client, keys: newKeys(ro.Prefix), scripts: all, steps: steps,
-		process: hex.EncodeToString(name), calls: make(chan *sent, maxBatch), stop: stop, done: make(chan struct{}),
+		process: hex.EncodeToString(name), calls: map[string]chan *sent{}, stop: stop, done: make(chan struct{}),
 		after: own, clock: clock{heard: map[uint16]time.Time{}}, ids: ids{last: map[uint16]store.ID{}},
-		unsure: unsure{calls: map[store.Lease]string{}}, waits: wake.New[string, wakeup](), refusal: refusal{told: make(chan struct{})}, turns: turns{at: map[uint16]uint64{}},
+		unsure: unsure{calls: map[store.Lease]string{}}, given: given{tokens: map[claimant]uint64{}}, waits: wake.New[string, wakeup](), refusal: refusal{told: make(chan struct{})}, turns: turns{at: map[uint16]uint64{}},
 		queues:     queues{names: map[uint16]string{}, numbers: map[string]uint16{}},
 		registered: registered{turn: make(chan struct{}, 1), lanes: map[string]bool{}}, listening: make(chan struct{}),
 	}
-	for range pipes {
-		s.piped.Go(func() { s.pipe(context.WithoutCancel(own)) }) // they answer all who ask before the end
+	if ro.Cluster {
+		s.process += clusterMark
 	}
 	if err := s.begin(ctx); err != nil {
 		close(s.listening)
@@ -150,7 +153,9 @@ func (s *Store) Close() error {
 	s.closing.Unlock()
 	s.stop()
 	s.behinds.Wait()
-	close(s.calls)
+	for _, calls := range s.calls {
+		close(calls)
+	}
 	s.piped.Wait()
 	<-s.listening
 	err := s.client.Close()

@@ -103,9 +103,10 @@ func (s *Store) Submit(ctx context.Context, n store.NewJob) (job store.Job, repl
 		if err != nil {
 			return store.Job{}, false, err
 		}
-		if what != early {
+		if what != early && what != stale {
 			return s.newJob(id, n), false, nil
 		}
+		// Its job is not there: a later id, or one of the time to which the server's clock was set, makes it.
 	}
 }
 
@@ -113,14 +114,14 @@ func (s *Store) Submit(ctx context.Context, n store.NewJob) (job store.Job, repl
 func (s *Store) newJob(id store.ID, n store.NewJob) store.Job {
 	return store.Job{
 		ID: id, Tenant: n.Tenant, Queue: s.queues.name(id.Queue()), Lane: n.Lane(), Priority: n.Priority,
-		State: store.Queued, MaxAttempts: n.MaxAttempts, Created: id.Time(), Labels: n.Labels, Submission: &n.Submission,
+		State: store.Queued, MaxAttempts: n.MaxAttempts, Created: id.Time(), Labels: n.Labels, Trace: n.Trace, Submission: &n.Submission,
 	}
 }
 
 // sendSubmission makes the job of an id that was made ahead. known: others may know the id.
 func (s *Store) sendSubmission(ctx context.Context, id store.ID, n *submission, known bool) (outcome, error) {
 	lane := n.Lane()
-	more, err := json.Marshal(details{Language: lane.Language, Tier: lane.Tier, Labels: n.Labels, Key: n.Key})
+	more, err := json.Marshal(details{Language: lane.Language, Tier: lane.Tier, Labels: n.Labels, Trace: n.Trace, Key: n.Key})
 	if err != nil {
 		return "", fmt.Errorf("submit: %w: %w", store.ErrInvalid, err)
 	}

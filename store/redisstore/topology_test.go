@@ -3,9 +3,12 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -155,4 +158,32 @@ func masterAnswers(ctx context.Context, s *Store) bool {
 	}
 	text, err := node.Info(ctx, "replication").Result()
 	return err == nil && strings.Contains(text, "role:master")
+}
+
+// TestAFrozenMasterHoldsUpNoOther: calls to one of a Cluster's masters that does not answer wait; those to another go on.
+func TestAFrozenMasterHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	nodes := redistest.Cluster(t)
+	s := openTest(t, Options{Addrs: []string{nodes[0].Addr}, Cluster: true, Timeout: time.Hour, RetryFor: time.Hour}, store.Options{})
+	masters := map[string]string{} // of each a queue
+	for i := 0; len(masters) < 2; i++ {
+		queue := fmt.Sprint("q", i)
+		number := submitTest(t, s, store.NewJob{Queue: queue}).ID.Queue()
+		node, err := s.node(t.Context(), s.keys.queue(number)+"figures")
+		must(t, err)
+		masters[node.Options().Addr] = queue
+	}
+	addrs := slices.Sorted(maps.Keys(masters))
+	frozen := nodes[slices.IndexFunc(nodes, func(n *redistest.Server) bool { return n.Addr == addrs[0] })]
+	frozen.Signal(t, syscall.SIGSTOP)
+	t.Cleanup(func() { frozen.Signal(t, syscall.SIGCONT) })
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for range 2 * pipes {
+		go func() { _, _, _ = s.Submit(ctx, store.NewJob{Queue: masters[addrs[0]]}) }()
+		time.Sleep(20 * time.Millisecond) // so that each is on its way alone
+	}
+	if _, _, err := s.Submit(ctx, store.NewJob{Queue: masters[addrs[1]]}); err != nil {
+		t.Errorf("a submission to the other master: %v", err)
+	}
 }

@@ -34,13 +34,14 @@ func checkRoundTrip(e *env) {
 	n := newJob("alice", rust())
 	n.Priority, n.MaxAttempts = 7, 2
 	n.Labels = map[string]string{"dialect": "original", "": "empty"}
+	n.Trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	n.Submission.Source.Files = append(n.Submission.Source.Files, sandbox.File{Name: "a/b", Content: []byte{0, 0xff, '\n'}})
 	n.Submission.Limits = sandbox.Limits{CPU: time.Second, Memory: 1 << 30}
 	n.Submission.Args = []string{"é", "<>&"}
 	j := e.submit(n)
 	want := store.Job{
 		ID: j.ID, Tenant: "alice", Queue: queueName, Lane: rust(), Priority: 7, State: store.Queued,
-		MaxAttempts: 2, Created: e.clock.Now(), Labels: n.Labels, Submission: &n.Submission,
+		MaxAttempts: 2, Created: e.clock.Now(), Labels: n.Labels, Trace: n.Trace, Submission: &n.Submission,
 	}
 	if !reflect.DeepEqual(j, want) {
 		e.Errorf("submit gave\n%+v\nwant\n%+v", j, want)
@@ -49,7 +50,7 @@ func checkRoundTrip(e *env) {
 		e.Errorf("get gave\n%+v\nwant\n%+v", got, want)
 	}
 	c := e.claim()
-	if !reflect.DeepEqual(c.Job.Submission, &n.Submission) || c.Job.ID != j.ID || c.Lease.Job != j.ID {
+	if !reflect.DeepEqual(c.Job.Submission, &n.Submission) || c.Job.Trace != n.Trace || c.Job.ID != j.ID || c.Lease.Job != j.ID {
 		e.Errorf("claim gave %+v", c)
 	}
 	r := accepted()
@@ -185,6 +186,7 @@ func checkInvalid(e *env) {
 		"a long tenant's name":     func(n *store.NewJob) { n.Tenant = long },
 		"a long language":          func(n *store.NewJob) { n.Submission.Language.Name = long },
 		"a long key":               func(n *store.NewJob) { n.Key = strings.Repeat("x", store.MaxKey+1) },
+		"a long trace":             func(n *store.NewJob) { n.Trace = long },
 		"a tenant that is no text": func(n *store.NewJob) { n.Tenant = "\xff" },
 		"a key that is no text":    func(n *store.NewJob) { n.Key = "\xff" },
 		"priority 101":             func(n *store.NewJob) { n.Priority = 101 },

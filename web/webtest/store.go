@@ -211,7 +211,7 @@ func (s *Store) Submit(_ context.Context, n store.NewJob) (store.Job, bool, erro
 	}
 	job := store.Job{
 		ID: store.NewID(s.now(), 0, 0), Tenant: n.Tenant, Queue: n.Queue, Lane: n.Lane(), Priority: n.Priority,
-		State: store.Queued, MaxAttempts: 3, Created: s.now(), Labels: n.Labels, Submission: &n.Submission,
+		State: store.Queued, MaxAttempts: 3, Created: s.now(), Labels: n.Labels, Trace: n.Trace, Submission: &n.Submission,
 	}
 	e := &entry{job: job}
 	s.jobs[job.ID] = e

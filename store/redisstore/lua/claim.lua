@@ -102,14 +102,17 @@ return many(0, function(own)
   local most, length, first, least = tonumber(own[3]), tonumber(own[4]), tonumber(own[5]), tonumber(own[6])
   local answer = { 'ok', false }
 
-  -- What the same claim was given, when its answer was lost.
+  -- What the same claim was given, when its answer was lost; its lease begins anew.
   if own[8] == '1' then
     writeviews()
     for _, id in ipairs(redis.call('ZRANGE', T .. 'leases', -256, -1)) do
-      local raw = redis.call('HGET', T .. 'unfinished', id)
-      local r = cmsgpack.unpack(raw)
-      if r[R_TOKEN] >= first and r[R_TOKEN] < first + most then
-        for _, v in ipairs({ id, raw, redis.call('GET', T .. 'payload:' .. id), 0 }) do answer[#answer + 1] = v end
+      local r = cmsgpack.unpack(record('unfinished', id))
+      if r[R_TOKEN] >= first and r[R_TOKEN] < first + most and leaseend(r) > F[F_CLOCK] then
+        r[R_RENEWED], r[R_LEASE], r[R_ENDS] = F[F_CLOCK], length, F[F_CLOCK] + length
+        later('ZADD', 'leases', whole(r[R_ENDS]), id)
+        put(id, r)
+        save()
+        for _, v in ipairs({ id, records.unfinished[id], redis.call('GET', T .. 'payload:' .. id), 0 }) do answer[#answer + 1] = v end
       end
     end
     if answer[3] then return answer end

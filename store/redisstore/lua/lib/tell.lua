@@ -7,7 +7,14 @@ local function wake(lane) roused[lane] = (roused[lane] or 0) + 1 end
 
 local prefix, number = string.match(KEYS[1], '^{(.*):(%d+)}:')
 
-local function tell(process, text) redis.call('PUBLISH', prefix .. ':process:' .. process, text) end
+-- tell gives how many have heard it here: in a Cluster processes listen at any of its nodes.
+local function tell(process, text) return redis.call('PUBLISH', prefix .. ':process:' .. process, text) end
+
+-- drop ends the registration of a process that is gone.
+local function drop(key, process)
+  redis.call('ZREM', key, process)
+  redis.call('ZREM', T .. 'processes', process)
+end
 
 -- waiters gives up to n processes that wait for a lane and are still there, the one that was told longest ago first.
 -- It gives the time too.
@@ -26,8 +33,7 @@ local function waiters(key, n)
       if ends[i] and tonumber(ends[i]) > at then
         found[#found + 1] = process
       else
-        redis.call('ZREM', key, process)
-        redis.call('ZREM', T .. 'processes', process)
+        drop(key, process)
       end
     end
   end
@@ -35,8 +41,8 @@ local function waiters(key, n)
 end
 
 -- rouse tells processes that wait for the lane, n times, each in its turn. hops bounds how often they may pass it on;
--- nil for as often as there are others.
-local function rouse(lane, n, hops)
+-- nil for as often as there are others. tries bounds how often others are told in place of those that were killed.
+local function rouse(lane, n, hops, tries)
   local key = T .. 'waiting:' .. lane
   local found, at = waiters(key, math.min(n, MAX_ARGUMENTS))
   if not found[1] then return end
@@ -44,7 +50,15 @@ local function rouse(lane, n, hops)
   for i, process in ipairs(found) do told[2 * i - 1], told[2 * i] = string.format('%d', at), process end
   redis.call('ZADD', key, unpack(told))
   local text = 'wake ' .. number .. ' ' .. (hops or redis.call('ZCARD', key) - 1) .. ' ' .. lane
-  for i = 0, n - 1 do tell(found[i % #found + 1], text) end
+  local unheard, gone = 0, {}
+  for i = 0, n - 1 do
+    local process = found[i % #found + 1]
+    if tell(process, text) == 0 and string.sub(process, -1) ~= CLUSTER_MARK then unheard, gone[process] = unheard + 1, true end
+  end
+  -- Whoever was killed is gone before its time is over, and another is told in its place.
+  for process in pairs(gone) do drop(key, process) end
+  tries = tries or 3
+  if unheard > 0 and tries > 0 then rouse(lane, unheard, hops, tries - 1) end
 end
 
 -- flush sends what has gathered.
