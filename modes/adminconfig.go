@@ -106,13 +106,8 @@ func checkConfig(c *cli.Context, p Process) error {
 // is that server's to check: it has.
 func checkKeys(ctx context.Context, cfg config.Config) error {
 	fault := cfg.CheckListen(0)
-	if fault == nil {
-		return nil
-	}
-	if !cfg.Redis.Present() {
-		if _, err := storeFileOf(cfg); err != nil {
-			return fault
-		}
+	if fault == nil || !storeIsThere(cfg) {
+		return fault
 	}
 	st, err := openStore(ctx, cfg, storeOptions(cfg.Store), false)
 	switch {

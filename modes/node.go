@@ -31,8 +31,9 @@ func stopTime(cfg config.Config) time.Duration {
 	parts := []time.Duration{
 		2 * stopMonitoring, // its probes, and the profiler
 		cfg.Server.ShutdownTimeout + stopMargin,
-		stopMargin, // the list of workers
-		stopMargin, // the warm-up
+		stopMargin,     // the list of workers
+		stopMargin,     // the warm-up
+		2 * stopMargin, // what follows the API keys, and the reloads
 		cfg.Worker.Grace + handBack + stopMargin,
 		stopSweep, closeRunner, closeIndex, closeDaemon, closeStore,
 	}

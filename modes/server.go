@@ -38,6 +38,9 @@ func (s *server) stop(ctx context.Context) error { return s.life.stop(ctx) }
 func (s *server) begin(ctx context.Context) error {
 	started := time.Now()
 	s.hearReloads(ctx)
+	if err := web.CheckListen(s.config.Server.Listen, len(s.config.Keys)); err != nil && !storeIsThere(s.config) {
+		return err // before anything is made: no store, no keys in it
+	}
 	traces, err := s.startTracing(ctx)
 	if err != nil {
 		return err
