@@ -78,7 +78,21 @@ type Language struct {
 	WarmUp string `json:"warm_up,omitempty"`
 	// Sample is a program that prints "Hello, world!".
 	Sample string `json:"sample,omitempty"`
+	// Samples are programs that must end otherwise, for `optimus admin languages test`.
+	Samples Samples `json:"samples,omitzero"`
 }
+
+// Samples are programs with what must become of them.
+type Samples struct {
+	// Error does not compile or, in an interpreted language, ends with an error; not stated it is a text
+	// that is a program in hardly any language.
+	Error string `json:"error,omitempty"`
+	// Limit never ends by itself and uses its processor; not stated no limit is tried.
+	Limit string `json:"limit,omitempty"`
+}
+
+// BrokenSample is the error sample of a language that states none.
+const BrokenSample = "this is ((( no program ]\n"
 
 // Build is an image's recipe.
 type Build struct {

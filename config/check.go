@@ -117,7 +117,7 @@ func (c Config) CheckListen(stored int) error {
 	var f faults
 	at := place{source: c.Origin("server.listen").String()}
 	f.add(at, "server.listen", strconv.Quote(c.Server.Listen), "can be reached from other machines and no API key is configured",
-		"listen on 127.0.0.1, or add a [[keys]] entry (see `optimus admin config example`)")
+		"listen on 127.0.0.1, or make a key with `optimus admin keys create`, or add a [[keys]] entry (see `optimus admin config example`)")
 	return f.err("configuration")
 }
 

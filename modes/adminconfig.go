@@ -1,6 +1,7 @@
 package modes
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"optimus/config"
+	"optimus/store"
 )
 
 // configCommand is `optimus admin config`: what holds, what is wrong, and a file to begin with.
@@ -82,7 +84,7 @@ func checkConfig(c *cli.Context, p Process) error {
 	}
 	cfg, faults := loadConfig(c)
 	if faults == nil {
-		faults = cfg.CheckListen(0)
+		faults = checkKeys(c.Context, cfg)
 	} else {
 		cfg = config.Default()
 	}
@@ -98,6 +100,27 @@ func checkConfig(c *cli.Context, p Process) error {
 	}
 	return printed(fmt.Fprintf(p.Stdout, "settings: no faults (%s)\nlanguages: no faults (%s)\n",
 		settingsSource(c.String("config")), orEmbedded(languages)))
+}
+
+// checkKeys is [config.Config.CheckListen] with the API keys of the store. A file that a server has open
+// is that server's to check: it has.
+func checkKeys(ctx context.Context, cfg config.Config) error {
+	fault := cfg.CheckListen(0)
+	if fault == nil || !storeIsThere(cfg) {
+		return fault
+	}
+	st, err := openStore(ctx, cfg, storeOptions(cfg.Store), false)
+	switch {
+	case errors.Is(err, store.ErrUnavailable) && !cfg.Redis.Present():
+		return nil
+	case err != nil:
+		return errors.Join(fault, fmt.Errorf("whether the store has API keys is not known: %w", err))
+	}
+	keys, err := storedKeys(ctx, st)
+	if err = errors.Join(err, st.Close()); err != nil {
+		return err
+	}
+	return cfg.CheckListen(len(keys))
 }
 
 // settingsSource names the file that the settings come from.

@@ -107,13 +107,18 @@ func runDemo(ctx context.Context, p Process, cfg config.Config, r DemoRequest) e
 
 // withServer calls use with a client of a server that lives as long: on a free port of loopback,
 // with the machine's images and an empty store.
-func withServer(ctx context.Context, p Process, cfg config.Config, use func(*client) error) (err error) {
+func withServer(ctx context.Context, p Process, cfg config.Config, use func(*client) error) error {
+	return withFolder(func(dir string) error { return withServerOn(ctx, p, cfg, dir, openEngine, use) })
+}
+
+// withFolder calls use with an empty folder, which lives as long.
+func withFolder(use func(dir string) error) (err error) {
 	dir, err := os.MkdirTemp("", "optimus-")
 	if err != nil {
 		return fmt.Errorf("make a folder for the store: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	return withServerOn(ctx, p, cfg, dir, openEngine, use)
+	return use(dir)
 }
 
 // withServerOn is withServer on the store in a folder, or on the one of the settings where none is

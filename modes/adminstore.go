@@ -24,7 +24,7 @@ func storeCommand(p Process) *cli.Command {
 		Subcommands: []*cli.Command{
 			{
 				Name:  "export",
-				Usage: "write all queues and jobs as lines of JSON: a backup, and what import takes",
+				Usage: "write all queues, jobs and API keys (as hashes) as lines of JSON: a backup, and what import takes",
 				Description: "Reads the store in the data folder, which no server may have open, or with --server asks a running one,\n" +
 					"which goes on meanwhile. The file gets its name when all of it is there.",
 				Flags: moveFlags(

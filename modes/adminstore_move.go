@@ -21,9 +21,10 @@ import (
 // moveSummary says what an export or an import has done.
 type moveSummary struct {
 	// File is where an export was written to, or an import read from.
-	File   string `json:"file"`
-	Queues int    `json:"queues"`
-	Jobs   int    `json:"jobs"`
+	File    string `json:"file"`
+	Queues  int    `json:"queues"`
+	Jobs    int    `json:"jobs"`
+	APIKeys int    `json:"api_keys"`
 	// Skipped were there already.
 	Skipped int   `json:"skipped"`
 	Bytes   int64 `json:"bytes"`
@@ -33,8 +34,8 @@ func (m moveSummary) print(w io.Writer, asJSON bool) error {
 	if asJSON {
 		return writeJSON(w, m)
 	}
-	t := newTable("FILE", "QUEUES", "JOBS", "SKIPPED", "SIZE").alignRight("QUEUES", "JOBS", "SKIPPED", "SIZE")
-	t.add(m.File, strconv.Itoa(m.Queues), strconv.Itoa(m.Jobs), strconv.Itoa(m.Skipped), megabytes(m.Bytes))
+	t := newTable("FILE", "QUEUES", "JOBS", "API KEYS", "SKIPPED", "SIZE").alignRight("QUEUES", "JOBS", "API KEYS", "SKIPPED", "SIZE")
+	t.add(m.File, strconv.Itoa(m.Queues), strconv.Itoa(m.Jobs), strconv.Itoa(m.APIKeys), strconv.Itoa(m.Skipped), megabytes(m.Bytes))
 	return t.writeTo(w)
 }
 
@@ -70,7 +71,7 @@ func exportStore(c *cli.Context, p Process) error {
 		counted := &counter{w: w, told: moveProgress(progress, "export", 0)}
 		total, err := write(c, p, counted)
 		progress.clear()
-		sum.Queues, sum.Jobs, sum.Bytes = total.Queues, total.Jobs, counted.n
+		sum.Queues, sum.Jobs, sum.APIKeys, sum.Bytes = total.Queues, total.Jobs, total.APIKeys, counted.n
 		return err
 	}
 	if sum.File == "-" {
@@ -143,7 +144,7 @@ func importStore(c *cli.Context, p Process) error {
 	if err != nil {
 		return fmt.Errorf("import %s: %w", sum.File, err)
 	}
-	sum.Queues, sum.Jobs, sum.Skipped, sum.Bytes = done.Queues, done.Jobs, done.Skipped, counted.n
+	sum.Queues, sum.Jobs, sum.APIKeys, sum.Skipped, sum.Bytes = done.Queues, done.Jobs, done.APIKeys, done.Skipped, counted.n
 	return sum.print(p.Stdout, c.Bool("json"))
 }
 

@@ -77,7 +77,7 @@ func App(p Process, a Actions) *cli.App {
 			workCommand(a.Work),
 			{
 				Name:        "admin",
-				Usage:       "look at and steer jobs, queues, languages, images; judge a local file",
+				Usage:       "look at and steer jobs, queues, languages, images, API keys; judge a local file",
 				Subcommands: adminCommands(p, a),
 				Action:      helpOrUnknown,
 			},
@@ -154,13 +154,14 @@ func didYouMean(before, near string) string {
 
 // adminCommands are what an operator does, one thing each.
 func adminCommands(p Process, a Actions) []*cli.Command {
-	return []*cli.Command{
+	return append([]*cli.Command{
 		runCommand(p, a.Run),
 		demoCommand(a.Demo),
 		jobsCommand(p),
 		queuesCommand(p),
 		workersCommand(p),
 		deadLetterCommand(p),
+		keysCommand(p),
 		storeCommand(p),
 		languagesCommand(p),
 		imagesCommand(p),
@@ -168,5 +169,6 @@ func adminCommands(p Process, a Actions) []*cli.Command {
 		renderCommand(p),
 		doctorCommand(p),
 		benchCommand(a.Bench),
-	}
+		capacityCommand(p),
+	}, originalCommands(p)...)
 }

@@ -66,7 +66,7 @@ func (c *catalogue) Languages() []web.Language {
 		digest, missing := c.available(e)
 		list[i] = web.Language{
 			Language: e.lang, Aliases: e.config.Aliases, DisplayName: displayName(e.config),
-			Available: missing == "", HowToGet: missing,
+			Available: missing == "", HowToGet: missing, Samples: samplesOf(e.config),
 		}
 		list[i].Digest = digest
 	}
@@ -233,6 +233,11 @@ func limitsOf(l config.RunLimits) sandbox.Limits {
 
 func displayName(l config.Language) string {
 	return cmp.Or(l.DisplayName, l.Name+" "+l.Version)
+}
+
+// samplesOf gives a language's programs, with an error where it states none.
+func samplesOf(l config.Language) web.LanguageSamples {
+	return web.LanguageSamples{Hello: l.Sample, Error: cmp.Or(l.Samples.Error, config.BrokenSample), Limit: l.Samples.Limit}
 }
 
 // howToGet gives the command that brings a language's image here.

@@ -54,6 +54,8 @@ func testAdmin(t *testing.T, l *lab) {
 	run := []string{"run", file, "--lang", "python", "--wall", "1m", "--cpu", "30s", "--test"}
 	contains(t, "admin run", l.admin(t, ExitOK, append(run, "3:9")...), "accepted")
 	l.assertNothingLeft(t)
+	contains(t, "languages test", l.admin(t, ExitOK, "languages", "test", "python"), "accepted", "runtime_error", "time_limit_exceeded")
+	l.assertNothingLeft(t)
 
 	// Beside a server, on the same folder and containerd.
 	s := l.serve(t)

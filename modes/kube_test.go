@@ -146,8 +146,10 @@ func (k *kube) try(t *testing.T, args ...string) (string, error) {
 func (k *kube) explain(t *testing.T) {
 	t.Helper()
 	for _, args := range [][]string{
-		{"get", "pods,scaledobjects,hpa,jobs", "-o", "wide"}, {"get", "events", "--sort-by=.lastTimestamp"},
-		{"logs", "-l", "app.kubernetes.io/component=api", "--tail=30", "--prefix"}, {"logs", "-l", "app.kubernetes.io/component=worker", "--tail=60", "--prefix"},
+		{"get", "pods,scaledobjects,hpa,jobs", "-o", "wide"},
+		{"get", "events", "--sort-by=.lastTimestamp"},
+		{"logs", "-l", "app.kubernetes.io/component=api", "--tail=30", "--prefix"},
+		{"logs", "-l", "app.kubernetes.io/component=worker", "--tail=60", "--prefix"},
 	} {
 		out, err := k.try(t, args...)
 		t.Logf("kubectl %s: %v\n%s", strings.Join(args, " "), err, out)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -30,8 +31,9 @@ func stopTime(cfg config.Config) time.Duration {
 	parts := []time.Duration{
 		2 * stopMonitoring, // its probes, and the profiler
 		cfg.Server.ShutdownTimeout + stopMargin,
-		stopMargin, // the list of workers
-		stopMargin, // the warm-up
+		stopMargin,     // the list of workers
+		stopMargin,     // the warm-up
+		2 * stopMargin, // what follows the API keys, and the reloads
 		cfg.Worker.Grace + handBack + stopMargin,
 		stopSweep, closeRunner, closeIndex, closeDaemon, closeStore,
 	}
@@ -60,6 +62,8 @@ type node struct {
 	reloads <-chan os.Signal
 	// rewarm gets a value when the languages may be others.
 	rewarm chan struct{}
+	// reloading is held while the configuration is read anew.
+	reloading sync.Mutex
 	// name tells this process from others; it is its worker's.
 	name string
 	// ready is what the probes are told.

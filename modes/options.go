@@ -94,9 +94,11 @@ func webOptions(c config.Config) web.Options {
 			Idle:       c.Server.IdleTimeout,
 			Shutdown:   c.Server.ShutdownTimeout,
 		},
-		Keys:      webKeys(c),
-		PerMinute: perMinute(c.Server.Rate),
-		Queues:    c.Worker.Queues,
+		Keys: webKeys(c),
+		// Beyond loopback a server without a key left lets nobody in, rather than everybody.
+		RequireKeys: !web.Loopback(c.Server.Listen),
+		PerMinute:   perMinute(c.Server.Rate),
+		Queues:      c.Worker.Queues,
 	}
 }
 

@@ -7,6 +7,9 @@ import (
 	"optimus/config"
 )
 
+// applier has a process hold by other settings and languages: all of them or, with an error, none.
+type applier func(config.Config, config.Catalogue) error
+
 // hearReloads has the user's wish to read the configuration again wait until followReloads, where it would
 // end the process.
 func (n *node) hearReloads(ctx context.Context) {
@@ -18,12 +21,12 @@ func (n *node) hearReloads(ctx context.Context) {
 // followReloads has apply hold what the configuration and the catalogue say whenever the user asks the
 // process to read them again. What cannot be read, or apply refuses, changes nothing; jobs go on by what
 // they were submitted with.
-func (n *node) followReloads(ctx context.Context, apply func(config.Config, config.Catalogue) error) {
+func (n *node) followReloads(ctx context.Context, apply applier) {
 	n.part(ctx, "reloads", stopMargin, func(ctx context.Context) error {
 		for {
 			select {
 			case <-n.reloads:
-				n.reload(apply)
+				_ = n.reload(apply) // the log has said it
 			case <-ctx.Done():
 				return nil
 			}
@@ -31,7 +34,10 @@ func (n *node) followReloads(ctx context.Context, apply func(config.Config, conf
 	})
 }
 
-func (n *node) reload(apply func(config.Config, config.Catalogue) error) {
+// reload reads configuration and catalogue anew, whoever asks, one after the other.
+func (n *node) reload(apply applier) error {
+	n.reloading.Lock()
+	defer n.reloading.Unlock()
 	next, err := n.config.Again()
 	var stated config.Catalogue
 	if err == nil {
@@ -42,7 +48,7 @@ func (n *node) reload(apply func(config.Config, config.Catalogue) error) {
 	}
 	if err != nil {
 		n.log.Error().Err(err).Msg("the configuration was not read anew: all stays as it was")
-		return
+		return err
 	}
 	select {
 	case n.rewarm <- struct{}{}:
@@ -53,4 +59,5 @@ func (n *node) reload(apply func(config.Config, config.Catalogue) error) {
 		done = done.Str("hold_from_the_next_start", strings.Join(wait, ", "))
 	}
 	done.Msg("the configuration was read anew")
+	return nil
 }

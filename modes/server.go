@@ -38,8 +38,8 @@ func (s *server) stop(ctx context.Context) error { return s.life.stop(ctx) }
 func (s *server) begin(ctx context.Context) error {
 	started := time.Now()
 	s.hearReloads(ctx)
-	if err := web.CheckListen(s.config.Server.Listen, len(s.config.Keys)); err != nil {
-		return err
+	if err := web.CheckListen(s.config.Server.Listen, len(s.config.Keys)); err != nil && !storeIsThere(s.config) {
+		return err // before anything is made: no store, no keys in it
 	}
 	traces, err := s.startTracing(ctx)
 	if err != nil {
@@ -48,6 +48,13 @@ func (s *server) begin(ctx context.Context) error {
 	metrics := web.NewMetrics()
 	st, err := s.openStore(ctx, true, metrics)
 	if err != nil {
+		return err
+	}
+	stored, err := storedKeys(ctx, st)
+	if err != nil {
+		return err
+	}
+	if err := web.CheckListen(s.config.Server.Listen, len(s.config.Keys)+len(stored)); err != nil {
 		return err
 	}
 	if err := s.startMonitoring(ctx, st, metrics); err != nil {
@@ -62,11 +69,17 @@ func (s *server) begin(ctx context.Context) error {
 	if o.Ready, err = s.startEngine(ctx, st, metrics, traces); err != nil {
 		return err
 	}
-	o.Catalogue = s.languages
+	o.Catalogue, o.Stored = s.languages, stored
+	apply := func(next config.Config, stated config.Catalogue) error { return s.apply(o, next, stated) } //nolint:contextcheck // each request brings its own
+	o.Editor = &editor{settings: s.config.Again, reload: func() error { return s.reload(apply) }}
 	if err := s.startWeb(ctx, o); err != nil {
 		return err
 	}
-	s.followReloads(ctx, func(next config.Config, stated config.Catalogue) error { return s.reload(o, next, stated) }) //nolint:contextcheck // each request brings its own
+	s.part(ctx, "API keys", stopMargin, func(ctx context.Context) error {
+		s.web.FollowKeys(ctx)
+		return nil
+	})
+	s.followReloads(ctx, apply)
 	s.ready.set(o.Ready)
 	s.log.Info().Str("address", s.address).Str("data", s.config.Data).Str("version", s.process.Version).
 		Dur("took", time.Since(started)).Msg("ready")
@@ -106,14 +119,15 @@ func (s *server) startEngine(ctx context.Context, st store.Store, metrics *web.M
 	return engine.ready, nil
 }
 
-// reload has the API hold by other settings, and the worker know other languages. It is all or nothing.
-func (s *server) reload(o web.Options, next config.Config, stated config.Catalogue) error {
-	if err := web.CheckListen(s.config.Server.Listen, len(next.Keys)); err != nil {
+// apply has the API hold by other settings, and the worker know other languages. It is all or nothing.
+func (s *server) apply(o web.Options, next config.Config, stated config.Catalogue) error {
+	if err := web.CheckListen(s.config.Server.Listen, len(next.Keys)+s.web.StoredKeys()); err != nil {
 		return err
 	}
 	changed := webOptions(next)
+	changed.RequireKeys = o.RequireKeys // listen is not read anew
 	changed.Store, changed.Metrics, changed.Now, changed.Log, changed.Version = o.Store, o.Metrics, o.Now, o.Log, o.Version
-	changed.Catalogue, changed.Ready, changed.Trace = o.Catalogue, o.Ready, o.Trace
+	changed.Catalogue, changed.Editor, changed.Ready, changed.Trace = o.Catalogue, o.Editor, o.Ready, o.Trace
 	if err := s.web.To(changed); err != nil {
 		return err
 	}

@@ -52,6 +52,12 @@ func openStore(ctx context.Context, cfg config.Config, o store.Options, server b
 	return st, nil
 }
 
+// storeIsThere tells whether the store that the settings mean may hold something.
+func storeIsThere(cfg config.Config) bool {
+	_, err := storeFileOf(cfg)
+	return cfg.Redis.Present() || err == nil
+}
+
 func openStoreFile(cfg config.Config, o store.Options) (*boltstore.Store, error) {
 	if err := makeDataFolder(cfg); err != nil {
 		return nil, err

@@ -14,7 +14,8 @@ import (
 // Mover is what moves all that a store keeps into another one, of whichever kind: a backup, and its
 // way back. See [RecordWriter] for the form in which it lies in a file.
 type Mover interface {
-	// Export gives every queue, by number, and behind each its jobs, oldest first. Where one process
+	// Export gives every queue, by number, and behind each its jobs, oldest first, and behind all of them
+	// the API keys. Where one process
 	// alone can have the store open that is what the store holds at one moment, however long do takes
 	// and whatever becomes of the store meanwhile. A server that many share is not held still: there
 	// each job, with all that is kept of it, is as it was at one moment of the export. Whichever is
@@ -40,16 +41,18 @@ type Mover interface {
 	//   - A queue that is not there is made, with its totals. One that is there keeps its own state
 	//     and totals. Jobs are not counted anew, nor is [Options.Ended] told of them; but for those
 	//     that the import itself has cancelled, as above.
+	//   - An API key whose id is there already stays as it is.
 	//   - An idempotency key comes with its job, unless it is in use here for another one. A submission
 	//     with a key whose job is among the records gets that job or, meanwhile, [ErrUnavailable]; one
 	//     that was there before, another job, which keeps the key.
 	Import(ctx context.Context, records []Record) (Imported, error)
 }
 
-// Record is one of what a store keeps: a queue or a job.
+// Record is one of what a store keeps: a queue, a job or an API key.
 type Record struct {
-	Queue *QueueRecord
-	Job   *JobRecord
+	Queue  *QueueRecord
+	Job    *JobRecord
+	APIKey *APIKey
 	// Line is where it was read, from 1; 0 for nowhere.
 	Line int
 }
@@ -112,6 +115,7 @@ const MovedReason = "not counted: the job was moved to another store while it ra
 type Imported struct {
 	Queues  int `json:"queues"`
 	Jobs    int `json:"jobs"`
+	APIKeys int `json:"api_keys"`
 	Skipped int `json:"skipped"`
 }
 
@@ -119,6 +123,7 @@ type Imported struct {
 func (i *Imported) Add(more Imported) {
 	i.Queues += more.Queues
 	i.Jobs += more.Jobs
+	i.APIKeys += more.APIKeys
 	i.Skipped += more.Skipped
 }
 

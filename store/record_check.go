@@ -15,16 +15,28 @@ func maxTime() time.Time { return time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC) }
 func (r Record) Validate() error {
 	var err error
 	switch {
-	case (r.Queue == nil) == (r.Job == nil):
-		err = invalidf("a record is a queue or a job")
+	case r.kinds() != 1:
+		err = invalidf("a record is a queue, a job or an API key")
 	case r.Queue != nil:
 		err = r.Queue.validate()
+	case r.APIKey != nil:
+		err = r.APIKey.Validate()
 	default:
 		if err = r.Job.validate(); err != nil {
 			err = fmt.Errorf("job %s: %w", r.Job.ID, err)
 		}
 	}
 	return r.Fault(err)
+}
+
+// kinds counts what the record is, which should be one thing.
+func (r Record) kinds() (n int) {
+	for _, is := range []bool{r.Queue != nil, r.Job != nil, r.APIKey != nil} {
+		if is {
+			n++
+		}
+	}
+	return n
 }
 
 // Fault says of an error at which line the record stood.
@@ -169,6 +181,9 @@ func CheckQueues(records []Record, names map[uint16]string) error {
 		byName[name], byNumber[n] = n, name
 	}
 	for _, r := range records {
+		if r.APIKey != nil {
+			continue
+		}
 		if j := r.Job; j != nil {
 			if _, known := byNumber[j.ID.Queue()]; !known {
 				return r.Fault(fmt.Errorf("import: %w: job %s is of queue number %d, which is in no line before it",

@@ -41,6 +41,8 @@ type ExportHeader struct {
 type ExportTrailer struct {
 	Queues int `json:"queues"`
 	Jobs   int `json:"jobs"`
+	// APIKeys is left out where there are none, so that older binaries know all of it.
+	APIKeys int `json:"api_keys,omitempty"`
 	// SHA256 is that of all lines before, in hexadecimal.
 	SHA256 string `json:"sha256"`
 }
@@ -50,6 +52,7 @@ const (
 	kindHeader  = "header"
 	kindQueue   = "queue"
 	kindJob     = "job"
+	kindAPIKey  = "api_key"
 	kindTrailer = "trailer"
 )
 
@@ -87,9 +90,13 @@ func NewRecordWriter(w io.Writer, made time.Time, by string) (*RecordWriter, err
 
 // Write writes a record.
 func (w *RecordWriter) Write(r Record) error {
-	if r.Queue != nil {
+	switch {
+	case r.Queue != nil:
 		w.total.Queues++
 		return w.line(kindQueue, r.Queue)
+	case r.APIKey != nil:
+		w.total.APIKeys++
+		return w.line(kindAPIKey, r.APIKey)
 	}
 	w.total.Jobs++
 	return w.line(kindJob, r.Job)
@@ -190,6 +197,10 @@ func (r *RecordReader) Next() (Record, error) {
 		rec.Job = &JobRecord{}
 		r.total.Jobs++
 		into = rec.Job
+	case kindAPIKey:
+		rec.APIKey = &APIKey{}
+		r.total.APIKeys++
+		into = rec.APIKey
 	case kindTrailer:
 		return Record{}, r.end(l, before)
 	default:
@@ -207,7 +218,7 @@ func (r *RecordReader) end(l *recordLine, before string) error {
 	if err := json.Unmarshal(l.Record, &trailer); err != nil {
 		return r.fault("%w", err)
 	}
-	if want := (ExportTrailer{r.total.Queues, r.total.Jobs, before}); trailer != want {
+	if want := (ExportTrailer{r.total.Queues, r.total.Jobs, r.total.APIKeys, before}); trailer != want {
 		return r.fault("it says %+v of what was %+v", trailer, want)
 	}
 	if _, err := r.r.ReadByte(); err == nil {

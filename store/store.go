@@ -8,12 +8,13 @@ import (
 	"optimus/sandbox"
 )
 
-// Store holds jobs and queues. It is four roles in one; who needs one role declares only that.
+// Store holds jobs, queues and API keys. It is five roles in one; who needs one role declares only that.
 type Store interface {
 	Client
 	Queue
 	Operator
 	Mover
+	Keyring
 	io.Closer
 }
 

@@ -2,7 +2,6 @@ package web
 
 import (
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -54,6 +53,8 @@ type principal struct {
 	hash    [sha256.Size]byte
 	roles   []Role
 	limiter *rate.Limiter
+	// expires is when its key holds no more; zero is never.
+	expires time.Time
 }
 
 func (p *principal) admin() bool { return slices.Contains(p.roles, RoleAdmin) }
@@ -72,41 +73,6 @@ func (p *principal) may(role Role) bool {
 
 // sees tells whether a tenant's job may be seen.
 func (p *principal) sees(tenant string) bool { return p.admin() || p.name == tenant }
-
-// keyring holds the API keys. Without any, everyone is an administrator.
-type keyring struct {
-	keys []*principal
-	open *principal
-}
-
-// newKeyring takes the keys and, for a server without any, the requests of all clients in a minute.
-func newKeyring(keys []Key, perMinute int) (*keyring, error) {
-	ring := &keyring{open: &principal{roles: []Role{RoleAdmin}, limiter: limiter(perMinute)}}
-	var faults []error
-	for i, k := range keys {
-		p, err := newPrincipal(k)
-		if err != nil {
-			faults = append(faults, fmt.Errorf("API key %d (%q): %w", i+1, k.Name, err))
-			continue
-		}
-		if slices.ContainsFunc(ring.keys, func(o *principal) bool { return o.hash == p.hash }) {
-			faults = append(faults, fmt.Errorf("API key %d (%q): its hash is that of an earlier key", i+1, k.Name))
-		}
-		ring.keys = append(ring.keys, p)
-	}
-	return ring, errors.Join(faults...)
-}
-
-// takeOver has each key that was there before, with the same rate, go on with what is left of it.
-func (r *keyring) takeOver(before *keyring) {
-	for _, p := range append(slices.Clone(r.keys), r.open) {
-		for _, old := range append(slices.Clone(before.keys), before.open) {
-			if p.hash == old.hash && p.limiter != nil && old.limiter != nil && p.limiter.Limit() == old.limiter.Limit() {
-				p.limiter = old.limiter
-			}
-		}
-	}
-}
 
 func newPrincipal(k Key) (*principal, error) {
 	p := &principal{name: k.Name, roles: k.Roles}
@@ -139,22 +105,6 @@ func limiter(perMinute int) *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(float64(perMinute)/60), perMinute)
 }
 
-// identify gives who a request comes from, or nil where its key is missing or unknown. Every key
-// is compared, each in constant time.
-func (r *keyring) identify(c echo.Context) *principal {
-	if len(r.keys) == 0 {
-		return r.open
-	}
-	digest := sha256.Sum256([]byte(keyOf(c)))
-	var found *principal
-	for _, k := range r.keys {
-		if subtle.ConstantTimeCompare(k.hash[:], digest[:]) == 1 {
-			found = k
-		}
-	}
-	return found
-}
-
 func keyOf(c echo.Context) string {
 	h := c.Request().Header
 	if key := h.Get("X-Api-Key"); key != "" {
@@ -175,7 +125,7 @@ func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
 		role, known := s.roles[routeKey(c.Request().Method, c.Path())]
 		if !known || role == rolePublic {
 			r.who = s.keys.open
-			if len(s.keys.keys) > 0 {
+			if !s.keys.isOpen() {
 				r.who = &principal{}
 			}
 			return next(c)
@@ -184,6 +134,10 @@ func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
 		if who == nil {
 			return newProblem(codeUnauthorized, "send a key as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'").
 				withHeader("Www-Authenticate", `Bearer realm="optimus"`)
+		}
+		if !who.expires.IsZero() && !s.opts.Now().Before(who.expires) {
+			return newProblem(codeUnauthorized, "this key expired at %s; ask for a new one", who.expires.Format(time.RFC3339)).
+				withHeader("Www-Authenticate", `Bearer realm="optimus", error="invalid_token"`)
 		}
 		r.who = who
 		if err := s.origin.Check(c.Request()); err != nil && who == s.keys.open {

@@ -11,20 +11,29 @@ import (
 var ErrNotLoopback = errors.New("refusing to listen beyond loopback without an API key")
 
 // CheckListen refuses a listen address ("host:port", ":port" or "unix:path") that other machines
-// reach while no API key is configured, and says what to configure. keys is the number of keys.
+// reach while no API key is configured, and says what to configure. keys is the number of keys,
+// of the configuration and of the store together.
 func CheckListen(addr string, keys int) error {
-	if len(addr) > len("unix:") && addr[:len("unix:")] == "unix:" {
+	if Loopback(addr) {
 		return nil
 	}
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
+	if _, _, err := net.SplitHostPort(addr); err != nil {
 		return fmt.Errorf("listen address %q: must be host:port, such as 127.0.0.1:8080: %w", addr, err)
 	}
-	if keys > 0 || isLoopback(host) {
+	if keys > 0 {
 		return nil
 	}
 	return fmt.Errorf("%w: %q is reachable from other machines; listen on 127.0.0.1, "+
-		"or configure a key under [[keys]] (`optimus admin config example` shows how)", ErrNotLoopback, addr)
+		"make a key with `optimus admin keys create --role admin NAME` on this machine, or configure one under [[keys]] (`optimus admin config example` shows how)", ErrNotLoopback, addr)
+}
+
+// Loopback tells whether only this machine reaches a listen address.
+func Loopback(addr string) bool {
+	if len(addr) > len("unix:") && addr[:len("unix:")] == "unix:" {
+		return true
+	}
+	host, _, err := net.SplitHostPort(addr)
+	return err == nil && isLoopback(host)
 }
 
 func isLoopback(host string) bool {

@@ -27,14 +27,15 @@ type importOutput struct {
 type ImportSummary struct {
 	Queues  int `json:"queues" doc:"Queues that were made."`
 	Jobs    int `json:"jobs" doc:"Jobs that were added."`
-	Skipped int `json:"skipped" doc:"Queues and jobs that were there already."`
+	APIKeys int `json:"api_keys" doc:"API keys that were added."`
+	Skipped int `json:"skipped" doc:"Queues, jobs and keys that were there already."`
 }
 
 func (s *Server) routeMove() {
 	lines := map[string]*huma.MediaType{mediaJSONL: {Schema: &huma.Schema{Type: huma.TypeString}}}
 	register(s, huma.Operation{
 		OperationID: "export-store", Method: http.MethodGet, Path: "/v1/store/export", Tags: []string{"store"},
-		Summary: "Export all queues and jobs",
+		Summary: "Export all queues, jobs and API keys",
 		Description: "A line of JSON for each; the server goes on meanwhile. Kept in a file they are as at one moment, on a " +
 			"Redis-protocol server each job is. The last line, a trailer, tells that the export is whole: one without it is refused by an import.",
 		Responses: map[string]*huma.Response{"200": {Description: "The lines.", Content: lines}},
@@ -118,6 +119,9 @@ func (s *Server) importStore(ctx context.Context, _ *noInput) (*importOutput, er
 		sum, err = store.Import(ctx, s.opts.Store, lines, func(done store.Imported) { sum = done })
 	}
 	s.extend(r, s.opts.Timeouts.Write)
+	if sum.APIKeys > 0 {
+		s.keysChanged(ctx, "imported", "")
+	}
 	s.opts.Log.Info().Str("request_id", r.id).Int("queues", sum.Queues).Int("jobs", sum.Jobs).Int("skipped", sum.Skipped).
 		AnErr("error", err).Msg("imported")
 	if err != nil {

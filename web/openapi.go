@@ -33,6 +33,7 @@ func newAPI(e *echo.Echo, version string) huma.API {
 				{Name: "languages", Description: "What programs may be written in."},
 				{Name: "queues", Description: "Where jobs wait. Pausing and draining are for operators."},
 				{Name: "workers", Description: "Who takes jobs from the queues."},
+				{Name: "keys", Description: "API keys that the store keeps, for operators."},
 				{Name: "store", Description: "Backup and restore, for operators."},
 			},
 			Components: &huma.Components{
@@ -108,8 +109,8 @@ func register[I, O any](s *Server, op huma.Operation, role Role, h func(context.
 // schemas are the parts of the OpenAPI document that code needs at hand: what checks bodies is
 // what the document shows.
 type schemas struct {
-	registry   huma.Registry
-	job, batch *huma.Schema
+	registry                huma.Registry
+	job, batch, key, rotate *huma.Schema
 	// outer is batch with jobs of any form, which are checked one by one.
 	outer   *huma.Schema
 	problem *huma.Response
@@ -119,7 +120,7 @@ func newSchemas(api huma.API, l Limits) schemas {
 	r := api.OpenAPI().Components.Schemas
 	s := schemas{registry: r}
 	of := s.ref
-	s.job, s.batch = of(JobRequest{}), of(BatchRequest{})
+	s.job, s.batch, s.key, s.rotate = of(JobRequest{}), of(BatchRequest{}), of(KeyRequest{}), of(RotateRequest{})
 	s.problem = &huma.Response{
 		Description: "A problem (RFC 9457).",
 		Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: of(Problem{})}},

@@ -87,8 +87,9 @@ func TestDocument(t *testing.T) {
 	}
 	slices.Sort(ids)
 	want := []string{
-		"cancel-job", "delete-job", "drain-queue", "export-store", "get-job", "import-store", "job-events", "list-jobs", "list-languages", "list-queues", "list-workers",
-		"pause-queue", "redrive-job", "resume-queue", "submit-batch", "submit-job",
+		"add-languages", "cancel-job", "create-key", "delete-job", "drain-queue", "export-store", "get-job", "import-store", "job-events", "list-jobs",
+		"list-keys", "list-languages", "list-queues", "list-workers", "pause-queue", "redrive-job", "remove-language", "resume-queue", "revoke-key",
+		"rotate-key", "submit-batch", "submit-job",
 	}
 	if !slices.Equal(ids, want) {
 		t.Errorf("operations %v", ids)
@@ -232,6 +233,7 @@ func (g *garbler) request(ctx context.Context, method, path string, op operation
 	r.URL.Path, r.URL.RawPath = mustUnescape(path), path
 	r.URL.RawQuery = query.Encode()
 	r.Header = header
+	r.Header.Set("X-Api-Key", "root-key")
 	if g.IntN(10) > 0 {
 		r.Header.Set("Content-Type", media)
 	}
@@ -262,7 +264,8 @@ func seedOf(t *testing.T) uint64 {
 
 func TestRandomRequestsGetAnAnswer(t *testing.T) {
 	t.Parallel()
-	h := setup(t)
+	// With a key, since one of the requests may make one, after which each needs one.
+	h := setup(t, keyed, func(o *web.Options) { o.Editor = editor{} }).as("root-key")
 	rounds, seed := 100, seedOf(t)
 	ended := h.submit(hello)
 	must(t, h.store.Finish(ended, accepted()))

@@ -25,20 +25,28 @@ type LanguageList struct {
 
 // LanguageInfo is one language of the catalogue.
 type LanguageInfo struct {
-	Name          string        `json:"name" example:"python"`
-	Aliases       []string      `json:"aliases"`
-	DisplayName   string        `json:"display_name"`
-	Version       string        `json:"version"`
-	Compiled      bool          `json:"compiled" doc:"Has a compile step."`
-	SourceFile    string        `json:"source_file" doc:"The name of a main file that gives none."`
-	Tier          string        `json:"tier" enum:"shared,dedicated"`
-	Queue         string        `json:"queue"`
-	Limits        LimitsRequest `json:"limits" doc:"Limits of a test where the submission states none."`
-	CompileLimits LimitsRequest `json:"compile_limits"`
-	TimeFactor    float64       `json:"time_factor" doc:"Multiplies the times that a submission states."`
-	MemoryFactor  float64       `json:"memory_factor" doc:"Multiplies the memory that a submission states."`
-	Available     bool          `json:"available" doc:"Jobs of it can be run now."`
-	HowToGet      string        `json:"how_to_get,omitempty" doc:"The command that makes it available."`
+	Name          string          `json:"name" example:"python"`
+	Aliases       []string        `json:"aliases"`
+	DisplayName   string          `json:"display_name"`
+	Version       string          `json:"version"`
+	Compiled      bool            `json:"compiled" doc:"Has a compile step."`
+	SourceFile    string          `json:"source_file" doc:"The name of a main file that gives none."`
+	Tier          string          `json:"tier" enum:"shared,dedicated"`
+	Queue         string          `json:"queue"`
+	Limits        LimitsRequest   `json:"limits" doc:"Limits of a test where the submission states none."`
+	CompileLimits LimitsRequest   `json:"compile_limits"`
+	TimeFactor    float64         `json:"time_factor" doc:"Multiplies the times that a submission states."`
+	MemoryFactor  float64         `json:"memory_factor" doc:"Multiplies the memory that a submission states."`
+	Available     bool            `json:"available" doc:"Jobs of it can be run now."`
+	HowToGet      string          `json:"how_to_get,omitempty" doc:"The command that makes it available."`
+	Samples       LanguageSamples `json:"samples"`
+}
+
+// LanguageSamples are programs of a language. Empty is none.
+type LanguageSamples struct {
+	Hello string `json:"hello,omitempty" doc:"A program that prints Hello, world!"`
+	Error string `json:"error,omitempty" doc:"One that does not compile or, in an interpreted language, ends with an error."`
+	Limit string `json:"limit,omitempty" doc:"One that never ends and uses its processor."`
 }
 
 type queuesOutput struct {
@@ -137,27 +145,33 @@ func (s *Server) routeOperator() {
 func (s *Server) listLanguages(context.Context, *noInput) (*languagesOutput, error) {
 	out := &languagesOutput{Body: LanguageList{Languages: []LanguageInfo{}}}
 	for _, l := range s.opts.Catalogue.Languages() {
-		info := LanguageInfo{
-			Name:          l.Name,
-			Aliases:       append([]string{}, l.Aliases...),
-			DisplayName:   cmp.Or(l.DisplayName, l.Name+" "+l.Version),
-			Version:       l.Version,
-			Compiled:      len(l.Compile) > 0,
-			SourceFile:    l.SourceFile,
-			Tier:          string(store.LaneOf(l.Language).Tier),
-			Queue:         cmp.Or(l.Queue, DefaultQueue),
-			Limits:        viewLimits(l.Limits.Resolved()),
-			CompileLimits: viewLimits(l.CompileLimits.Resolved()),
-			TimeFactor:    cmp.Or(l.TimeFactor, 1),
-			MemoryFactor:  cmp.Or(l.MemoryFactor, 1),
-			Available:     l.Available,
-		}
-		if !l.Available {
-			info.HowToGet = l.HowToGet
-		}
-		out.Body.Languages = append(out.Body.Languages, info)
+		out.Body.Languages = append(out.Body.Languages, ViewLanguage(l))
 	}
 	return out, nil
+}
+
+// ViewLanguage gives a language as the API shows it.
+func ViewLanguage(l Language) LanguageInfo {
+	info := LanguageInfo{
+		Name:          l.Name,
+		Aliases:       append([]string{}, l.Aliases...),
+		DisplayName:   cmp.Or(l.DisplayName, l.Name+" "+l.Version),
+		Version:       l.Version,
+		Compiled:      len(l.Compile) > 0,
+		SourceFile:    l.SourceFile,
+		Tier:          string(store.LaneOf(l.Language).Tier),
+		Queue:         cmp.Or(l.Queue, DefaultQueue),
+		Limits:        viewLimits(l.Limits.Resolved()),
+		CompileLimits: viewLimits(l.CompileLimits.Resolved()),
+		TimeFactor:    cmp.Or(l.TimeFactor, 1),
+		MemoryFactor:  cmp.Or(l.MemoryFactor, 1),
+		Available:     l.Available,
+		Samples:       l.Samples,
+	}
+	if !l.Available {
+		info.HowToGet = l.HowToGet
+	}
+	return info
 }
 
 func viewQueue(q store.QueueInfo) Queue {

@@ -18,6 +18,8 @@ import (
 type Options struct {
 	Store     Store
 	Catalogue Catalogue
+	// Editor changes the catalogue; nil where nobody may.
+	Editor CatalogueEditor
 	// Now is the clock.
 	Now func() time.Time
 	// Log gets the access log and the causes of failures; its zero value drops them.
@@ -34,8 +36,12 @@ type Options struct {
 	Limits Limits
 	// Timeouts bound the time of requests; a zero field takes its value from [DefaultTimeouts].
 	Timeouts Timeouts
-	// Keys are the API keys. Without any, every request may do everything.
-	Keys []Key
+	// Keys are the API keys of the configuration, Stored those that the store has at first; see
+	// [Switch.FollowKeys] for later ones. Without any of either, every request may do everything,
+	// unless RequireKeys says that then none may.
+	Keys        []Key
+	Stored      []store.APIKey
+	RequireKeys bool
 	// PerMinute is how many requests all clients together may make in a minute, and at once after
 	// a pause, where there are no keys; 0 is no bound.
 	PerMinute int
@@ -171,6 +177,7 @@ type Store interface {
 	Ping(ctx context.Context) error
 	Export(ctx context.Context, do func(store.Record) error) error
 	Import(ctx context.Context, records []store.Record) (store.Imported, error)
+	store.Keyring
 }
 
 // Catalogue is what the HTTP layer needs of the catalogue of languages.
@@ -189,6 +196,8 @@ type Language struct {
 	Aliases []string
 	// DisplayName is for people, such as "C++ (GCC 14.2)".
 	DisplayName string
+	// Samples are programs of it.
+	Samples LanguageSamples
 	// Available tells whether a job of it can be run now; where not, HowToGet is the command that
 	// mends it.
 	Available bool

@@ -50,7 +50,13 @@ func New(o Options) (*Server, error) { return newServer(o, nil) }
 // newServer makes a server that takes over from another, where there is one.
 func newServer(o Options, before *Server) (*Server, error) {
 	o, err := o.withDefaults()
-	keys, keyErr := newKeyring(o.Keys, o.PerMinute)
+	shared := &storedKeys{}
+	if before != nil {
+		shared = before.keys.shared
+	} else {
+		shared.list.Store(&o.Stored)
+	}
+	keys, keyErr := newKeyring(o, shared)
 	if err := errors.Join(err, keyErr); err != nil {
 		return nil, err
 	}
@@ -78,6 +84,8 @@ func newServer(o Options, before *Server) (*Server, error) {
 	s.routeBatches()
 	s.routeEvents()
 	s.routeOperator()
+	s.routeLanguages()
+	s.routeKeys()
 	s.routeMove()
 	s.routeProbes()
 	s.routeOriginal()

@@ -17,6 +17,9 @@ import (
 // and its input and output on their way through agent and host. In bytes.
 const runOverhead = 16 << 20
 
+// MemoryOfRun is what a run with a memory limit takes of the machine's memory, in bytes.
+func MemoryOfRun(limit int64) int64 { return limit + runOverhead }
+
 // memoryPool is the machine's memory, of which each run reserves its limit before it begins: what
 // the runs under way may take together is always there.
 type memoryPool struct {
@@ -31,7 +34,7 @@ func newMemoryPool(bytes int64) *memoryPool {
 // take waits for the memory of a run with that limit, and gives what to put back. A run that
 // asks for more than there is gets all of it: it has the machine to itself.
 func (m *memoryPool) take(ctx context.Context, limit int64) (int64, error) {
-	n := min(limit+runOverhead, m.bytes)
+	n := min(MemoryOfRun(limit), m.bytes)
 	if err := m.free.Acquire(ctx, n); err != nil {
 		return 0, fmt.Errorf("wait for %d MiB of memory: %w", n>>20, context.Cause(ctx))
 	}
@@ -91,7 +94,7 @@ func availableMemory(root fs.FS, m mountedCgroups, parent string) int64 {
 func CheckMemory(bytes int64, slots int, largest int64) Check {
 	const name = "memory"
 	const fix = "give it more memory, or lower [limits] memory or [worker] slots"
-	each := largest + runOverhead
+	each := MemoryOfRun(largest)
 	detail := fmt.Sprintf("%d MiB for runs; %d slots of up to %d MiB", bytes>>20, slots, each>>20)
 	switch {
 	case bytes == unbounded:

@@ -29,6 +29,7 @@
 //	keys           tenant key…                               → id, hash, time
 //	key_ends       time tenant key…                          →
 //	workers        name…                                     → JSON
+//	api_keys       name…                                     → JSON: the API key of that id, its secret as a hash
 //
 // # Writing
 //
@@ -92,6 +93,7 @@
 //
 // meta holds written, the schema that made the file, and min_reader, the least that a reader
 // must know. A binary refuses a file only where it knows less than min_reader. It leaves the form
-// of a file as it finds it, and writes that form, until it is told to upgrade. The records of a job
+// of a file as it finds it, and writes that form, until it is told to upgrade, but for the bucket
+// api_keys, which it adds to a file that has none: older binaries leave it alone. The records of a job
 // and of a queue, and a queue's figures, keep the fields that this version does not know.
 package boltstore

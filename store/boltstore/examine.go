@@ -51,7 +51,7 @@ func (v view) examine() (*examiner, error) {
 	for _, q := range queues.sorted() {
 		e.counts[q.number] = &[phaseCount]int{}
 	}
-	for _, look := range []func() error{e.eachJob, e.eachEvent, e.eachKey, e.eachShare, e.eachHead, e.eachEntry, e.eachQueue} {
+	for _, look := range []func() error{e.eachJob, e.eachEvent, e.eachKey, e.eachShare, e.eachHead, e.eachEntry, e.eachQueue, e.eachAPIKey} {
 		if err := look(); err != nil {
 			return nil, err
 		}
@@ -90,6 +90,19 @@ func (e *examiner) eachJob() error {
 		e.hasOfPhase(r)
 		if size := int64(len(e.get(bucketPayloads, k))); size != r.Size {
 			e.fault("the submission of job %s has %d bytes, its record says %d", r.ID, size, r.Size)
+		}
+		return nil
+	})
+}
+
+// eachAPIKey reads the API keys, of a file that has a place for them.
+func (e *examiner) eachAPIKey() error {
+	if e.tx.Bucket([]byte(laterBucket())) == nil {
+		return nil
+	}
+	return e.table(bucketAPIKeys).each(func(id, raw []byte) error {
+		if k, err := store.DecodeAPIKey(raw); err != nil || k.ID != string(id) || k.Validate() != nil {
+			e.fault("the record of API key %.70q cannot be read", id)
 		}
 		return nil
 	})

@@ -104,7 +104,13 @@ func (v view) export(ctx context.Context, do func(store.Record) error) error {
 			}
 		}
 	}
-	return nil
+	keys, err := v.apiKeys()
+	for i := range keys {
+		if err == nil {
+			err = do(store.Record{APIKey: &keys[i]})
+		}
+	}
+	return err
 }
 
 func (v view) exportJob(raw []byte) (*store.JobRecord, error) {

@@ -28,6 +28,9 @@ func (s *Store) Import(ctx context.Context, records []store.Record) (store.Impor
 		if err := store.CheckQueues(records, names); err != nil {
 			return err
 		}
+		if err := b.roomForAPIKeys(records); err != nil {
+			return err
+		}
 		for _, r := range records {
 			added := &done.Skipped
 			switch {
@@ -35,6 +38,9 @@ func (s *Store) Import(ctx context.Context, records []store.Record) (store.Impor
 				added = &done.Queues
 			case r.Job != nil && b.importJob(r.Job):
 				added = &done.Jobs
+			case r.APIKey != nil && b.get(bucketAPIKeys, []byte(r.APIKey.ID)) == nil:
+				b.putAPIKey(*r.APIKey)
+				added = &done.APIKeys
 			}
 			*added++
 		}

@@ -31,6 +31,7 @@ const (
 	bucketKeys
 	bucketKeyEnds
 	bucketWorkers
+	bucketAPIKeys
 	bucketCount
 )
 
@@ -42,6 +43,7 @@ func bucketNames() [bucketCount]string {
 		bucketTenants: "index/tenants", bucketBacklog: "index/backlog", bucketHeads: "index/heads",
 		bucketShares: "index/shares", bucketDelayed: "index/delayed", bucketLeases: "index/leases",
 		bucketEnded: "index/ended", bucketKeys: "keys", bucketKeyEnds: "key_ends", bucketWorkers: "workers",
+		bucketAPIKeys: "api_keys",
 	}
 }
 

@@ -37,7 +37,7 @@ func TestCheckOfAGoodFile(t *testing.T) {
 // nobody needs.
 func TestCheckFindsWhatIsMissing(t *testing.T) {
 	t.Parallel()
-	lone := []bucket{bucketMeta, bucketMinutes, bucketWorkers} // nothing else depends on these
+	lone := []bucket{bucketMeta, bucketMinutes, bucketWorkers, bucketAPIKeys} // nothing else depends on these
 	path := filepath.Join(inMemory(t), "jobs.db")
 	lively(t, path)
 	whole, err := os.ReadFile(path)

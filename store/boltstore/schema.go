@@ -84,10 +84,35 @@ func openFile(path string, steps []migration) (db *bolt.DB, err error) {
 	if err != nil {
 		return nil, explain(path, err)
 	}
-	if err := stillNamed(path, file); err != nil {
+	if err = stillNamed(path, file); err == nil {
+		err = addBucket(db)
+	}
+	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
+}
+
+// laterBucket is the bucket that schema 1 had not from its beginning.
+func laterBucket() string { return bucketNames()[bucketAPIKeys] }
+
+// addBucket makes that bucket where an older binary has made the file.
+func addBucket(db *bolt.DB) error {
+	there := false
+	err := db.View(func(tx *bolt.Tx) error {
+		there = tx.Bucket([]byte(laterBucket())) != nil
+		return nil
+	})
+	if err == nil && !there {
+		err = db.Update(func(tx *bolt.Tx) error {
+			_, err := tx.CreateBucketIfNotExists([]byte(laterBucket()))
+			return err //nolint:wrapcheck // see below
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("open store: %w: make bucket %s: %w", store.ErrUnavailable, laterBucket(), err)
+	}
+	return nil
 }
 
 // stillNamed refuses a file in whose place another one was put while its lock was waited for.
@@ -177,7 +202,7 @@ func checkMeta(path string, tx *bolt.Tx, known int) error {
 			store.ErrSchema, path, least, known)
 	}
 	for _, name := range fileBuckets() {
-		if tx.Bucket([]byte(name)) == nil {
+		if name != laterBucket() && tx.Bucket([]byte(name)) == nil {
 			return damaged(path, "bucket "+name+" is missing")
 		}
 	}

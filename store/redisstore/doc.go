@@ -15,6 +15,7 @@
 //	{P}:workers                  hash    name → end, time seen, JSON
 //	{P}:beats                    zset    names of workers, by end
 //	{P}:probe                    string  what a ping has written
+//	{P}:api_keys                 hash    id → JSON of an API key, its secret as a hash
 //	P:key:{length:tenant:key}    string  state, job, hash, end of an idempotency key
 //	{P:N}:figures                string  numbers of 8 bytes: clock, counts, counters
 //	{P:N}:virtual                hash    priority → virtual time

@@ -36,7 +36,13 @@ func (s *Store) Export(ctx context.Context, do func(store.Record) error) error {
 			return err
 		}
 	}
-	return nil
+	keys, err := s.APIKeys(ctx)
+	for i := range keys {
+		if err == nil {
+			err = do(store.Record{APIKey: &keys[i]})
+		}
+	}
+	return err
 }
 
 func (s *Store) exportQueue(ctx context.Context, q uint16, do func(store.Record) error) error {

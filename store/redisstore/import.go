@@ -41,6 +41,9 @@ func (s *Store) Import(ctx context.Context, records []store.Record) (store.Impor
 		}
 		done.Add(more)
 	}
+	if err := s.importAPIKeys(ctx, records, &done); err != nil {
+		return store.Imported{}, err
+	}
 	return done, s.bindKeys(ctx, records, false)
 }
 
@@ -96,6 +99,9 @@ func partsOf(records []store.Record) []*part {
 		return p
 	}
 	for _, r := range records {
+		if r.APIKey != nil {
+			continue
+		}
 		if r.Queue != nil {
 			of(r.Queue.Number, r.Queue.LastID).queue = r.Queue
 			continue

@@ -10,15 +10,15 @@ import (
 type keys struct {
 	prefix string
 	// tag begins the keys that belong to no queue.
-	tag                                               string
-	meta, names, numbers, workers, beats, newsChannel string
+	tag                                                        string
+	meta, names, numbers, workers, beats, apiKeys, newsChannel string
 }
 
 func newKeys(prefix string) keys {
 	tag := "{" + prefix + "}:"
 	return keys{
 		prefix: prefix, tag: tag, meta: tag + "meta", names: tag + "queues", numbers: tag + "numbers",
-		workers: tag + "workers", beats: tag + "beats", newsChannel: prefix + ":news",
+		workers: tag + "workers", beats: tag + "beats", apiKeys: tag + "api_keys", newsChannel: prefix + ":news",
 	}
 }
 

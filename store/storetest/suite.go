@@ -80,7 +80,7 @@ func checks() []check {
 	for _, part := range [][]check{
 		submitChecks(), keyChecks(), orderChecks(), fairChecks(), leaseChecks(), clockChecks(), retryChecks(),
 		cancelChecks(), endedChecks(), eventChecks(), wakeChecks(), listChecks(), operatorChecks(), concurrentChecks(),
-		reopenChecks(), moveChecks(), limitChecks(),
+		reopenChecks(), moveChecks(), limitChecks(), apiKeyChecks(),
 	} {
 		all = append(all, part...)
 	}

@@ -25,6 +25,7 @@ type Store struct {
 	queues   []store.QueueInfo
 	workers  []store.Worker
 	onSubmit func(store.Job)
+	apiKeys  map[string]store.APIKey
 }
 
 type entry struct {
@@ -41,7 +42,7 @@ type keyRecord struct {
 // NewStore makes an empty store with one queue, "default".
 func NewStore(now func() time.Time) *Store {
 	return &Store{
-		now: now, jobs: map[store.ID]*entry{}, keys: map[string]keyRecord{},
+		now: now, jobs: map[store.ID]*entry{}, keys: map[string]keyRecord{}, apiKeys: map[string]store.APIKey{},
 		queues: []store.QueueInfo{{Name: "default", State: store.QueueRunning}},
 	}
 }
