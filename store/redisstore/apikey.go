@@ -71,7 +71,7 @@ func (s *Store) APIKeys(ctx context.Context) ([]store.APIKey, error) {
 		return nil, store.ErrClosed
 	}
 	var all map[string]string
-	err := s.patiently(ctx, "read API keys", func() (err error) {
+	err := s.patiently(ctx, "read API keys", func(ctx context.Context) (err error) {
 		all, err = s.client.HGetAll(ctx, s.keys.apiKeys).Result()
 		return err //nolint:wrapcheck // patiently does
 	})
