@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
 	"optimus/config"
 	"optimus/web"
 )
@@ -59,6 +61,8 @@ func TestZeroIsNoDefault(t *testing.T) {
 		"worker.grace":           workerGrace(zero.Worker) < time.Microsecond,
 		"sandbox.dedicated_pool": runner.Pool == 0,
 		"sandbox.idle":           runner.Idle == 0,
+		"monitoring.trace_share": !sampled(t, zero.Monitoring.TraceShare),
+		"kubernetes.grace":       true, // as long as the longest job takes: the kept rendering is held to it
 	}
 	var settings []string
 	for section := range reflect.TypeFor[config.Config]().Fields() {
@@ -81,12 +85,22 @@ func TestZeroIsNoDefault(t *testing.T) {
 	}
 }
 
+// sampled tells whether a job of no other's trace is traced.
+func sampled(t *testing.T, share float64) bool {
+	t.Helper()
+	return sampler(share).ShouldSample(sdktrace.SamplingParameters{ParentContext: t.Context()}).Decision == sdktrace.RecordAndSample
+}
+
 // TestEverySettingIsRead looks for each setting in the sources: one that nothing reads does nothing.
 func TestEverySettingIsRead(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
+	var files []string
+	for _, pattern := range []string{"*.go", "../deploy/*.go", "../deploy/kubernetes/templates/*"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil || len(found) == 0 {
+			t.Fatalf("%s: %v, %v", pattern, found, err)
+		}
+		files = append(files, found...)
 	}
 	var sources strings.Builder
 	for _, name := range files {
@@ -101,12 +115,17 @@ func TestEverySettingIsRead(t *testing.T) {
 	}
 	all := sources.String()
 	for section := range reflect.TypeFor[config.Config]().Fields() {
-		if section.Type.Kind() != reflect.Struct {
+		if section.Type.Kind() != reflect.Struct || !section.IsExported() {
 			continue
 		}
 		for field := range section.Type.Fields() {
-			// Settings are read from the whole, or from a section that a function gets as c or cfg.
-			read := regexp.MustCompile(`(\.` + section.Name + `|\bc|\bcfg)\.` + field.Name + `\b`)
+			// Settings are read from the whole, or from a section that a function gets as c or cfg. Manifests have
+			// those of Kubernetes as their own.
+			from := `(\.` + section.Name + `|\bc|\bcfg)`
+			if section.Name == "Kubernetes" {
+				from = ``
+			}
+			read := regexp.MustCompile(from + `\.` + field.Name + `\b`)
 			if !read.MatchString(all) {
 				t.Errorf("nothing reads the setting %s.%s", section.Name, field.Name)
 			}

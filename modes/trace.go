@@ -68,12 +68,17 @@ func newTracer(ctx context.Context, c config.Monitoring, version, instance strin
 	logged := &loggedExporter{SpanExporter: exporter, log: log, closed: make(chan struct{})}
 	provider := sdktrace.NewTracerProvider(
 		sdktrace.WithBatcher(logged),
-		sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.TraceIDRatioBased(c.TraceShare))),
+		sdktrace.WithSampler(sampler(c.TraceShare)),
 		sdktrace.WithResource(resource.NewSchemaless(
 			attribute.String("service.name", "optimus"), attribute.String("service.version", version), attribute.String("service.instance.id", instance),
 		)),
 	)
 	return &tracer{Tracer: provider.Tracer("optimus"), provider: provider, exporter: logged}, nil
+}
+
+// sampler has a share of the jobs traced, and those of a trace that is recorded elsewhere.
+func sampler(share float64) sdktrace.Sampler {
+	return sdktrace.ParentBased(sdktrace.TraceIDRatioBased(share))
 }
 
 // loggedExporter tells of spans that could not be sent in our log, once until some are sent again: the library
