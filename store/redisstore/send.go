@@ -69,7 +69,7 @@ func (s *Store) runAgain(ctx context.Context, doing string, c *call, before bool
 func (s *Store) patiently(asked context.Context, doing string, do func(ctx context.Context) error) error {
 	ctx, cancel := context.WithTimeout(asked, s.ro.RetryFor+s.ro.Timeout)
 	defer cancel()
-	patience := time.Now().Add(s.ro.RetryFor)
+	var patience <-chan time.Time // from the first failure on
 	delay := retryFirst
 	for {
 		if err := s.refused(); err != nil {
@@ -79,15 +79,23 @@ func (s *Store) patiently(asked context.Context, doing string, do func(ctx conte
 		if err != nil && ctx.Err() != nil && asked.Err() == nil {
 			return fmt.Errorf("%s: %w: Redis has not answered for %s: %w", doing, store.ErrUnavailable, s.ro.RetryFor+s.ro.Timeout, err)
 		}
-		if err == nil || !later(err) || time.Now().After(patience) {
+		if err == nil || !later(err) {
 			return s.foreign(doing, err)
+		}
+		if patience == nil {
+			limit := time.NewTimer(s.ro.RetryFor)
+			defer limit.Stop()
+			patience = limit.C
 		}
 		if cluster, ok := s.client.(*redis.ClusterClient); ok {
 			cluster.ReloadState(ctx)
 		}
-		timer := time.NewTimer(min(delay, time.Until(patience)))
+		timer := time.NewTimer(delay)
 		select {
 		case <-timer.C:
+		case <-patience:
+			timer.Stop()
+			return s.foreign(doing, err)
 		case <-ctx.Done():
 			timer.Stop()
 			return s.foreign(doing, err)
