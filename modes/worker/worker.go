@@ -58,7 +58,8 @@ type Options struct {
 	Lease time.Duration
 	// Poll is how often a worker that has a free slot claims unasked; default 5 s.
 	Poll time.Duration
-	// Heartbeat is how often the worker registers itself, for three times as long; default 5 s.
+	// Heartbeat is how often the worker registers itself, for three times as long; default 5 s, or a third
+	// of Lease where that is less: who is dead must not count as alive when its leases end.
 	Heartbeat time.Duration
 	// Grace is how long running jobs may go on once the worker stops; default 30 s.
 	Grace time.Duration
@@ -95,7 +96,7 @@ func (o Options) withDefaults() Options {
 	fill(&o.Slots, 1)
 	fill(&o.Lease, 30*time.Second)
 	fill(&o.Poll, 5*time.Second)
-	fill(&o.Heartbeat, 5*time.Second)
+	fill(&o.Heartbeat, min(5*time.Second, o.Lease/3))
 	fill(&o.Grace, 30*time.Second)
 	fill(&o.HandBack, 15*time.Second)
 	fill(&o.ReportTimeout, 10*time.Second)

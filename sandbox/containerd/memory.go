@@ -83,7 +83,7 @@ func availableMemory(root fs.FS, m mountedCgroups, parent string) int64 {
 	for dir := path.Join(top, parent); len(dir) >= len(top) && dir != "."; dir = path.Dir(dir) {
 		// "max", or no such file: no limit here.
 		if limit, err := strconv.ParseInt(procLine(root, path.Join(dir, file)), 10, 64); err == nil {
-			bytes = min(bytes, limit-min(ownMemory, limit/2)) //nolint:mnd // half
+			bytes = min(bytes, limit-min(ownMemory, limit/2))
 		}
 	}
 	return bytes
