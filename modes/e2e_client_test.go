@@ -105,12 +105,19 @@ func (a *api) job(t *testing.T, id string) web.Job {
 	return job
 }
 
-// ended waits for a job's end.
+// ended waits for a job's end. Where the store is away for a moment it asks again, as it is told to.
 func (a *api) ended(t *testing.T, id string) web.Job {
 	t.Helper()
 	var job web.Job
 	eventually(t, "job "+id+" has ended", func() bool {
-		a.ask(t, http.MethodGet, "/v1/jobs/"+id+"?wait=20s", nil, http.StatusOK).into(t, &job)
+		r := a.ask(t, http.MethodGet, "/v1/jobs/"+id+"?wait=20s", nil, http.StatusOK, http.StatusServiceUnavailable)
+		if r.status == http.StatusServiceUnavailable {
+			if r.header.Get("Retry-After") == "" {
+				t.Fatalf("a refusal does not say when to try again: %s", r.body)
+			}
+			return false
+		}
+		r.into(t, &job)
 		return store.State(job.State).Terminal()
 	})
 	return job
