@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -66,18 +65,25 @@ func (b *benchmark) redis(ctx context.Context) (url string, stop func(), err err
 	if err := cmd.Start(); err != nil {
 		return "", nil, fmt.Errorf("start redis-server: %w", err)
 	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
 	stop = func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = cmd.Wait()
+		_ = <-ended
 	}
-	for ctx.Err() == nil {
+	for {
 		if _, err := os.Stat(socket); err == nil {
-			return "unix://" + filepath.ToSlash(socket), stop, nil
+			return "unix://" + socket, stop, nil
 		}
-		time.Sleep(10 * time.Millisecond)
+		select {
+		case err := <-ended:
+			return "", nil, fmt.Errorf("redis-server ended: %w: %s has why", errors.Join(err, errEnded), b.path("redis.log"))
+		case <-ctx.Done():
+			stop()
+			return "", nil, ctx.Err()
+		case <-time.After(10 * time.Millisecond):
+		}
 	}
-	stop()
-	return "", nil, ctx.Err()
 }
 
 // throughput gives how many jobs a second two clients for each slot get through one server, as a share
