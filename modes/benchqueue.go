@@ -65,19 +65,23 @@ func (b *benchmark) redis(ctx context.Context) (url string, stop func(), err err
 	if err := cmd.Start(); err != nil {
 		return "", nil, fmt.Errorf("start redis-server: %w", err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
+	var how error // set before ended is closed
+	go func() {
+		how = cmd.Wait()
+		close(ended)
+	}()
 	stop = func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = <-ended
+		<-ended
 	}
 	for {
 		if _, err := os.Stat(socket); err == nil {
 			return "unix://" + socket, stop, nil
 		}
 		select {
-		case err := <-ended:
-			return "", nil, fmt.Errorf("redis-server ended: %w: %s has why", errors.Join(err, errEnded), b.path("redis.log"))
+		case <-ended:
+			return "", nil, fmt.Errorf("redis-server ended: %w: %s has why", errors.Join(how, errEnded), b.path("redis.log"))
 		case <-ctx.Done():
 			stop()
 			return "", nil, ctx.Err()
