@@ -346,6 +346,8 @@ func TestAdminCommands(t *testing.T) {
 	want([]string{"JOB", done.ID, "accepted"}, "jobs", "list")
 	want([]string{`"verdict": "accepted"`}, "jobs", "list", "--json", "--state", "completed")
 	want([]string{"verdict   accepted", "hello", "CPU"}, "jobs", "show", done.ID)
+	want([]string{"QUEUE", "MINUTE", "SUBMITTED"}, "queues", "show", done.Queue)
+	want([]string{"\"per_minute\"", "\"minute\""}, "queues", "show", done.Queue, "--json")
 	want([]string{"QUEUE", "paused"}, "queues", "pause", done.Queue)
 	waiting := ts.submit(t, "", "print later")
 	want([]string{"cancelled"}, "jobs", "cancel", waiting.ID)

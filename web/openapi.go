@@ -33,6 +33,7 @@ func newAPI(e *echo.Echo, version string) huma.API {
 				{Name: "languages", Description: "What programs may be written in."},
 				{Name: "queues", Description: "Where jobs wait. Pausing and draining are for operators."},
 				{Name: "workers", Description: "Who takes jobs from the queues."},
+				{Name: "self", Description: "Who asks, and what is allowed."},
 				{Name: "keys", Description: "API keys that the store keeps, for operators."},
 				{Name: "store", Description: "Backup and restore, for operators."},
 			},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -74,6 +75,14 @@ type Queue struct {
 	OldestReady time.Time      `json:"oldest_ready_at,omitzero"`
 	Unserved    string         `json:"unserved,omitempty" doc:"Why its jobs wait in vain: for a minute no worker has taken from it."`
 	Totals      store.Counters `json:"totals" doc:"Since the store was made."`
+	// PerMinute is dense, so that who draws it fills no gaps.
+	PerMinute []store.MinuteCounters `json:"per_minute,omitempty" doc:"What happened in each of the last 60 minutes, oldest first: always 60, of which the last is not over yet. In a list only with include=minutes."`
+}
+
+type queuesInput struct {
+	query
+
+	Include string `query:"include" enum:"minutes" doc:"minutes: give what happened in each of the last 60 minutes too."`
 }
 
 type queueInput struct {
@@ -117,6 +126,10 @@ func (s *Server) routeOperator() {
 	register(s, huma.Operation{
 		OperationID: "list-queues", Method: http.MethodGet, Path: "/v1/queues", Tags: queues, Summary: "List queues",
 	}, RoleRead, s.listQueues)
+	register(s, huma.Operation{
+		OperationID: "get-queue", Method: http.MethodGet, Path: "/v1/queues/{name}", Tags: queues, Summary: "Get a queue",
+		Description: "With what happened in it in each of the last 60 minutes.",
+	}, RoleRead, s.getQueue)
 	register(s, huma.Operation{
 		OperationID: "pause-queue", Method: http.MethodPost, Path: "/v1/queues/{name}/pause", Tags: queues,
 		Summary: "Take nothing more from a queue", Description: "Submissions and running jobs go on.",
@@ -183,8 +196,8 @@ func viewQueue(q store.QueueInfo) Queue {
 	}
 }
 
-// viewQueues also says which are not served.
-func (s *Server) viewQueues(ctx context.Context, queues []store.QueueInfo) ([]Queue, error) {
+// viewQueues also says which are not served and, where minutes is set, what happened in each.
+func (s *Server) viewQueues(ctx context.Context, queues []store.QueueInfo, minutes bool) ([]Queue, error) {
 	workers, err := s.opts.Store.Workers(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list workers: %w", err)
@@ -193,39 +206,61 @@ func (s *Server) viewQueues(ctx context.Context, queues []store.QueueInfo) ([]Qu
 	for i, q := range queues {
 		views[i] = viewQueue(q)
 		views[i].Unserved = q.Unserved(workers, s.opts.Now())
+		if minutes {
+			views[i].PerMinute = q.PerMinute
+		}
 	}
 	return views, nil
 }
 
-func (s *Server) listQueues(ctx context.Context, _ *noInput) (*queuesOutput, error) {
+func (s *Server) listQueues(ctx context.Context, in *queuesInput) (*queuesOutput, error) {
 	queues, err := s.opts.Store.Queues(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list queues: %w", err)
 	}
-	views, err := s.viewQueues(ctx, queues)
+	views, err := s.viewQueues(ctx, queues, in.Include != "")
 	return &queuesOutput{Body: QueueList{Queues: views}}, err
 }
 
-func (s *Server) setQueueState(ctx context.Context, name string, state store.QueueState) (*queueOutput, error) {
+func (s *Server) getQueue(ctx context.Context, in *queueInput) (*queueOutput, error) {
+	q, err := s.queue(ctx, in.Name)
+	if err != nil {
+		return nil, err
+	}
+	return s.answerQueue(ctx, q, true)
+}
+
+// queue finds a queue by its name.
+func (s *Server) queue(ctx context.Context, name string) (store.QueueInfo, error) {
 	queues, err := s.opts.Store.Queues(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("list queues: %w", err)
+		return store.QueueInfo{}, fmt.Errorf("list queues: %w", err)
 	}
-	for _, q := range queues {
-		if q.Name != name {
-			continue
-		}
-		if err := s.opts.Store.SetQueueState(ctx, name, state); err != nil {
-			return nil, fmt.Errorf("set the state of a queue: %w", err)
-		}
-		q.State = state
-		views, err := s.viewQueues(ctx, []store.QueueInfo{q})
-		if err != nil {
-			return nil, err
-		}
-		return &queueOutput{Body: views[0]}, nil
+	i := slices.IndexFunc(queues, func(q store.QueueInfo) bool { return q.Name == name })
+	if i < 0 {
+		return store.QueueInfo{}, newProblem(codeNotFound, "there is no queue %q; GET /v1/queues lists them", name)
 	}
-	return nil, newProblem(codeNotFound, "there is no queue %q; GET /v1/queues lists them", name)
+	return queues[i], nil
+}
+
+func (s *Server) answerQueue(ctx context.Context, q store.QueueInfo, minutes bool) (*queueOutput, error) {
+	views, err := s.viewQueues(ctx, []store.QueueInfo{q}, minutes)
+	if err != nil {
+		return nil, err
+	}
+	return &queueOutput{Body: views[0]}, nil
+}
+
+func (s *Server) setQueueState(ctx context.Context, name string, state store.QueueState) (*queueOutput, error) {
+	q, err := s.queue(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.opts.Store.SetQueueState(ctx, name, state); err != nil {
+		return nil, fmt.Errorf("set the state of a queue: %w", err)
+	}
+	q.State = state
+	return s.answerQueue(ctx, q, false)
 }
 
 func (s *Server) listWorkers(ctx context.Context, _ *noInput) (*workersOutput, error) {

@@ -86,6 +86,7 @@ func newServer(o Options, before *Server) (*Server, error) {
 	s.routeOperator()
 	s.routeLanguages()
 	s.routeKeys()
+	s.routeSelf()
 	s.routeMove()
 	s.routeProbes()
 	s.routeOriginal()
