@@ -94,29 +94,30 @@ func (s *server) startEngine(ctx context.Context, st store.Store, metrics *web.M
 		return nil, err
 	}
 	all := newCatalogue(stated, nil)
-	s.languages = all
+	all.unworked = !s.config.Worker.Enabled
 	shared := s.config.Redis.Present()
-	if !s.config.Worker.Enabled {
-		if !shared {
-			s.log.Warn().Msg("no worker: jobs are taken and wait, since no other process can judge what is in this folder's queue")
+	here, ready := languages(all), func(context.Context) error { return nil }
+	switch {
+	case s.config.Worker.Enabled:
+		engine, err := s.open(ctx, &s.life, s.config, s.log)
+		if err != nil {
+			return nil, err
 		}
-		return func(context.Context) error { return nil }, nil
+		s.startWorker(ctx, st, engine, metrics, traces)
+		here, ready = engine.languages, engine.ready
+	case !shared:
+		s.log.Warn().Msg("no worker: jobs are taken and wait, since no other process can judge what is in this folder's queue")
 	}
-	engine, err := s.open(ctx, &s.life, s.config, s.log)
-	if err != nil {
-		return nil, err
-	}
-	s.startWorker(ctx, st, engine, metrics, traces)
-	s.languages = engine.languages
+	s.languages = here
 	if shared {
-		both := &elsewhere{here: engine.languages, all: all}
+		both := &elsewhere{here: here, all: all}
 		s.part(ctx, "list of workers", stopMargin, func(ctx context.Context) error {
 			both.follow(ctx, st, s.log)
 			return nil
 		})
 		s.languages = both
 	}
-	return engine.ready, nil
+	return ready, nil
 }
 
 // apply has the API hold by other settings, and the worker know other languages. It is all or nothing.

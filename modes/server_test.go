@@ -35,8 +35,8 @@ func (fakeLanguages) language() sandbox.Language {
 
 func (f fakeLanguages) Languages() []web.Language {
 	return []web.Language{
-		{Language: sandbox.Language{Name: "absent", Version: "2"}, HowToGet: "optimus admin images build absent"},
-		{Language: f.language(), Aliases: []string{"sc"}, DisplayName: "Script 1", Available: true, Samples: web.LanguageSamples{
+		{Language: sandbox.Language{Name: "absent", Version: "2"}, State: web.LanguageMissing, HowToGet: "optimus admin images build absent"},
+		{Language: f.language(), Aliases: []string{"sc"}, DisplayName: "Script 1", State: web.LanguageAvailable, Samples: web.LanguageSamples{
 			Hello: "print Hello, world!", Error: "complain all is well", Limit: "exceed cpu",
 		}},
 	}

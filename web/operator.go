@@ -38,7 +38,11 @@ type LanguageInfo struct {
 	CompileLimits LimitsRequest   `json:"compile_limits"`
 	TimeFactor    float64         `json:"time_factor" doc:"Multiplies the times that a submission states."`
 	MemoryFactor  float64         `json:"memory_factor" doc:"Multiplies the memory that a submission states."`
-	Available     bool            `json:"available" doc:"Jobs of it can be run now."`
+	Image         string          `json:"image" doc:"The image that its programs run in, as the catalogue names it." example:"optimus.local/python:trixie"`
+	ImageDigest   string          `json:"image_digest,omitempty" doc:"The digest of the image that is here; not there where none is." example:"sha256:9a2f"`
+	ImageBytes    int64           `json:"image_bytes,omitempty" doc:"The size of that image as it is stored, in bytes; not there where it is not known."`
+	State         string          `json:"state" enum:"available,elsewhere,no_worker,missing" doc:"available: this server runs it. elsewhere: another worker does. no_worker: jobs are taken, and wait for a worker that runs it; none is registered now. missing: its image or containerd runtime is not here, and no other worker runs it."`
+	Available     bool            `json:"available" doc:"Jobs of it are taken: it is not missing."`
 	HowToGet      string          `json:"how_to_get,omitempty" doc:"The command that makes it available."`
 	Samples       LanguageSamples `json:"samples"`
 }
@@ -178,10 +182,14 @@ func ViewLanguage(l Language) LanguageInfo {
 		CompileLimits: viewLimits(l.CompileLimits.Resolved()),
 		TimeFactor:    cmp.Or(l.TimeFactor, 1),
 		MemoryFactor:  cmp.Or(l.MemoryFactor, 1),
-		Available:     l.Available,
+		Image:         l.Image,
+		ImageDigest:   l.Digest,
+		ImageBytes:    l.ImageBytes,
+		State:         string(l.State),
+		Available:     l.Available(),
 		Samples:       l.Samples,
 	}
-	if !l.Available {
+	if !l.Available() {
 		info.HowToGet = l.HowToGet
 	}
 	return info
