@@ -35,7 +35,7 @@ func newAPI(e *echo.Echo, version string) huma.API {
 				{Name: "workers", Description: "Who takes jobs from the queues."},
 				{Name: "self", Description: "Who asks, and what is allowed."},
 				{Name: "keys", Description: "API keys that the store keeps, for operators."},
-				{Name: "store", Description: "Backup and restore, for operators."},
+				{Name: "store", Description: "What keeps the jobs: how it fares and, for operators, backup and restore."},
 			},
 			Components: &huma.Components{
 				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),

@@ -175,6 +175,8 @@ type Store interface {
 	SetQueueState(ctx context.Context, queue string, state store.QueueState) error
 	Workers(ctx context.Context) ([]store.Worker, error)
 	Ping(ctx context.Context) error
+	Describe(ctx context.Context) (store.Description, error)
+	Schema(ctx context.Context) (store.Schema, error)
 	Export(ctx context.Context, do func(store.Record) error) error
 	Import(ctx context.Context, records []store.Record) (store.Imported, error)
 	store.Keyring

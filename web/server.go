@@ -87,6 +87,7 @@ func newServer(o Options, before *Server) (*Server, error) {
 	s.routeLanguages()
 	s.routeKeys()
 	s.routeSelf()
+	s.routeStore()
 	s.routeMove()
 	s.routeProbes()
 	s.routeOriginal()

@@ -1,6 +1,7 @@
 package webtest
 
 import (
+	"context"
 	"time"
 
 	"optimus/store"
@@ -19,4 +20,18 @@ func (s *Store) perMinute() []store.MinuteCounters {
 		}
 	}
 	return minutes
+}
+
+// Describe implements store.Operator.
+func (s *Store) Describe(context.Context) (store.Description, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return store.Description{Kind: store.KindFile, Durability: "local", Bytes: 4096, Free: 1 << 30, Warnings: []string{"it is in memory: use another"}}, s.fail
+}
+
+// Schema implements store.Operator.
+func (s *Store) Schema(context.Context) (store.Schema, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return store.Schema{Written: 1, MinReader: 1, Known: 1}, s.fail
 }
