@@ -99,8 +99,8 @@ func (c *catalogue) available(e catalogueEntry) (image heldImage, missing string
 	return image, ""
 }
 
-// Resolve gives the language that a name or alias means and, of its versions, the highest that
-// version asks for: see versionMatches. Its errors are an *unknownLanguageError or a
+// Resolve gives the language that a name or alias means and, of its versions, the very one that version
+// names, else the highest that it asks for: see versionMatches. Its errors are an *unknownLanguageError or a
 // [*web.UnavailableError].
 func (c *catalogue) Resolve(name, version string) (sandbox.Language, error) {
 	e, err := c.find(name, version)
@@ -131,14 +131,21 @@ func (c *catalogue) Lanes() []store.Lane {
 func (c *catalogue) find(name, version string) (catalogueEntry, error) {
 	name = strings.ToLower(strings.TrimSpace(name))
 	var versions []string
+	var found *catalogueEntry
 	for _, e := range c.entries() {
 		if e.config.Name != name && !slices.Contains(e.config.Aliases, name) {
 			continue
 		}
-		if versionMatches(version, e.config.Version) {
-			return e, nil
+		if version == e.config.Version {
+			return e, nil // what a job was resolved to means itself, also where it is the beginning of a higher one
+		}
+		if found == nil && versionMatches(version, e.config.Version) {
+			found = &e
 		}
 		versions = append(versions, e.config.Version)
+	}
+	if found != nil {
+		return *found, nil
 	}
 	if versions != nil {
 		return catalogueEntry{}, &unknownLanguageError{Name: name, Version: version, Versions: versions}

@@ -70,6 +70,20 @@ func TestCatalogueResolves(t *testing.T) {
 	}
 }
 
+// Whoever names a version in full gets it, though it is the beginning of a higher one.
+func TestCatalogueResolvesAVersionToItself(t *testing.T) {
+	t.Parallel()
+	all, err := config.ParseCatalogue("languages.json", []byte(strings.ReplaceAll(twoPythons, "3.9.2", "3")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, version := range map[string]string{"3": "3", "3.13.5": "3.13"} {
+		if lang, err := newCatalogue(all, nil).Resolve("python", version); err != nil || lang.Version != want {
+			t.Errorf("version %s is %s, %v; want %s", version, lang.Version, err, want)
+		}
+	}
+}
+
 func TestCatalogueKnowsWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	c := testCatalogue(t, func(ref string) (heldImage, bool) { return heldImage{"sha256:1", 5}, strings.Contains(ref, "java") })

@@ -93,7 +93,7 @@ func (h *harness) jobFor(command string) string {
 	id := h.submit(hello)
 	switch {
 	case strings.Contains(command, "/cancel"):
-	case strings.Contains(command, "/redrive"):
+	case strings.Contains(command, "/redrive"), strings.Contains(command, "state=failed'"):
 		must(h.t, h.store.Start(id))
 		must(h.t, h.store.Bury(id, "broke"))
 	default:
