@@ -49,6 +49,7 @@ func newAdminKey(t *testing.T, m web.KeyManager) string {
 func TestTheLastAdminStaysWhenAllAreRevokedAtOnce(t *testing.T) {
 	t.Parallel()
 	onEachStore(t, func(t *testing.T, m web.KeyManager) {
+		t.Helper()
 		left := newAdminKey(t, m)
 		for range 20 {
 			ids := []string{left, newAdminKey(t, m)}
@@ -75,6 +76,7 @@ func TestTheLastAdminStaysWhenAllAreRevokedAtOnce(t *testing.T) {
 func TestARevokedKeyDoesNotComeBack(t *testing.T) {
 	t.Parallel()
 	onEachStore(t, func(t *testing.T, m web.KeyManager) {
+		t.Helper()
 		newAdminKey(t, m)
 		for range 20 {
 			id := newAdminKey(t, m)
