@@ -215,3 +215,25 @@ func TestKubernetesIsTrue(t *testing.T) {
 		}
 	})
 }
+
+// workerSocket gives where the workers of a rendering for a distribution find containerd: a folder of the node's
+// that they mount holds it.
+func workerSocket(t *testing.T, distribution string) string {
+	t.Helper()
+	cfg := config.Default()
+	cfg.Data, cfg.Kubernetes.Distribution = "/var/lib/optimus", distribution
+	all, err := config.LoadCatalogue("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := deploy.Kubernetes(cfg, all, kubernetesOptions(cfg))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := deploy.Join(files)
+	found := regexp.MustCompile(`containerd = "([^"]+)"`).FindStringSubmatch(text)
+	if found == nil || !strings.Contains(text, "{name: containerd-state, mountPath: "+filepath.Dir(found[1])+"}") {
+		t.Fatalf("%s: no containerd is in what workers mount: %v", distribution, found)
+	}
+	return found[1]
+}

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"optimus/config"
@@ -44,12 +47,21 @@ func openStore(ctx context.Context, cfg config.Config, o store.Options, server b
 	}
 	if err != nil {
 		hint := ""
-		if errors.Is(err, fs.ErrNotExist) {
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && config.SecretHint(cfg.Redis.PasswordFile) != "":
 			hint = config.SecretHint(cfg.Redis.PasswordFile)
+		case ctx.Err() == nil && unreachable(err):
+			hint = "; see that it runs, that this machine reaches it, and that it speaks TLS if the URL says rediss:// and only then"
 		}
 		return nil, fmt.Errorf("open the store of the Redis-protocol server (redis.url, from %s): %w%s", cfg.Origin("redis.url"), err, hint)
 	}
 	return st, nil
+}
+
+// unreachable tells whether an error is the network's, or an answer that no Redis gives, and not a server's refusal.
+func unreachable(err error) bool {
+	_, network := errors.AsType[net.Error](err)
+	return network || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, io.EOF) || strings.Contains(err.Error(), "can't parse")
 }
 
 // storeIsThere tells whether the store that the settings mean may hold something.

@@ -170,7 +170,7 @@ func (c *cluster) daemon(ctx context.Context, program string, args ...string) er
 	if err != nil {
 		return err
 	}
-	log, err := os.Create(c.path(program + ".log"))
+	log, err := os.OpenFile(c.path(program+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
