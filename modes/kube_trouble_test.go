@@ -3,6 +3,7 @@
 package modes
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -28,16 +29,12 @@ func testKubeSecret(t *testing.T, k *kube) {
 		"optimus/queue=default":             "the Secret that is mounted at /run/secrets/optimus is missing, or has no entry redis-password",
 	} {
 		var described string
-		eventually(t, "`kubectl describe` of "+selector+" says what is missing", func() bool {
+		eventually(t, "`kubectl describe` and `kubectl logs` of "+selector+" say what is missing", func() bool {
 			time.Sleep(time.Second)
 			described = k.kubectl(t, "describe", "pods", "-l", selector)
-			return strings.Contains(described, says)
+			logs, err := k.try(t, "logs", "-l", selector)
+			return err == nil && strings.Contains(described, says) && strings.Contains(logs, says)
 		})
-		logs, err := k.try(t, "logs", "-l", selector, "--previous")
-		if err != nil { // it has not ended twice
-			logs = k.kubectl(t, "logs", "-l", selector)
-		}
-		contains(t, "the log of "+selector, logs, says)
 		t.Logf("%s: %s", selector, regexp.MustCompile(`(?s)Message: +(.*?)\n +Exit Code:`).FindString(described))
 	}
 	k.kubectl(t, "create", "secret", "generic", "optimus", "--from-literal=redis-password="+kubePassword, "--from-literal=api-key="+kubeKey)
@@ -121,8 +118,7 @@ func testKubeWrongQueue(t *testing.T, k *kube) {
 	k.accepted(t, ids, true)
 	eventually(t, "no queue is called unserved", func() bool {
 		time.Sleep(time.Second)
-		return !strings.Contains(k.metrics(t), "optimus_queue_unserved{language=\"\",queue=\"python\"} 1") &&
-			!strings.Contains(string(k.ask(t, http.MethodGet, "/v1/queues", nil, http.StatusOK).body), "unserved")
+		return !strings.Contains(k.metrics(t), "} 1") && !strings.Contains(string(k.ask(t, http.MethodGet, "/v1/queues", nil, http.StatusOK).body), "unserved")
 	})
 	for _, queue := range []string{"python", "java"} {
 		k.gone(t, queue)
@@ -138,9 +134,9 @@ func (k *kube) wrongQueueIsTold(t *testing.T, wrong map[string]string) {
 	if err == nil {
 		t.Error("the doctor in a pod of the API finds nothing")
 	}
-	t.Logf("optimus admin queues list\n%s\noptimus admin doctor\n%s", listed, doctor)
+	t.Logf("%s\noptimus admin queues list\n%s\noptimus admin doctor\n%s", metrics, listed, doctor)
 	for queue := range wrong {
-		contains(t, "the metrics", metrics, `optimus_queue_unserved{language="",queue="`+queue+`"} 1`)
+		contains(t, "the metrics", metrics, `optimus_queue_unserved{language="`+queue+`",queue="`+queue+`"} 1`)
 		contains(t, "queues list", listed, "Queue "+queue+" is not served: ", "and no worker takes from this queue")
 		contains(t, "the doctor", doctor, "queue "+queue+": ", "and no worker takes from this queue")
 	}
@@ -183,12 +179,13 @@ func testKubeContainerd(t *testing.T, k *kube) {
 	k.nothingLeft(t)
 }
 
-// metrics reads those of an API's pod.
+// metrics gives what an API's pod tells of queues that are not served.
 func (k *kube) metrics(t *testing.T) string {
 	t.Helper()
 	probes := newAPI(k.base + ":9100")
 	defer probes.close()
-	return string(probes.ask(t, http.MethodGet, "/metrics", nil, http.StatusOK).body)
+	lines := regexp.MustCompile("(?m)^optimus_queue_unserved.*$").FindAll(probes.ask(t, http.MethodGet, "/metrics", nil, http.StatusOK).body, -1)
+	return string(bytes.Join(lines, []byte("\n")))
 }
 
 // untilWorkers waits until something holds of each worker, and there is one.

@@ -160,7 +160,7 @@ func checkQueues(ctx context.Context, st store.Operator) []containerd.Check {
 		if why := q.Unserved(workers, time.Now()); why != "" {
 			checks = append(checks, containerd.Check{
 				Name: name, Status: containerd.StatusFail, Detail: "queue " + q.Name + ": " + why,
-				Fix: "compare the queues and languages that `optimus admin workers` lists with the queue's; start a worker that takes from it (worker.queues)",
+				Fix: "compare the queues and languages that `optimus admin workers` lists with the queue's; start a worker that takes from it (worker.queues); of manifests `optimus admin doctor --manifests` tells more",
 			})
 		}
 	}

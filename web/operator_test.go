@@ -35,5 +35,5 @@ func TestUnservedQueue(t *testing.T) {
 	h.submit(hello)
 	look("", "0")
 	later = true
-	look("1 jobs wait, the oldest for 2m0s, and no worker takes from this queue", "1")
+	look("1 job waits, since 2m0s, and no worker takes from this queue", "1")
 }
