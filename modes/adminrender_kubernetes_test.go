@@ -204,7 +204,7 @@ func TestKubernetesIsTrue(t *testing.T) {
 			t.Errorf("it names the setting %s, which there is not", path)
 		}
 	})
-	find("\"((?:the Secret that|queues are|containerd runs|no language of|this worker takes)[^\"…]*)", 5, func(message string) {
+	find("\"((?:the Secret that|store is|queues are|containerd runs|no language of|this worker takes)[^\"…]*)", 6, func(message string) {
 		if !strings.Contains(code, strings.TrimSpace(message)) {
 			t.Errorf("it has a pod say %q", message)
 		}

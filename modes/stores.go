@@ -50,6 +50,8 @@ func openStore(ctx context.Context, cfg config.Config, o store.Options, server b
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && config.SecretHint(cfg.Redis.PasswordFile) != "":
 			hint = config.SecretHint(cfg.Redis.PasswordFile)
+		case errors.Is(err, fs.ErrPermission) && cfg.Redis.PasswordFile != "":
+			hint = "; let this process's user read it"
 		case ctx.Err() == nil && unreachable(err):
 			hint = "; see that it runs, that this machine reaches it, and that it speaks TLS if the URL says rediss:// and only then"
 		}
@@ -60,7 +62,7 @@ func openStore(ctx context.Context, cfg config.Config, o store.Options, server b
 
 // unreachable tells whether an error is the network's, or an answer that no Redis gives, and not a server's refusal.
 func unreachable(err error) bool {
-	_, network := errors.AsType[net.Error](err)
+	_, network := errors.AsType[*net.OpError](err)
 	return network || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, io.EOF) || strings.Contains(err.Error(), "can't parse")
 }
 

@@ -40,6 +40,21 @@ func TestStoreThatCannotBeReached(t *testing.T) {
 	}
 }
 
+// A file of a password that can't be read is no matter of the network.
+func TestStoreWithoutItsPassword(t *testing.T) {
+	t.Parallel()
+	for path, says := range map[string]string{
+		"/run/secrets/optimus-of-nobody/redis-password": "the Secret that is mounted at /run/secrets/optimus-of-nobody is missing, or has no entry redis-password",
+		"/nowhere/password":                             "/nowhere/password: no such file or directory",
+	} {
+		cfg := config.Default()
+		cfg.Redis.URL, cfg.Redis.PasswordFile = config.NewSecret("redis://127.0.0.1:1"), path
+		if _, err := openStore(t.Context(), cfg, storeOptions(cfg.Store), false); err == nil || !strings.HasSuffix(err.Error(), says) {
+			t.Errorf("it says %v, want %q at the end", err, says)
+		}
+	}
+}
+
 // stranger listens, and answers each line in a language that is not Redis's.
 func stranger(t *testing.T) string {
 	t.Helper()
