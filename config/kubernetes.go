@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -149,11 +150,24 @@ func (l *loader) pools(pools []Pool) {
 		if p.Max != 0 && p.Max < p.Min {
 			l.fault(at+".max", strconv.Itoa(p.Max), "is below min", "must be at least "+strconv.Itoa(p.Min))
 		}
+		l.unscaled(at, p)
 		for _, name := range p.Languages {
 			if other, ok := languages[name]; ok {
 				l.fault(at+".languages", name, "is in the pool of queue "+other+" too", "a language goes to one queue")
 			}
 			languages[name] = p.Queue
+		}
+	}
+}
+
+// unscaled looks for what a DaemonSet can't have.
+func (l *loader) unscaled(at string, p Pool) {
+	if p.Form != FormDaemonSet {
+		return
+	}
+	for field, value := range map[string]any{"min": p.Min, "max": p.Max, "cooldown": p.Cooldown} {
+		if value != 0 && value != time.Duration(0) {
+			l.fault(at+"."+field, fmt.Sprint(value), "is for the scaled form alone", "leave it out: a DaemonSet has one worker on each node")
 		}
 	}
 }

@@ -26,7 +26,7 @@ type KubernetesOptions struct {
 // each setting that does not go, and what to do.
 func Kubernetes(cfg config.Config, all config.Catalogue, o KubernetesOptions) ([]File, error) {
 	m := &manifests{Kubernetes: cfg.Kubernetes, config: cfg, Data: cfg.Data, Ports: ports{}}
-	errs := []error{m.checkServer(), m.setRedis(), m.setGrace(o.Stop), m.setPools(all)}
+	errs := []error{m.checkServer(), m.setRedis(), m.setTraces(), m.setGrace(o.Stop), m.setPools(all)}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("these settings can't be rendered for Kubernetes:\n%w", err)
 	}
@@ -48,6 +48,8 @@ type manifests struct {
 	Keys  []apiKey
 	// Store is the server of the queue.
 	Store redisServer
+	// Traces is where jobs' traces go.
+	Traces collector
 	// Pools are the pools of workers, Pool that of the template.
 	Pools []pool
 	Pool  pool
@@ -124,6 +126,9 @@ func (m *manifests) checkServer() error {
 	m.Ports.Monitoring = portOf(m.config.Monitoring.Listen, "9100")
 	if m.Ports.API == m.Ports.Monitoring {
 		errs = append(errs, m.fault("monitoring.listen", m.config.Monitoring.Listen, "has the API's port", "state another"))
+	}
+	if p := portOf(m.config.Monitoring.Pprof, ""); p != "" && (p == m.Ports.API || p == m.Ports.Monitoring) {
+		errs = append(errs, m.fault("monitoring.pprof", m.config.Monitoring.Pprof, "has the port of the API or of the metrics", "state another"))
 	}
 	m.Keys = []apiKey{{Key: config.Key{Name: "admin", Roles: []string{config.RoleSubmit, config.RoleRead, config.RoleAdmin}}, Entry: "api-key"}}
 	if len(m.config.Keys) > 0 {

@@ -69,6 +69,10 @@ func (m *manifests) setRedis() error {
 	s.Addresses = []string{"optimus-redis." + m.Namespace + ".svc:" + redisPort}
 	s.MaxMemory = int64(m.Redis.Memory)
 	s.PodMiB = 2 * mib(m.Redis.Memory)
+	if least := 3 * m.Redis.Memory; m.Redis.Storage < least {
+		return m.fault("kubernetes.redis.storage", m.Redis.Storage, "is too small for what kubernetes.redis.memory lets it hold",
+			fmt.Sprintf("must be at least %s: its file grows to twice that before it is written anew, beside itself", least))
+	}
 	return nil
 }
 
@@ -95,7 +99,7 @@ func (m *manifests) setExternal(c config.Redis) error {
 	}
 	for _, address := range s.Addresses {
 		host, port, err := net.SplitHostPort(address)
-		if ip := net.ParseIP(host); err == nil && (host == "localhost" || ip != nil && ip.IsLoopback()) {
+		if err == nil && isLoopback(host) {
 			errs = append(errs, m.fault(m.addressSetting(), address, "is this machine, which pods do not reach",
 				"state the server's name in the cluster, or leave it out for a Redis that is rendered too"))
 		}

@@ -1,6 +1,7 @@
 package modes
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -52,8 +53,16 @@ func examine(c *cli.Context, p Process, doctor func(context.Context, containerd.
 	return nil
 }
 
-// examineMachine is what there is to say of this machine, and of the queue's server.
+// examineMachine is what there is to say of this machine, as far as the process that the settings are of needs it,
+// and of the queue's server: an API without a worker needs nothing of it that judges.
 func examineMachine(ctx context.Context, p Process, cfg config.Config, doctor func(context.Context, containerd.DoctorOptions) []containerd.Check) ([]containerd.Check, error) {
+	if !cfg.Worker.Enabled {
+		checks := []containerd.Check{{Name: "worker", Status: containerd.StatusOK, Detail: "none here (worker.enabled is false), so nothing that judges is looked at"}}
+		if !cfg.Redis.Present() {
+			checks = append(checks, containerd.CheckDataDir(cfg.Data)...)
+		}
+		return append(checks, examineStore(ctx, cfg)...), nil
+	}
 	log, err := newLogger(p.Stderr, cfg.Logging)
 	if err != nil {
 		return nil, err
@@ -67,7 +76,13 @@ func examineMachine(ctx context.Context, p Process, cfg config.Config, doctor fu
 		Slots: slots(cfg.Worker.Slots), LargestRun: int64(cfg.Limits.Memory),
 	}
 	for _, e := range newCatalogue(languages, nil).entries() {
+		if q := cmp.Or(e.config.Queue, config.DefaultQueue); len(cfg.Worker.Queues) > 0 && !slices.Contains(cfg.Worker.Queues, q) {
+			continue
+		}
 		image := containerd.LanguageImage{Language: e.config.Name, Ref: e.config.Image, HowToGet: howToGet(e.config)}
+		if cfg.Sandbox.PodUID != "" {
+			image.HowToGet = "on the node: " + image.HowToGet
+		}
 		if !slices.Contains(o.Images, image) {
 			o.Images = append(o.Images, image)
 		}

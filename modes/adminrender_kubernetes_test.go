@@ -116,6 +116,12 @@ func TestManifestsOfWrongSettings(t *testing.T) {
 		"number":       {"[redis]\nqueues = [\"default=0\"]\n", `redis.queues[0] = "default=0": has the wrong form; must be NAME=NUMBER`},
 		"certificate":  {"[server]\ntls_cert = \"/a\"\ntls_key = \"/b\"\n", `server.tls_cert = "/a": is a file of this machine; leave it out`},
 		"ports":        {"[monitoring]\nlisten = \":8080\"\n", `monitoring.listen = ":8080": has the API's port`},
+		"profiler":     {"[monitoring]\npprof = \"127.0.0.1:9100\"\n", `monitoring.pprof = "127.0.0.1:9100": has the port of the API or of the metrics; state another`},
+		"collector":    {"[monitoring]\notlp_endpoint = \"http://localhost:4318\"\n", `monitoring.otlp_endpoint = "http://localhost:4318": is this machine, which pods do not reach; state the collector's name`},
+		"its password": {"[monitoring]\notlp_endpoint = \"http://a:b@collector:4318\"\n", "monitoring.otlp_endpoint: has a user or a password, and no secret is rendered"},
+		"volume":       {"[kubernetes.redis]\nmemory = \"4GiB\"\n", `kubernetes.redis.storage = "8GiB": is too small for what kubernetes.redis.memory lets it hold; must be at least 12GiB`},
+		"not scaled":   {"[[kubernetes.pools]]\nqueue = \"default\"\nform = \"daemonset\"\nmax = 4\n", `kubernetes.pools[0].max = 4: is for the scaled form alone; leave it out`},
+		"its cooldown": {"[[kubernetes.pools]]\nqueue = \"default\"\nform = \"daemonset\"\ncooldown = \"1m\"\n", `kubernetes.pools[0].cooldown`},
 		"tls":          {"[kubernetes]\ningress_tls = \"a\"\n", `kubernetes.ingress_tls = "a": is for an Ingress, and there is none; state kubernetes.ingress_host`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -198,7 +204,7 @@ func TestKubernetesIsTrue(t *testing.T) {
 			t.Errorf("it names the setting %s, which there is not", path)
 		}
 	})
-	find("\"((?:the Secret that|queues are|containerd runs)[^\"…]*)", 3, func(message string) {
+	find("\"((?:the Secret that|store is|queues are|containerd runs|no language of|this worker takes)[^\"…]*)", 6, func(message string) {
 		if !strings.Contains(code, strings.TrimSpace(message)) {
 			t.Errorf("it has a pod say %q", message)
 		}
@@ -208,4 +214,26 @@ func TestKubernetesIsTrue(t *testing.T) {
 			t.Errorf("it names the file %s, which is not rendered", name)
 		}
 	})
+}
+
+// workerSocket gives where the workers of a rendering for a distribution find containerd: a folder of the node's
+// that they mount holds it.
+func workerSocket(t *testing.T, distribution string) string {
+	t.Helper()
+	cfg := config.Default()
+	cfg.Data, cfg.Kubernetes.Distribution = "/var/lib/optimus", distribution
+	all, err := config.LoadCatalogue("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := deploy.Kubernetes(cfg, all, kubernetesOptions(cfg))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := deploy.Join(files)
+	found := regexp.MustCompile(`containerd = "([^"]+)"`).FindStringSubmatch(text)
+	if found == nil || !strings.Contains(text, "{name: containerd-state, mountPath: "+filepath.Dir(found[1])+"}") {
+		t.Fatalf("%s: no containerd is in what workers mount: %v", distribution, found)
+	}
+	return found[1]
 }

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"optimus/sandbox/containerd"
 )
 
 // service is a containerd that is the system's, as far as servers can tell: the test is its service
@@ -65,8 +67,8 @@ func (s *service) stop(t *testing.T, sig syscall.Signal) {
 // testSystemContainerd restarts the system's containerd under a server that judges: containers
 // survive it by their shims, or are lost with these.
 func testSystemContainerd(t *testing.T, l *lab) {
-	containerd := l.systemContainerd(t)
-	s := l.serve(t, containerd.env())
+	system := l.systemContainerd(t)
+	s := l.serve(t, system.env())
 	st := newStream(t)
 	st.server.Store(s.api)
 	s.ended(t, s.submit(t, square(1000)))
@@ -80,14 +82,14 @@ func testSystemContainerd(t *testing.T, l *lab) {
 		{syscall.SIGKILL, []string{"containerd-shim-runc-v2", "agent"}},
 	} {
 		before := l.pidsOf(t, "agent")
-		containerd.stop(t, c.how)
+		system.stop(t, c.how)
 		for _, kind := range c.kills {
 			killAll(t, l.pidsOf(t, kind))
 		}
 		r := s.ask(t, http.MethodGet, "/ready", nil, http.StatusServiceUnavailable)
-		contains(t, "readiness without containerd", string(r.body), "does not answer", containerd.socket)
+		contains(t, "readiness without containerd", string(r.body), "does not answer", system.socket)
 		time.Sleep(pace)
-		containerd.start(t)
+		system.start(t)
 		eventually(t, "the server is ready again", func() bool {
 			return s.ask(t, http.MethodGet, "/ready", nil, http.StatusOK, http.StatusServiceUnavailable).status == http.StatusOK
 		})
@@ -101,13 +103,44 @@ func testSystemContainerd(t *testing.T, l *lab) {
 	st.end(t, s)
 	s.stop(t)
 	checkSquares(t, l.kept(t))
-	left, err := exec.CommandContext(t.Context(), "ctr", "--address", containerd.socket, "--namespace", "optimus", "containers", "list", "--quiet").CombinedOutput() //nolint:gosec // of the lab
+	left, err := exec.CommandContext(t.Context(), "ctr", "--address", system.socket, "--namespace", "optimus", "containers", "list", "--quiet").CombinedOutput() //nolint:gosec // of the lab
 	if err != nil || len(left) > 0 {
 		t.Errorf("containers are left, %v: %s", err, left)
 	}
 	for _, file := range l.match(t, "/run/containerd/runc/*/*/state.json") {
 		if text, _ := os.ReadFile(file); strings.Contains(string(text), l.data+"/") {
 			t.Errorf("runc's container is left: %s", file)
+		}
+	}
+}
+
+// testDistributions has containerd where each distribution of Kubernetes has it, in a mount namespace with
+// folders of its own: it is found, and judged on.
+func testDistributions(t *testing.T, l *lab) {
+	system := l.systemContainerd(t)
+	program := filepath.Join(l.logs, "answer.py")
+	if err := os.WriteFile(program, []byte("print(6 * 7)\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	unshare, err := exec.LookPath("unshare")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, socket := range containerd.SystemSockets() {
+		for says, args := range map[string][]string{
+			", of this system, at " + socket: {"admin", "doctor"},
+			"accepted":                       {"admin", "run", "--lang", "python", program},
+		} {
+			cmd := l.command(t, args...)
+			const lay = `mount -t tmpfs run /run && mount -t tmpfs var /var && mkdir -p "$1" && mount --bind "$2" "$1" && shift 2 && exec "$@"`
+			cmd.Path = unshare
+			cmd.Args = slices.Concat([]string{"unshare", "--mount", "sh", "-c", lay, "sh", filepath.Dir(socket), filepath.Dir(system.socket), l.binary}, args)
+			cmd.Env = append(cmd.Env, "OPTIMUS_SANDBOX_CONTAINERD=auto")
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				t.Errorf("optimus %s with containerd at %s: %v", strings.Join(args, " "), socket, err)
+			}
+			contains(t, "its output", string(out), says)
 		}
 	}
 }

@@ -43,6 +43,7 @@ func TestEndToEnd(t *testing.T) {
 		{"kill agent and containerd", testKillEngine},
 		{"a frozen server", testFrozenServer},
 		{"the system's containerd restarts", testSystemContainerd},
+		{"the containerd of a distribution", testDistributions},
 		{"the store's disk is full", testFullStore},
 		{"the disk of containerd's tasks is full", testFullTasks},
 		{"the disk of containerd's images is full", testFullImages},

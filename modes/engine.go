@@ -55,6 +55,9 @@ const (
 
 // openEngine connects containerd and opens a runner on it, with the catalogue's languages.
 func openEngine(ctx context.Context, life *lifecycle, cfg config.Config, log zerolog.Logger) (*engine, error) {
+	if err := containerd.Unsupported(); err != nil {
+		return nil, fmt.Errorf("this machine can't run programs: %w (`optimus admin doctor` examines it)", err)
+	}
 	stated, err := config.LoadCatalogue(cfg.CataloguePath())
 	if err != nil {
 		return nil, err

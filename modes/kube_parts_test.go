@@ -24,20 +24,12 @@ func testKubeReady(t *testing.T, k *kube) {
 		k.gone(t, queue)
 	}
 	k.ask(t, http.MethodGet, "/ready", nil, http.StatusOK)
-	// From here on KEDA does at once what it does by default after minutes.
-	for _, queue := range []string{"python", "java"} {
-		k.kubectl(t, "patch", "scaledobject", "optimus-worker-"+queue, "--type=merge", "-p",
-			fmt.Sprintf(`{"spec":{"cooldownPeriod":%d,"advanced":{"horizontalPodAutoscalerConfig":{"behavior":{"scaleDown":{"stabilizationWindowSeconds":0}}}}}}`, kubeCooldown))
-	}
+	k.hasten(t)
 }
 
 // testKubeJudged finds a run's memory accounted below its worker's pod.
 func testKubeJudged(t *testing.T, k *kube) {
-	id := k.submit(t, inTime(web.JobRequest{
-		Language:   "cpp",
-		SourceCode: new("#include <unistd.h>\n#include <iostream>\nint main() { sleep(5); std::cout << 42 << std::endl; }\n"),
-		Tests:      []web.TestRequest{{ExpectedOutput: new("42")}},
-	}))
+	id := k.submit(t, fortyTwo(5))
 	k.untilRunning(t, id)
 	uid := k.kubectl(t, "get", "pods", "-l", "optimus/queue=default", "-o", "jsonpath={.items[0].metadata.uid}")
 	eventually(t, "a run is below the pod's cgroup", func() bool {
@@ -45,6 +37,15 @@ func testKubeJudged(t *testing.T, k *kube) {
 		return err == nil && len(found) > 0
 	})
 	k.accepted(t, []string{id}, true)
+}
+
+// fortyTwo is a job of C++ that sleeps, and then prints 42.
+func fortyTwo(seconds int) web.JobRequest {
+	return inTime(web.JobRequest{
+		Language:   "cpp",
+		SourceCode: new(fmt.Sprintf("#include <unistd.h>\n#include <iostream>\nint main() { sleep(%d); std::cout << 42 << std::endl; }\n", seconds)),
+		Tests:      []web.TestRequest{{ExpectedOutput: new("42")}},
+	})
 }
 
 func testKubeScales(t *testing.T, k *kube) {

@@ -32,13 +32,19 @@ func TestKubernetes(t *testing.T) {
 		name string
 		run  func(*testing.T, *kube)
 	}{
+		{"pods without the Secret say so", testKubeSecret},
 		{"all is ready", testKubeReady},
+		{"the doctor finds it well", testKubeDoctor},
+		{"the API's load is measured", testKubeMeasured},
 		{"a job is judged below its pod", testKubeJudged},
+		{"an image comes onto the node", testKubeImage},
 		{"a queue scales from none and back", testKubeScales},
+		{"a wrong queue's name shows", testKubeWrongQueue},
 		{"a job outlasts the cooldown", testKubeCooldown},
 		{"three pods become one", testKubeScaledDown},
 		{"a worker is killed beside another", testKubeKilled},
 		{"a pod is deleted", testKubeDeleted},
+		{"containerd is restarted", testKubeContainerd},
 		{"the queue's pod is deleted", testKubeRedis},
 		{"all is updated under load", testKubeUpdated},
 		{"the node is drained", testKubeDrained},
@@ -57,6 +63,7 @@ func TestKubernetes(t *testing.T) {
 const (
 	kubeNamespace = "optimus"
 	kubePassword  = "a-password-of-these-tests"
+	kubeKey       = "an-api-key-of-these-tests-alone"
 	// kubeCooldown is how long these tests have KEDA wait until it takes the last pod away, in seconds.
 	kubeCooldown = 20
 )
@@ -80,18 +87,16 @@ func (w withKey) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.RoundTripper.RoundTrip(r) //nolint:wrapcheck // a transport's own
 }
 
-// newKube applies the manifests, as the documentation says.
+// newKube applies the manifests, as the documentation says, but for the Secret.
 func newKube(t *testing.T) *kube {
 	t.Helper()
-	const key = "an-api-key-of-these-tests-alone"
 	k := &kube{state: filepath.Join(filepath.Dir(os.Getenv("KUBECONFIG")), "state")}
 	k.kubectl(t, "create", "namespace", kubeNamespace)
-	k.kubectl(t, "create", "secret", "generic", "optimus", "--from-literal=redis-password="+kubePassword, "--from-literal=api-key="+key)
 	k.volume(t)
 	k.kubectl(t, "apply", "--validate=strict", "-k", "../deploy/kubernetes")
 	address := k.kubectl(t, "get", "service", "optimus-api", "-o", "jsonpath={.spec.clusterIP}")
 	k.api = newAPI("http://" + address)
-	k.http.Transport = withKey{k.http.Transport, key}
+	k.http.Transport = withKey{k.http.Transport, kubeKey}
 	return k
 }
 
@@ -161,6 +166,15 @@ func (k *kube) pods(t *testing.T, queue string) []string {
 	t.Helper()
 	return strings.Fields(k.kubectl(t, "get", "pods", "-l", "optimus/queue="+queue, "-o",
 		`jsonpath={range .items[?(@.status.containerStatuses[0].ready==true)]}{.metadata.name}{"\n"}{end}`))
+}
+
+// hasten has KEDA do at once what it does by default after minutes.
+func (k *kube) hasten(t *testing.T) {
+	t.Helper()
+	for _, queue := range []string{"python", "java"} {
+		k.kubectl(t, "patch", "scaledobject", "optimus-worker-"+queue, "--type=merge", "-p",
+			fmt.Sprintf(`{"spec":{"cooldownPeriod":%d,"advanced":{"horizontalPodAutoscalerConfig":{"behavior":{"scaleDown":{"stabilizationWindowSeconds":0}}}}}}`, kubeCooldown))
+	}
 }
 
 // hold has KEDA keep so many pods of a queue, whatever waits, and waits until they are there.
@@ -274,11 +288,15 @@ func (k *kube) held(t *testing.T, lock string) bool {
 	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil
 }
 
+// socket is the node's containerd's, as this process sees it.
+func (k *kube) socket() string {
+	return filepath.Join(filepath.Dir(k.state), "containerd/containerd.sock")
+}
+
 // ctr asks the node's containerd for what is Optimus's.
 func (k *kube) ctr(t *testing.T, args ...string) string {
 	t.Helper()
-	socket := filepath.Join(filepath.Dir(k.state), "containerd/containerd.sock")
-	out, err := exec.CommandContext(t.Context(), "ctr", append([]string{"-a", socket, "-n", "optimus"}, args...)...).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "ctr", append([]string{"-a", k.socket(), "-n", "optimus"}, args...)...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("ctr %s: %v: %s", strings.Join(args, " "), err, out)
 	}

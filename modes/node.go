@@ -14,6 +14,7 @@ import (
 
 	"optimus/config"
 	"optimus/modes/worker"
+	"optimus/sandbox/containerd"
 	"optimus/store"
 	"optimus/web"
 )
@@ -86,7 +87,7 @@ func (n *node) run(ctx context.Context, begin func(context.Context) error) error
 			n.log.Info().Err(err).Msg("stopped while it started")
 			return nil
 		}
-		return err
+		return containerd.WithRoom(err)
 	}
 	var err error
 	defer n.ready.set(nil)

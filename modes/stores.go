@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"optimus/config"
@@ -44,12 +47,23 @@ func openStore(ctx context.Context, cfg config.Config, o store.Options, server b
 	}
 	if err != nil {
 		hint := ""
-		if errors.Is(err, fs.ErrNotExist) {
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && config.SecretHint(cfg.Redis.PasswordFile) != "":
 			hint = config.SecretHint(cfg.Redis.PasswordFile)
+		case errors.Is(err, fs.ErrPermission) && cfg.Redis.PasswordFile != "":
+			hint = "; let this process's user read it"
+		case ctx.Err() == nil && unreachable(err):
+			hint = "; see that it runs, that this machine reaches it, and that it speaks TLS if the URL says rediss:// and only then"
 		}
 		return nil, fmt.Errorf("open the store of the Redis-protocol server (redis.url, from %s): %w%s", cfg.Origin("redis.url"), err, hint)
 	}
 	return st, nil
+}
+
+// unreachable tells whether an error is the network's, or an answer that no Redis gives, and not a server's refusal.
+func unreachable(err error) bool {
+	_, network := errors.AsType[*net.OpError](err)
+	return network || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, io.EOF) || strings.Contains(err.Error(), "can't parse")
 }
 
 // storeIsThere tells whether the store that the settings mean may hold something.
@@ -141,7 +155,7 @@ func checkQueues(ctx context.Context, st store.Operator) []containerd.Check {
 		if why := q.Unserved(workers, time.Now()); why != "" {
 			checks = append(checks, containerd.Check{
 				Name: name, Status: containerd.StatusFail, Detail: "queue " + q.Name + ": " + why,
-				Fix: "compare the queues and languages that `optimus admin workers` lists with the queue's; start a worker that takes from it (worker.queues)",
+				Fix: "compare the queues and languages that `optimus admin workers` lists with the queue's; start a worker that takes from it (worker.queues); of manifests `optimus admin doctor --manifests` tells more",
 			})
 		}
 	}

@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -23,15 +24,31 @@ func (q QueueInfo) Unserved(workers []Worker, now time.Time) string {
 	})
 	lanes := slices.ContainsFunc(serving, func(w Worker) bool { return len(w.Lanes) > 0 })
 	waits := fmt.Sprintf("%d jobs wait, the oldest for %s, and ", q.Ready, waited.Round(time.Second))
+	if q.Ready == 1 {
+		waits = fmt.Sprintf("1 job waits, since %s, and ", waited.Round(time.Second))
+	}
 	switch {
 	case len(serving) == 0:
-		return waits + "no worker takes from this queue"
+		return waits + "no worker takes from this queue" + othersQueues(workers)
 	case !lanes:
 		return waits + "no worker of this queue has a language's image"
 	case q.Running == 0 && !q.claimedSince(now.Add(-UnservedAfter)) && slices.ContainsFunc(serving, func(w Worker) bool { return w.Busy < w.Slots }):
 		return waits + "workers with free slots take none: they have no image of its language"
 	}
 	return ""
+}
+
+// othersQueues names what workers do take from: among these a wrong name shows.
+func othersQueues(workers []Worker) string {
+	var names []string
+	for _, w := range workers {
+		names = append(names, w.Queues...)
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	slices.Sort(names)
+	return " (those that there are take from " + strings.Join(slices.Compact(names), ", ") + ")"
 }
 
 // claimedSince tells whether a job was claimed in the minutes since then.

@@ -25,7 +25,7 @@ func TestUnserved(t *testing.T) {
 		want    string
 	}{
 		"no worker":                    {nil, nil, "3 jobs wait, the oldest for 1m1s, and no worker takes from this queue"},
-		"workers of other queues":      {nil, []store.Worker{of(worker, "python"), of(worker, "default", "go")}, "no worker takes from this queue"},
+		"workers of other queues":      {nil, []store.Worker{of(worker, "python"), of(worker, "default", "go")}, "no worker takes from this queue (those that there are take from default, go, python)"},
 		"a worker without images":      {nil, []store.Worker{of(bare, "java")}, "has a language's image"},
 		"a worker of other languages":  {nil, []store.Worker{worker}, "free slots take none"},
 		"a busy worker":                {nil, []store.Worker{of(busy, "java")}, ""},

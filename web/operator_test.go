@@ -36,7 +36,7 @@ func TestUnservedQueue(t *testing.T) {
 	h.submit(hello)
 	look("", "0")
 	later = true
-	look("1 jobs wait, the oldest for 2m0s, and no worker takes from this queue", "1")
+	look("1 job waits, since 2m0s, and no worker takes from this queue", "1")
 }
 
 // What happened in a queue minute by minute is dense, so that it can be drawn as it comes.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -34,6 +35,12 @@ type part struct {
 	image bool
 }
 
+// Modules whose manifests are applied too.
+const (
+	kedaModule    = "github.com/kedacore/keda/v2"
+	metricsModule = "sigs.k8s.io/metrics-server"
+)
+
 func parts() []part {
 	kubernetes := func(commands ...string) (packages []string) {
 		for _, c := range commands {
@@ -41,10 +48,9 @@ func parts() []part {
 		}
 		return packages
 	}
-	const keda = "github.com/kedacore/keda/v2"
 	kedaPart := func(command, as string) part {
 		return part{
-			module: "keda", packages: []string{keda + "/cmd/" + command}, of: keda, stamp: []string{keda + "/version.Version"}, as: as, image: true,
+			module: "keda", packages: []string{kedaModule + "/cmd/" + command}, of: kedaModule, stamp: []string{kedaModule + "/version.Version"}, as: as, image: true,
 		}
 	}
 	return []part{
@@ -54,12 +60,13 @@ func parts() []part {
 			packages: kubernetes("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"),
 		},
 		kedaPart("operator", "keda"), kedaPart("adapter", "keda-adapter"), kedaPart("webhooks", "keda-admission-webhooks"),
+		{module: "metrics", packages: []string{metricsModule + "/cmd/metrics-server"}, as: "metrics-server", image: true},
 		{module: "coredns", packages: []string{"github.com/coredns/coredns"}, as: "coredns", image: true},
 		{module: ".", packages: []string{"./pause"}, as: "pause", image: true},
 	}
 }
 
-// build compiles the parts, packs the images of those that are run in pods, and lays out KEDA's manifests.
+// build compiles the parts, packs the images of those that are run in pods, and lays out others' manifests.
 // Where nothing has changed since it does nothing.
 func (c *cluster) build(ctx context.Context) error {
 	stamp, err := c.sources()
@@ -83,18 +90,23 @@ func (c *cluster) build(ctx context.Context) error {
 	if err := c.packRedis(ctx); err != nil {
 		return err
 	}
-	manifests, err := goList(ctx, filepath.Join(c.source, "keda"), "github.com/kedacore/keda/v2", "Dir")
-	if err != nil {
-		return err
-	}
-	target := filepath.Join(c.dir, "keda")
-	if err := os.RemoveAll(target); err != nil {
-		return err
-	}
-	if err := os.CopyFS(target, os.DirFS(filepath.Join(manifests, "config"))); err != nil {
+	if err := errors.Join(c.layOut(ctx, "keda", kedaModule, "config"), c.layOut(ctx, "metrics", metricsModule, "manifests")); err != nil {
 		return err
 	}
 	return os.WriteFile(built, []byte(stamp), 0o644)
+}
+
+// layOut copies a module's own manifests.
+func (c *cluster) layOut(ctx context.Context, as, module, folder string) error {
+	dir, err := goList(ctx, filepath.Join(c.source, as), module, "Dir")
+	if err != nil {
+		return err
+	}
+	target := filepath.Join(c.dir, as)
+	if err := os.RemoveAll(target); err != nil {
+		return err
+	}
+	return os.CopyFS(target, os.DirFS(filepath.Join(dir, folder)))
 }
 
 // sources tells one state of this folder from another.

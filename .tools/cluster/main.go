@@ -1,12 +1,13 @@
-// Cluster brings up a Kubernetes of one node with KEDA on this machine, in namespaces of its own, from Go
-// modules and Debian packages: no registry, no Docker, no virtual machine, no network beyond this
-// machine. Nothing in it is a stand-in.
+// Cluster brings up a Kubernetes of one node with KEDA and metrics-server on this machine, in namespaces
+// of its own, from Go modules and Debian packages: no registry, no Docker, no virtual machine, no network
+// beyond this machine. Nothing in it is a stand-in.
 //
 //	go -C .tools/cluster run . build            compile what it is made of (cold some 10 minutes)
 //	go -C .tools/cluster run . up               bring it up, built where it is not
 //	go -C .tools/cluster run . load FILE        give the node an image, of an OCI or Docker archive
 //	go -C .tools/cluster run . exec CMD…        run a command in its network, with KUBECONFIG set
 //	go -C .tools/cluster run . node CMD…        run a command on the node itself
+//	go -C .tools/cluster run . restart          end the node's containerd, and start it again
 //	go -C .tools/cluster run . down             take it down; fails where anything is left
 //
 // It needs root, cgroup v1 or hybrid, and the packages that `up` names where they are missing. All of it
@@ -59,12 +60,14 @@ func run(ctx context.Context, args []string) error {
 		return c.within(ctx, []string{"--net"}, args)
 	case "node":
 		return c.within(ctx, []string{"--mount", "--pid", "--net", "--ipc", "--uts"}, args)
+	case "restart":
+		return c.restartContainerd(ctx)
 	case "down":
 		return c.down(ctx)
 	case firstProcess:
 		return c.first()
 	default:
-		return errors.New("want build, up, load FILE, exec CMD…, node CMD… or down")
+		return errors.New("want build, up, load FILE, exec CMD…, node CMD…, restart or down")
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -176,14 +177,7 @@ func (c *cluster) startContainerd(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := c.daemon(ctx, "containerd", "-c", c.path("containerd.toml")); err != nil {
-		return err
-	}
-	err = c.until(ctx, "containerd answers", time.Minute, func(ctx context.Context) error {
-		_, err := output(exec.CommandContext(ctx, "ctr", "-a", c.socket(), "version"))
-		return err
-	})
-	if err != nil {
+	if err := c.runContainerd(ctx); err != nil {
 		return err
 	}
 	archives, err := filepath.Glob(filepath.Join(c.images, "*.tar"))
@@ -191,6 +185,46 @@ func (c *cluster) startContainerd(ctx context.Context) error {
 		return err
 	}
 	return c.load(ctx, archives...)
+}
+
+func (c *cluster) runContainerd(ctx context.Context) error {
+	if err := c.daemon(ctx, "containerd", "-c", c.path("containerd.toml")); err != nil {
+		return err
+	}
+	return c.until(ctx, "containerd answers", time.Minute, func(ctx context.Context) error {
+		_, err := output(exec.CommandContext(ctx, "ctr", "-a", c.socket(), "version"))
+		return err
+	})
+}
+
+// restartContainerd does as a service manager's restart does: containers and their shims go on.
+func (c *cluster) restartContainerd(ctx context.Context) error {
+	entered, _, err := c.recorded("containerd")
+	if err != nil || !c.alive("containerd") {
+		return errors.New("the node's containerd does not run")
+	}
+	// What is recorded is nsenter, whose child is on the node.
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%[1]d/task/%[1]d/children", entered))
+	if err != nil {
+		return err
+	}
+	var pid int
+	if _, err := fmt.Sscan(string(children), &pid); err != nil {
+		return fmt.Errorf("the node's containerd is no child of process %d: %w", entered, err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+		return err
+	}
+	err = c.until(ctx, "containerd has ended", time.Minute, func(context.Context) error {
+		if c.alive("containerd") {
+			return fmt.Errorf("process %d runs", pid)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return c.runContainerd(ctx)
 }
 
 // load puts archives' images into the node's containerd, where pods find them by the names that are in
@@ -257,24 +291,18 @@ var coredns string
 //go:embed keda.yaml
 var keda string
 
-// services installs CoreDNS and KEDA, with its own manifests.
+//go:embed metrics.yaml
+var metrics string
+
+// services installs CoreDNS, and KEDA and metrics-server with their own manifests.
 func (c *cluster) services(ctx context.Context) error {
 	if _, err := c.kubectl(ctx, strings.ReplaceAll(coredns, "DNS_ADDRESS", dnsAddress), "apply", "-f", "-"); err != nil {
 		return err
 	}
-	manifests := c.path("keda")
-	if err := os.CopyFS(manifests, os.DirFS(filepath.Join(c.dir, "keda"))); err != nil {
-		return err
-	}
-	ours := filepath.Join(manifests, "optimus")
-	if err := os.MkdirAll(ours, 0o755); err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(ours, "kustomization.yaml"), []byte(keda), 0o644); err != nil {
-		return err
-	}
-	if _, err := c.kubectl(ctx, "", "apply", "--server-side", "-k", ours); err != nil {
-		return err
+	for name, kustomization := range map[string]string{"keda": keda, "metrics": metrics} {
+		if err := c.install(ctx, name, kustomization); err != nil {
+			return err
+		}
 	}
 	for _, wait := range []struct {
 		what string
@@ -283,10 +311,28 @@ func (c *cluster) services(ctx context.Context) error {
 		{"names resolve", []string{"-n", "kube-system", "--for=condition=Available", "deployment/coredns"}},
 		{"KEDA is ready", []string{"-n", "keda", "--for=condition=Available", "deployment", "--all"}},
 		{"KEDA's metrics are served", []string{"--for=condition=Available", "apiservice/v1beta1.external.metrics.k8s.io"}},
+		{"pods are measured", []string{"--for=condition=Available", "apiservice/v1beta1.metrics.k8s.io"}},
 	} {
 		if err := c.wait(ctx, wait.what, wait.args...); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// install applies the manifests that were laid out, through a kustomization in a folder among them.
+func (c *cluster) install(ctx context.Context, name, kustomization string) error {
+	manifests := c.path(name)
+	if err := os.CopyFS(manifests, os.DirFS(filepath.Join(c.dir, name))); err != nil {
+		return err
+	}
+	ours := filepath.Join(manifests, "optimus")
+	if err := os.MkdirAll(ours, 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(ours, "kustomization.yaml"), []byte(kustomization), 0o644); err != nil {
+		return err
+	}
+	_, err := c.kubectl(ctx, "", "apply", "--server-side", "-k", ours)
+	return err
 }

@@ -190,6 +190,7 @@ func TestNetworkPoliciesOfVariants(t *testing.T) {
 			t.Errorf("a worker reaches port %v of a server elsewhere: %v", port, got)
 		}
 	}
+	traced(t, all)
 	offered := objects(t, all["ingress"])
 	p = policies(of(offered, "NetworkPolicy"))
 	api := pod(t, offered, "optimus-api")
@@ -197,6 +198,34 @@ func TestNetworkPoliciesOfVariants(t *testing.T) {
 	for from, want := range map[*peer]bool{&course: true, &ingress: true, &stranger: false, &outside: false} {
 		if got := p.admit(flow{*from, api, tcp, 8080}); got != want {
 			t.Errorf("%v reaches the API: %v", *from, got)
+		}
+	}
+}
+
+// traced holds policies to where jobs' traces go: an address, a Service of this cluster, or a name that no policy can
+// state, whose port alone is open.
+func traced(t *testing.T, all map[string]map[string]string) {
+	t.Helper()
+	type reach struct {
+		to   peer
+		port float64
+		want bool
+	}
+	collector, address := peer{namespace: "observability", labels: object{"app": "collector"}}, peer{address: "192.0.2.7"}
+	for rendering, reaches := range map[string][]reach{
+		"default":  {{collector, 4318, false}, {address, 4318, false}, {outside, 443, false}},
+		"k3s":      {{address, 4318, true}, {address, 4317, false}, {outside, 4318, false}, {collector, 4318, false}},
+		"monitors": {{collector, 4318, true}, {collector, 4317, false}, {stranger, 4318, false}, {outside, 4318, false}},
+		"ingress":  {{outside, 443, true}, {outside, 4318, false}, {collector, 443, true}},
+	} {
+		objects := objects(t, all[rendering])
+		p := policies(of(objects, "NetworkPolicy"))
+		for _, r := range reaches {
+			for _, from := range []peer{pod(t, objects, "optimus-api"), pod(t, objects, "optimus-worker")} {
+				if f := (flow{from, r.to, tcp, r.port}); p.admit(f) != r.want {
+					t.Errorf("%s: %s is admitted: %v", rendering, f, !r.want)
+				}
+			}
 		}
 	}
 }

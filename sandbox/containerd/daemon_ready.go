@@ -84,6 +84,14 @@ func isFull(err error) bool {
 		err != nil && strings.Contains(err.Error(), unix.ENOSPC.Error())
 }
 
+// WithRoom adds to an error that speaks of a full disk what to do about it, once.
+func WithRoom(err error) error {
+	if !isFull(err) || strings.Contains(err.Error(), makeRoom) {
+		return err
+	}
+	return fmt.Errorf("%w; %s", err, makeRoom)
+}
+
 // hint is what to do about an error: make room, or else what is given.
 func hint(err error, otherwise string) string {
 	if isFull(err) {

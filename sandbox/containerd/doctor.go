@@ -2,6 +2,8 @@ package containerd
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"runtime"
@@ -74,14 +76,32 @@ type DoctorOptions struct {
 }
 
 // Doctor examines this machine and gives every check, in a fixed order. It changes nothing
-// that lasts, but for what a private containerd makes in its own folder.
+// that lasts, but for what a private containerd makes in its own folder. In a pod it leaves out the tools,
+// which are the node's.
 func Doctor(ctx context.Context, o DoctorOptions) []Check {
 	root := os.DirFS("/")
 	checks := []Check{checkUser(os.Geteuid()), checkArch(runtime.GOARCH)}
 	checks = append(checks, checkKernel(root)...)
-	checks = append(checks, checkTools(ctx, root)...)
-	checks = append(checks, checkDataDir(o.DataDir)...)
-	return append(checks, checkContainerd(ctx, o)...)
+	services, socket := checkContainerd(ctx, o)
+	if o.PodUID == "" {
+		checks = append(checks, checkTools(ctx, root, socket)...)
+	}
+	checks = append(checks, CheckDataDir(o.DataDir)...)
+	return append(checks, services...)
+}
+
+// Unsupported says, as Doctor does, what this machine's kernel lacks for boxes to be made at all; nil where it
+// lacks nothing.
+func Unsupported() error { return unsupported(os.DirFS("/")) }
+
+func unsupported(root fs.FS) error {
+	var errs []error
+	for _, c := range []Check{checkRelease(root), checkNamespaces(root), checkSeccomp(root)} {
+		if c.Status == StatusFail {
+			errs = append(errs, fmt.Errorf("%s: %s: %s", c.Name, c.Detail, c.Fix))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // checkKernel looks at what the kernel offers this process.

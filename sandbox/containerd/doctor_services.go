@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -22,10 +23,14 @@ const (
 	leastFree = 1 << 30
 )
 
-// checkTools looks for the programs that are called.
-func checkTools(ctx context.Context, root fs.FS) []Check {
+// checkTools looks for the programs that are called: by a containerd at a socket of k3s, k0s or MicroK8s those
+// that these bring themselves.
+func checkTools(ctx context.Context, root fs.FS, socket string) []Check {
 	search := searchPath(os.Getenv("PATH"))
-	checks := []Check{checkTool(ctx, search, "runc", failed, "apt-get install runc")}
+	var checks []Check
+	if !slices.Contains(SystemSockets()[1:], socket) {
+		checks = append(checks, checkTool(ctx, search, "runc", failed, "apt-get install runc"))
+	}
 	build := checkTool(ctx, search, "mmdebstrap", warned, "apt-get install mmdebstrap debian-archive-keyring")
 	if build.Status == StatusOK && !hasKeyring(root) {
 		build = warned("mmdebstrap", "Debian's keys are missing, so that packages can't be verified",
@@ -57,8 +62,8 @@ func hasKeyring(root fs.FS) bool {
 	return false
 }
 
-// checkDataDir looks at the data folder, or at the nearest one above it that exists.
-func checkDataDir(dir string) []Check {
+// CheckDataDir looks at the data folder, or at the nearest one above it that exists.
+func CheckDataDir(dir string) []Check {
 	const folder, space = "data folder", "disk space"
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -109,8 +114,8 @@ func spaceCheck(name, dir string, free uint64) Check {
 	return passed(name, detail)
 }
 
-// checkContainerd connects, and looks at each image.
-func checkContainerd(ctx context.Context, o DoctorOptions) (checks []Check) {
+// checkContainerd connects, and looks at each image. It also gives the socket.
+func checkContainerd(ctx context.Context, o DoctorOptions) (checks []Check, socket string) {
 	const name = "containerd"
 	d, err := Connect(ctx, o.Daemon)
 	if err != nil {
@@ -118,7 +123,7 @@ func checkContainerd(ctx context.Context, o DoctorOptions) (checks []Check) {
 		if _, missing := lookUp(searchPath(os.Getenv("PATH")), name); missing == nil {
 			fix = "mend what it says, or set [sandbox] containerd to the socket of one that runs"
 		}
-		return []Check{failed(name, err.Error(), fix)}
+		return []Check{failed(name, err.Error(), fix)}, ""
 	}
 	defer func() {
 		if err := d.Close(context.WithoutCancel(ctx)); err != nil {
@@ -138,7 +143,7 @@ func checkContainerd(ctx context.Context, o DoctorOptions) (checks []Check) {
 	for _, want := range o.Runtimes {
 		checks = append(checks, d.runtimeCheck(want))
 	}
-	return checks
+	return checks, d.Address()
 }
 
 // memoryCheck says what runs may have, in a pod also of where their groups are.

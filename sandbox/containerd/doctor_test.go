@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -154,7 +155,7 @@ func TestDataDirChecks(t *testing.T) {
 		"a file":       {file, StatusFail, "not a folder"},
 		"below a file": {filepath.Join(file, "x"), StatusFail, "not a directory"},
 	} {
-		if got := checkDataDir(test.dir)[0]; got.Status != test.status || !strings.Contains(got.Detail, test.detail) {
+		if got := CheckDataDir(test.dir)[0]; got.Status != test.status || !strings.Contains(got.Detail, test.detail) {
 			t.Errorf("%s: got %+v, want %s and %q", name, got, test.status, test.detail)
 		}
 	}
@@ -200,5 +201,32 @@ func TestDoctorWithoutContainerd(t *testing.T) {
 	last := checks[len(checks)-1]
 	if !Failed(checks) || last.Name != "containerd" || last.Status != StatusFail {
 		t.Errorf("got %+v", last)
+	}
+}
+
+// A kernel that can't make boxes is told before anything is tried, in the doctor's words.
+func TestUnsupportedKernel(t *testing.T) {
+	t.Parallel()
+	if err := unsupported(machine(nil)); err != nil {
+		t.Errorf("a healthy machine: %v", err)
+	}
+	err := unsupported(machine(map[string]string{"proc/sys/kernel/osrelease": "4.19.0", "proc/sys/kernel/seccomp/actions_avail": ""}))
+	for _, want := range []string{"kernel: Linux 4.19.0: install Linux 5.11", "seccomp: not available: kill_process", "CONFIG_SECCOMP_FILTER"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("it says %v, want %q in it", err, want)
+		}
+	}
+}
+
+// k3s, k0s and MicroK8s bring the runc of their containerd, which is on nobody's PATH.
+func TestToolsOfDistributions(t *testing.T) {
+	for socket, wanted := range map[string]bool{
+		"": true, "/run/containerd/containerd.sock": true, "/run/k3s/containerd/containerd.sock": false,
+		"/run/k0s/containerd.sock": false, "/var/snap/microk8s/common/run/containerd.sock": false,
+	} {
+		checks := checkTools(t.Context(), machine(nil), socket)
+		if got := slices.ContainsFunc(checks, func(c Check) bool { return c.Name == "runc" }); got != wanted {
+			t.Errorf("%s: runc is looked for: %v", socket, got)
+		}
 	}
 }
