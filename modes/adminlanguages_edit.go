@@ -30,9 +30,9 @@ func addLanguageCommand(p Process, name string) *cli.Command {
 			"is in docs/CONFIG.md, and `optimus admin languages show NAME --local --json` prints one to begin with. The flags make a\n" +
 			"simple, interpreted language without a file.\n\n" +
 			"It changes this installation's languages.json, which is made of the languages in the binary where there is none; a running\n" +
-			"server takes that over by SIGHUP. With --server a running server changes its own. All is checked before anything is changed.\n\n" +
-			"   optimus admin languages add lua.json\n" +
-			"   optimus admin languages add --name lua --ext lua --version 5.4 --base-image lua:5.4 --command 'lua {source}'",
+			"server takes that over by SIGHUP. With --server a running server changes its own. All is checked before anything is changed." +
+			examples("optimus admin languages add lua.json",
+				"optimus admin languages add --name lua --ext lua --version 5.4 --base-image lua:5.4 --command 'lua {source}'"),
 		ArgsUsage: "[FILE|-]",
 		Flags: moveFlags(
 			&cli.StringFlag{Name: "name", Usage: "`NAME` of the language"},
@@ -54,8 +54,10 @@ func removeLanguageCommand(p Process, name string) *cli.Command {
 		Name:  name,
 		Usage: "remove a language; jobs that were submitted are still run",
 		Description: "It changes this installation's languages.json, which is made of the languages in the binary where there is none; a running\n" +
-			"server takes that over by SIGHUP. With --server a running server changes its own. Its image stays: see `optimus admin images prune`.",
-		ArgsUsage: "NAME",
+			"server takes that over by SIGHUP. With --server a running server changes its own. Its image stays: see `optimus admin images prune`." +
+			examples("optimus admin languages remove lua", "optimus admin languages remove python --version 3.12 --yes --server http://127.0.0.1:8080"),
+		CustomHelpTemplate: helpOfDestroyer(),
+		ArgsUsage:          "NAME",
 		Flags: moveFlags(yesFlag(),
 			&cli.StringFlag{Name: "version", Usage: "remove this `VERSION` alone", DefaultText: "all"},
 		),

@@ -21,10 +21,11 @@ func testLanguagesCommand(p Process) *cli.Command {
 		Usage: "compile and run each language's own samples, and print what became of them",
 		Description: "Three of each language: one that prints \"Hello, world!\", one with an error, which must be a compile error or, where nothing\n" +
 			"is compiled, a runtime error, and one that never ends, which must meet the time limit. They run on this machine, as `optimus\n" +
-			"admin run` does, or with --server on a running one. Without LANGUAGE all that are available are tried.\n" +
-			"Exit status 3: something did not end as it should.",
-		ArgsUsage: "[LANGUAGE…]",
-		Flags:     moveFlags(),
+			"admin run` does, or with --server on a running one. Without LANGUAGE all that are available are tried." +
+			examples("optimus admin languages test", "optimus admin languages test python cpp --server http://127.0.0.1:8080"),
+		CustomHelpTemplate: helpOfAction(exitMeaning{ExitVerdict, "a sample did not end as it should"}),
+		ArgsUsage:          "[LANGUAGE…]",
+		Flags:              moveFlags(),
 		Action: func(c *cli.Context) error {
 			if c.IsSet("server") {
 				cl, err := newClient(c)

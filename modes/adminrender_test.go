@@ -106,7 +106,7 @@ func TestRenderedDockerfile(t *testing.T) {
 
 func TestRenderMistakes(t *testing.T) {
 	for line, want := range map[string]string{
-		"dockerfile":                   "takes exactly: LANGUAGE",
+		"dockerfile":                   "render dockerfile LANGUAGE",
 		"dockerfile nonesuch":          "nonesuch",
 		"systemd extra":                `takes no arguments, but has "extra"`,
 		"systemd --binary bin/optimus": "absolute path",

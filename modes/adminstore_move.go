@@ -58,9 +58,6 @@ func heldHint(err error) error {
 }
 
 func exportStore(c *cli.Context, p Process) error {
-	if c.Args().Present() {
-		return usagef("export takes no arguments, but has %q; --out names the file", c.Args().First())
-	}
 	write := exportOfFolder
 	if c.IsSet("server") {
 		write = exportOfServer

@@ -25,8 +25,8 @@ func completionCommand(p Process) *cli.Command {
 	return &cli.Command{
 		Name:  "completion",
 		Usage: "print a script that completes commands, flags and languages in bash, zsh or fish",
-		Description: "The Debian package brings them. Else, for one session:\n\n" +
-			"   source <(optimus completion bash)\n   source <(optimus completion zsh)\n   optimus completion fish | source",
+		Description: "The Debian package brings them. Else, for one session:" +
+			examples("source <(optimus completion bash)", "source <(optimus completion zsh)", "optimus completion fish | source"),
 		ArgsUsage: strings.Join(shells(), "|"),
 		Action: func(c *cli.Context) error {
 			if c.NArg() != 1 || !slices.Contains(shells(), c.Args().First()) {
