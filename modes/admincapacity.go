@@ -50,6 +50,11 @@ func capacityCommand(p Process) *cli.Command {
 			if n := c.Int("slots"); n > 0 {
 				cfg.Worker.Slots = n
 			}
+			if name := c.String("lang"); name != "" {
+				if err := languagesAreKnown(cfg, name); err != nil {
+					return fmt.Errorf("--lang: %w", err)
+				}
+			}
 			m, err := measureCapacity(c.Context, p, cfg, c.String("lang"))
 			if err != nil {
 				return fmt.Errorf("measure the capacity: %w", err)

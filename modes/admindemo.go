@@ -38,6 +38,7 @@ func demoCommand(demo func(context.Context, config.Config, DemoRequest) error) *
 		Flags: append(configFlags(),
 			&cli.StringFlag{Name: "server", Usage: "`URL` of a running server to use"},
 			&cli.StringFlag{Name: "key-file", Usage: "`FILE` that holds its API key; else " + envKey + " is taken"},
+			caFileFlag(),
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 		),
 		Action: func(c *cli.Context) error {

@@ -177,16 +177,13 @@ func dropLanguage(c *cli.Context, p Process) error {
 	} else if c.NArg() != 1 {
 		return usagef("name one language: %s NAME", c.Command.HelpName)
 	}
-	what := "language " + name
-	if version != "" {
-		what += " " + version
-	}
-	if err := confirm(c, p, "remove "+what); err != nil {
-		return err
-	}
 	if c.IsSet("server") {
 		cl, err := newClient(c)
 		if err != nil {
+			return err
+		}
+		what := strings.TrimSpace("language " + name + " " + version)
+		if err := confirm(c, p, "remove "+what+" from "+cl.base); err != nil {
 			return err
 		}
 		path := "/v1/languages/" + url.PathEscape(name)
@@ -199,9 +196,29 @@ func dropLanguage(c *cli.Context, p Process) error {
 		}
 		return printChanged(c, p, "removed", done.Languages, "on "+cl.base, nil)
 	}
+	if err := confirmRemoval(c, p, name, version); err != nil {
+		return err
+	}
 	return editLocal(c, p, "removed", func(all *config.Catalogue) ([]web.LanguageVersion, error) {
 		return removeLanguage(all, name, version)
 	}, nil)
+}
+
+// confirmRemoval asks whether it is meant, with all that it would remove from this installation's file.
+func confirmRemoval(c *cli.Context, p Process, name, version string) error {
+	all, err := localCatalogue(c)
+	if err != nil {
+		return err
+	}
+	gone, err := removeLanguage(&all, name, version)
+	if err != nil {
+		return err
+	}
+	what := make([]string, len(gone))
+	for i, l := range gone {
+		what[i] = l.Name + " " + l.Version
+	}
+	return confirm(c, p, "remove "+strings.Join(what, ", "))
 }
 
 // editLocal changes this installation's file, and says who has yet to learn of it.
