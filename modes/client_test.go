@@ -28,3 +28,9 @@ func TestServersWithACertificateOfTheirOwn(t *testing.T) {
 	contains(t, "no certificate", said, bad)
 	commanded(t, ExitFailed, "queues", "list", "--server", server.URL, "--ca-file", filepath.Join(dir, "absent.pem"))
 }
+
+// A queue's server that is away is told with where it is, who said so, and what to do.
+func TestARedisServerThatIsAway(t *testing.T) {
+	_, said := commanded(t, ExitFailed, "store", "show", "--redis-url", "redis://127.0.0.1:1")
+	contains(t, "an absent server", said, "127.0.0.1:1", "redis.url, from flag --redis-url", "start that server, or state another")
+}

@@ -44,8 +44,11 @@ func openStore(ctx context.Context, cfg config.Config, o store.Options, server b
 	}
 	if err != nil {
 		hint := ""
-		if errors.Is(err, fs.ErrNotExist) {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
 			hint = config.SecretHint(cfg.Redis.PasswordFile)
+		case errors.Is(err, store.ErrUnavailable):
+			hint = ": start that server, or state another by --redis-url, OPTIMUS_REDIS_URL or [redis]"
 		}
 		return nil, fmt.Errorf("open the store of the Redis-protocol server (redis.url, from %s): %w%s", cfg.Origin("redis.url"), err, hint)
 	}

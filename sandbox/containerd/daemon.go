@@ -14,6 +14,7 @@ import (
 
 	"github.com/containerd/containerd/v2/client"
 	"github.com/rs/zerolog"
+	"golang.org/x/sys/unix"
 )
 
 // Namespace is the containerd namespace of every object of Optimus, unless another is configured.
@@ -141,6 +142,9 @@ func checkSocket(socket string) error {
 		return fmt.Errorf("containerd socket: %w", err)
 	case info.Mode().Type() != fs.ModeSocket:
 		return fmt.Errorf("containerd socket %s: is not a socket", socket)
+	}
+	if err := unix.Faccessat(unix.AT_FDCWD, socket, unix.W_OK, unix.AT_EACCESS); err != nil {
+		return fmt.Errorf("containerd socket %s: %w: run as root", socket, err)
 	}
 	return nil
 }
