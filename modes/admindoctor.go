@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -15,7 +16,7 @@ import (
 func doctorCommand(p Process) *cli.Command {
 	return &cli.Command{
 		Name:  "doctor",
-		Usage: "examine this machine: kernel, cgroups, containerd, images, disk, and the queue's server; say how to mend what is wrong",
+		Usage: "examine this machine: kernel, cgroups, containerd, images, disk, the TLS certificate and the queue's server; say how to mend what is wrong",
 		Description: "It changes nothing, and may be run beside a server. Below each check that is not well stands what mends it; `warn` is\n" +
 			"what works all the same. Exit code 1: a check failed." +
 			examples("sudo optimus admin doctor", "sudo optimus admin doctor --redis-url redis://queue:6379",
@@ -79,7 +80,8 @@ func examineMachine(ctx context.Context, p Process, cfg config.Config, doctor fu
 			o.Runtimes = append(o.Runtimes, containerd.LanguageRuntime{Language: e.config.Name, Runtime: name})
 		}
 	}
-	return append(doctor(ctx, o), examineStore(ctx, cfg)...), nil
+	checks := append(doctor(ctx, o), examineCertificate(cfg.Server, time.Now())...)
+	return append(checks, examineStore(ctx, cfg)...), nil
 }
 
 // checkTable shows below each check that is not well what mends it.
