@@ -57,6 +57,9 @@ func newClient(c *cli.Context) (*client, error) {
 		}
 		key = string(content)
 	}
+	if key = strings.TrimSpace(key); strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return nil, usagef("the API key has spaces or lines within: --key-file, or %s, holds the key alone", envKey)
+	}
 	transport := &http.Transport{MaxIdleConnsPerHost: 64, ResponseHeaderTimeout: 10 * time.Minute}
 	if path := c.String("ca-file"); path != "" {
 		if transport.TLSClientConfig, err = trusting(path); err != nil {
@@ -65,7 +68,7 @@ func newClient(c *cli.Context) (*client, error) {
 	}
 	return &client{
 		base: strings.TrimRight(base.String(), "/"),
-		key:  strings.TrimSpace(key),
+		key:  key,
 		http: &http.Client{Transport: transport},
 	}, nil
 }

@@ -34,3 +34,10 @@ func TestARedisServerThatIsAway(t *testing.T) {
 	_, said := commanded(t, ExitFailed, "store", "show", "--redis-url", "redis://127.0.0.1:1")
 	contains(t, "an absent server", said, "127.0.0.1:1", "redis.url, from flag --redis-url", "start that server, or state another")
 }
+
+func TestAKeyFileThatHoldsMore(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "key")
+	must(t, os.WriteFile(file, []byte("optimus_one\noptimus_two\n"), 0o600))
+	_, said := commanded(t, ExitUsage, "queues", "list", "--key-file", file)
+	contains(t, "two keys", said, "holds the key alone")
+}
