@@ -84,7 +84,7 @@ func checkExample(t *testing.T, app *cli.App, line string) {
 	after, _, _ = strings.Cut(after, " && ")
 	after, _, _ = strings.Cut(after, ")")
 	commands, flags := app.Commands, app.Flags
-	for _, word := range strings.Fields(after) {
+	for word := range strings.FieldsSeq(after) {
 		i := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.HasName(word) })
 		name, isFlag := strings.CutPrefix(word, "--")
 		name, _, _ = strings.Cut(name, "=")
