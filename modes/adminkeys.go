@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -166,9 +167,22 @@ func withKeys(c *cli.Context, do func(keyStore) error) error {
 	return errors.Join(err, st.Close())
 }
 
+// roles are those that a key can have.
+func roles() []string {
+	return []string{string(web.RoleSubmit), string(web.RoleRead), string(web.RoleAdmin)}
+}
+
 func createKey(c *cli.Context, p Process) error {
 	if c.NArg() != 1 {
 		return usagef("name the key: %s NAME", c.Command.HelpName)
+	}
+	for _, role := range c.StringSlice("role") {
+		if !slices.Contains(roles(), role) {
+			return usagef("--role %q: want one of %s", role, strings.Join(roles(), ", "))
+		}
+	}
+	if rate := c.Float64("rate"); rate < 0 {
+		return usagef("--rate %g: want 0 or more requests per second", rate)
 	}
 	req := web.KeyRequest{Name: c.Args().First(), Roles: c.StringSlice("role"), Rate: c.Float64("rate")}
 	expires, err := parseExpiry(c.String("expires"), time.Now())

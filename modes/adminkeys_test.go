@@ -112,7 +112,7 @@ func TestKeysCommandsHostile(t *testing.T) {
 		"want a time from now": {"a", "--expires", "soon"},
 		"lower-case name":      {"A b", "--role", "admin"},
 		"lower-case name of 1": {"../../etc", "--role", "admin"},
-		"is no role":           {"a", "--role", "owner"},
+		"want one of submit, read, admin":           {"a", "--role", "owner"},
 		"there twice":          {"a", "--role", "admin", "--role", "admin"},
 		"requests per second":  {"a", "--role", "admin", "--rate=-1"},
 		"name the key":         {},

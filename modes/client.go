@@ -178,7 +178,12 @@ func (e *refusalError) Error() string {
 	if e.problem.Detail != "" {
 		b.WriteString(": " + e.problem.Detail)
 	}
-	for _, f := range e.problem.Errors {
+	fields := e.problem.Errors
+	if len(fields) == 1 && fields[0].Detail == e.problem.Detail { // it has been said
+		b.WriteString(" (" + fields[0].Pointer + fields[0].Parameter + ")")
+		fields = nil
+	}
+	for _, f := range fields {
 		b.WriteString("\n  " + f.Pointer + f.Parameter + ": " + f.Detail)
 	}
 	switch e.problem.Status {

@@ -10,7 +10,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"optimus/config"
-	"optimus/web"
 )
 
 // completionScripts ask `optimus complete` for what may stand next.
@@ -117,7 +116,7 @@ func valueCandidates(flag string) (all []candidate) {
 	case "state":
 		words = jobStates()
 	case "role":
-		words = []string{string(web.RoleSubmit), string(web.RoleRead), string(web.RoleAdmin)}
+		words = roles()
 	case "log-level":
 		words = choicesOf("logging.level")
 	case "log-format":

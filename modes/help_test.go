@@ -133,6 +133,8 @@ func TestMistakesOnTheCommandLine(t *testing.T) {
 		"serve now":                            "optimus serve takes no arguments, but has \"now\"",
 		"admin images prune python":            "takes no arguments, but has \"python\"",
 		"admin bench quickly":                  "takes no arguments, but has \"quickly\"",
+		"admin keys create x --role boss":      "--role \"boss\": want one of submit, read, admin",
+		"admin keys create x --rate -1":        "--rate -1: want 0 or more",
 		"admin keys list root":                 "takes no arguments, but has \"root\"",
 		"admin store export file":              "--out names where it is written",
 		"admin jobs list --state done":         "--state \"done\": want one of queued, running, completed, failed, cancelled",
