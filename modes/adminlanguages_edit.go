@@ -19,6 +19,9 @@ import (
 	"optimus/web"
 )
 
+// fromFlags is what a language that flags describe is called in messages.
+const fromFlags = "the command line"
+
 // maxLanguages bounds what is read of languages to add, in bytes.
 const maxLanguages = 16 << 20
 
@@ -80,7 +83,7 @@ func newLanguages(c *cli.Context, p Process) (content []byte, source string, err
 		if err != nil {
 			return nil, "", fmt.Errorf("describe the language: %w", err)
 		}
-		return content, "the command line", nil
+		return content, fromFlags, nil
 	case c.NArg() != 1:
 		return nil, "", usagef("name a file, or describe the language with flags: see %s --help", c.Command.HelpName)
 	}
@@ -143,6 +146,27 @@ func describedLanguage(c *cli.Context) (config.Language, error) {
 	return l, nil
 }
 
+// describedFault names the flags that describe what is wrong, where flags do.
+func describedFault(err error, source string) error {
+	faulty, ok := errors.AsType[*config.Error](err)
+	if !ok || source != fromFlags {
+		return err
+	}
+	flags := map[string]string{
+		"name": "name", "version": "version", "image": "base-image", "source_file": "ext", "run": "command", "queue": "queue",
+		"limits": "memory", "resources": "cpu",
+	}
+	for i, f := range faulty.Faults {
+		_, field, _ := strings.Cut(f.Field, ".")
+		field, _, _ = strings.Cut(field, ".")
+		field, _, _ = strings.Cut(field, "[")
+		if flag := flags[field]; flag != "" {
+			faulty.Faults[i].Source, faulty.Faults[i].Field = "flag --"+flag, field
+		}
+	}
+	return flagFault(err)
+}
+
 func addLanguage(c *cli.Context, p Process) error {
 	content, source, err := newLanguages(c, p)
 	if err != nil {
@@ -151,7 +175,7 @@ func addLanguage(c *cli.Context, p Process) error {
 	// Faults are told with the names of the user's own file, whoever keeps the catalogue.
 	added, err := parseLanguages(source, content)
 	if err != nil {
-		return err
+		return describedFault(err, source)
 	}
 	if c.IsSet("server") {
 		cl, err := newClient(c)

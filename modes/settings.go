@@ -1,9 +1,12 @@
 package modes
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -73,5 +76,15 @@ func loadConfigOf(c *cli.Context, root bool, more map[string]string) (config.Con
 		}
 		o.FlagNames[path] = "--" + flag
 	}
-	return config.Load(o)
+	cfg, err := config.Load(o)
+	return cfg, flagFault(err)
+}
+
+// flagFault makes what is wrong on the command line alone a mistake there.
+func flagFault(err error) error {
+	faulty, ok := errors.AsType[*config.Error](err)
+	if !ok || slices.ContainsFunc(faulty.Faults, func(f config.Fault) bool { return !strings.HasPrefix(f.Source, "flag ") }) {
+		return err
+	}
+	return usageError{err}
 }
