@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -82,10 +83,12 @@ func handOn(dir string) error {
 	return delegate(dir)
 }
 
-// vacate moves the processes of a group to a group below it, those that come meanwhile too.
+// vacate moves the processes of a group to a group below it, those that come meanwhile too. One that is
+// ending can't be moved and is listed until it has ended, which takes a moment on a busy machine.
 func vacate(dir string) error {
+	const passes, longest = 100, 50 * time.Millisecond // together 5 s at most
 	below := filepath.Join(dir, supervisorGroup)
-	for range 10 {
+	for pass := range passes {
 		procs, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
 		if err != nil {
 			return fmt.Errorf("vacate cgroup: %w", err)
@@ -100,6 +103,7 @@ func vacate(dir string) error {
 		for _, pid := range pids {
 			_ = writeKnob(filepath.Join(below, "cgroup.procs"), pid) // it may have ended
 		}
+		time.Sleep(min(time.Duration(pass)*time.Millisecond, longest))
 	}
 	return fmt.Errorf("vacate cgroup %s: processes keep coming; give Optimus a group of its own by sandbox.cgroup_parent", dir)
 }
