@@ -41,3 +41,8 @@ func TestAKeyFileThatHoldsMore(t *testing.T) {
 	_, said := commanded(t, ExitUsage, "queues", "list", "--key-file", file)
 	contains(t, "two keys", said, "holds the key alone")
 }
+
+func TestADataFolderThatTakesNothing(t *testing.T) {
+	_, said := commanded(t, ExitFailed, "keys", "create", "root", "--role", "admin", "--data", "/sys/kernel")
+	contains(t, "a folder of the kernel's", said, "/sys/kernel/optimus.db", "state a folder that can be written to with --data")
+}

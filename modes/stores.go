@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"optimus/config"
@@ -67,9 +68,21 @@ func openStoreFile(cfg config.Config, o store.Options) (*boltstore.Store, error)
 	}
 	st, err := boltstore.Open(filepath.Join(cfg.Data, storeFile), o)
 	if err != nil {
-		return nil, fmt.Errorf("open the store: %w", err)
+		return nil, fmt.Errorf("open the store: %w%s", err, folderHint(err))
 	}
 	return st, nil
+}
+
+// folderHint says what to do about a data folder that takes nothing.
+func folderHint(err error) string {
+	switch {
+	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
+		return ": state a folder that can be written to with --data"
+	case errors.Is(err, syscall.ENOSPC):
+		return ": make room there, or state a folder on a larger disk with --data"
+	default:
+		return ""
+	}
 }
 
 // openStore opens the store, as a server or not, and closes it when the node stops. The metrics count each
