@@ -17,8 +17,8 @@ func doctorCommand(p Process) *cli.Command {
 	return &cli.Command{
 		Name:  "doctor",
 		Usage: "examine this machine: kernel, cgroups, containerd, images, disk, the TLS certificate and the queue's server; say how to mend what is wrong",
-		Description: "It changes nothing, and may be run beside a server. Below each check that is not well stands what mends it; `warn` is\n" +
-			"what works all the same. Exit code 1: a check failed." +
+		Description: "It may be run beside a server; where no containerd runs, it starts a private one for the moment. Below each check that\n" +
+			"is not well stands what mends it; `warn` is what works all the same. Exit code 1: a check failed." +
 			examples("sudo optimus admin doctor", "sudo optimus admin doctor --redis-url redis://queue:6379",
 				"optimus admin doctor --manifests deploy/kubernetes --redis-url redis://queue:6379"),
 		Flags: append(configFlags(), redisFlag(), manifestsFlag(), &cli.BoolFlag{Name: "json", Usage: "print JSON"}),
