@@ -10,7 +10,7 @@ func originalCommands(p Process) []*cli.Command {
 	list := &cli.Command{
 		Name:        "list-langs",
 		Usage:       "list languages, and how to get those that are not available",
-		Description: "The same as `optimus admin languages list`.",
+		Description: "The same as `optimus admin languages list`." + examples("optimus admin list-langs --local"),
 		Flags:       languageFlags(),
 		Action:      func(c *cli.Context) error { return listLanguages(c, p) },
 	}

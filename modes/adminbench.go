@@ -21,7 +21,8 @@ func benchCommand(bench func(context.Context, config.Config, bool) error) *cli.C
 		Name:  "bench",
 		Usage: "measure this machine: runs, answers, the store, start-up and memory",
 		Description: "Each figure is a median, measured beside the same program as a bare process in the same breath.\n" +
-			"No server may run on the data folder meanwhile. Takes about a minute on a quiet machine.",
+			"No server may run on the data folder meanwhile. Takes about a minute on a quiet machine." +
+			examples("sudo optimus admin bench"),
 		Flags: append(configFlags(), &cli.BoolFlag{Name: "json", Usage: "print JSON"}),
 		Action: func(c *cli.Context) error {
 			cfg, err := loadConfig(c)

@@ -29,15 +29,19 @@ func capacityCommand(p Process) *cli.Command {
 		Description: "Judges the \"Hello, world!\" of a language for a few seconds with one slot, then with all, on a queue of its own, and\n" +
 			"shows the arithmetic: jobs a second and processor, memory of a slot, how many slots fit, and what to add when.\n" +
 			"Real programs take longer than \"Hello, world!\": take a language whose start is like theirs, and scale by their CPU time.\n" +
-			"No server may run on the data folder meanwhile, and other load makes the figures smaller.",
+			"No server may run on the data folder meanwhile, and other load makes the figures smaller." +
+			examples("sudo optimus admin capacity", "sudo optimus admin capacity --lang java --slots 4 --target 100"),
 		Flags: append(configFlags(),
 			&cli.StringFlag{Name: "lang", Aliases: []string{"l"}, Usage: "`LANGUAGE` to measure with", DefaultText: "python, else the first that is available"},
 			&cli.IntFlag{Name: "slots", Usage: "`N` slots as all", DefaultText: "worker.slots, else one for each processor"},
-			&cli.Float64Flag{Name: "target", Usage: "also say what `JOBS` a second need"},
+			&cli.Float64Flag{Name: "target", Usage: "also say what `JOBS` a second need", DefaultText: "does not say"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"}),
 		Action: func(c *cli.Context) error {
-			if c.Args().Present() || c.Int("slots") < 0 || c.Float64("target") < 0 {
-				return usagef("capacity takes no arguments, and no numbers below 0: see %s --help", c.Command.HelpName)
+			if n := c.Int("slots"); n < 0 {
+				return usagef("--slots %d: want 1 or more", n)
+			}
+			if n := c.Float64("target"); n < 0 {
+				return usagef("--target %g: want 0 or more jobs a second", n)
 			}
 			cfg, err := loadConfig(c)
 			if err != nil {
@@ -45,6 +49,11 @@ func capacityCommand(p Process) *cli.Command {
 			}
 			if n := c.Int("slots"); n > 0 {
 				cfg.Worker.Slots = n
+			}
+			if name := c.String("lang"); name != "" {
+				if err := languagesAreKnown(cfg, name); err != nil {
+					return fmt.Errorf("--lang: %w", err)
+				}
 			}
 			m, err := measureCapacity(c.Context, p, cfg, c.String("lang"))
 			if err != nil {

@@ -24,21 +24,26 @@ func configCommand(p Process) *cli.Command {
 			{
 				Name:  "show",
 				Usage: "show every setting that holds, and where it comes from; secrets are not shown",
+				Description: "A setting comes from its default, optimus.toml, the environment or a flag; the last of these holds." +
+					examples("optimus admin config show --changed", "OPTIMUS_WORKER_SLOTS=3 optimus admin config show"),
 				Flags: append(configFlags(),
 					&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 					&cli.BoolFlag{Name: "changed", Usage: "show only what is not a default"}),
 				Action: func(c *cli.Context) error { return showConfig(c, p) },
 			},
 			{
-				Name:      "check",
-				Usage:     "check the settings and the catalogue; every fault is listed",
+				Name:  "check",
+				Usage: "check the settings and the catalogue; every fault is listed",
+				Description: "Without files it checks those that a server would read, and what the environment and the flags state." +
+					examples("optimus admin config check", "optimus admin config check optimus.toml languages.json"),
 				ArgsUsage: "[optimus.toml] [languages.json]",
 				Flags:     configFlags(),
 				Action:    func(c *cli.Context) error { return checkConfig(c, p) },
 			},
 			{
-				Name:  "example",
-				Usage: "print an optimus.toml that states and explains every default",
+				Name:        "example",
+				Usage:       "print an optimus.toml that states and explains every default",
+				Description: "A file is needed only for what differs." + examples("optimus admin config example > /etc/optimus/optimus.toml"),
 				Action: func(*cli.Context) error {
 					return printed(io.WriteString(p.Stdout, config.Example()))
 				},

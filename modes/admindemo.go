@@ -32,10 +32,13 @@ func demoCommand(demo func(context.Context, config.Config, DemoRequest) error) *
 		Usage:     "judge a folder of examples, and check that each gets the verdict that it expects",
 		ArgsUsage: "[FOLDER]",
 		Description: "Starts a server of its own, with a store that it deletes afterwards, unless --server names a running one.\n" +
-			"FOLDER is docs/examples by default. Exit status 3: an example got another verdict.",
+			"FOLDER is docs/examples by default; docs/examples/README.md says what lies in one." +
+			examples("optimus admin demo", "optimus admin demo my/examples --server http://127.0.0.1:8080"),
+		CustomHelpTemplate: helpOfAction(exitMeaning{ExitVerdict, "an example got another verdict"}),
 		Flags: append(configFlags(),
 			&cli.StringFlag{Name: "server", Usage: "`URL` of a running server to use"},
 			&cli.StringFlag{Name: "key-file", Usage: "`FILE` that holds its API key; else " + envKey + " is taken"},
+			caFileFlag(),
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 		),
 		Action: func(c *cli.Context) error {

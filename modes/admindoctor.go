@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -16,7 +17,11 @@ import (
 func doctorCommand(p Process) *cli.Command {
 	return &cli.Command{
 		Name:  "doctor",
-		Usage: "examine this machine: kernel, cgroups, containerd, images, disk, and the queue's server; say how to mend what is wrong",
+		Usage: "examine this machine: kernel, cgroups, containerd, images, disk, the TLS certificate and the queue's server; say how to mend what is wrong",
+		Description: "It may be run beside a server; where no containerd runs, it starts a private one for the moment. Below each check that\n" +
+			"is not well stands what mends it; `warn` is what works all the same. Exit code 1: a check failed." +
+			examples("sudo optimus admin doctor", "sudo optimus admin doctor --redis-url redis://queue:6379",
+				"optimus admin doctor --manifests deploy/kubernetes --redis-url redis://queue:6379"),
 		Flags: append(configFlags(), redisFlag(), manifestsFlag(), &cli.BoolFlag{Name: "json", Usage: "print JSON"}),
 		Action: func(c *cli.Context) error {
 			return examine(c, p, containerd.Doctor)
@@ -90,7 +95,8 @@ func examineMachine(ctx context.Context, p Process, cfg config.Config, doctor fu
 			o.Runtimes = append(o.Runtimes, containerd.LanguageRuntime{Language: e.config.Name, Runtime: name})
 		}
 	}
-	return append(doctor(ctx, o), examineStore(ctx, cfg)...), nil
+	checks := append(doctor(ctx, o), examineCertificate(cfg.Server, time.Now())...)
+	return append(checks, examineStore(ctx, cfg)...), nil
 }
 
 // checkTable shows below each check that is not well what mends it.

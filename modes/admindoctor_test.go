@@ -74,10 +74,10 @@ func TestDoctorOfAWorkerOfOneQueue(t *testing.T) {
 // A worker that takes nothing says why, in its own log.
 func TestWorkerThatTakesNothing(t *testing.T) {
 	t.Parallel()
-	python := web.Language{Language: sandbox.Language{Name: "python"}, HowToGet: "optimus admin images pull python"}
+	python := web.Language{Language: sandbox.Language{Name: "python"}, State: web.LanguageMissing, HowToGet: "optimus admin images pull python"}
 	python.Queue = "python"
 	here := python
-	here.Available = true
+	here.State = web.LanguageAvailable
 	for name, c := range map[string]struct {
 		all    []web.Language
 		queues []string
@@ -87,7 +87,7 @@ func TestWorkerThatTakesNothing(t *testing.T) {
 		"all queues":      {[]web.Language{here, python}, nil, ""},
 		"a wrong name":    {[]web.Language{here}, []string{"pyton"}, `"queues":["pyton"],"message":"no language of the catalogue goes to this worker's queues`},
 		"without images":  {[]web.Language{python}, []string{"python"}, `"get_it_with":"optimus admin images pull python","message":"this worker takes nothing`},
-		"none of its own": {[]web.Language{python, {Language: sandbox.Language{Name: "c", Queue: "default"}, Available: true}}, []string{"python"}, "this worker takes nothing"},
+		"none of its own": {[]web.Language{python, {Language: sandbox.Language{Name: "c", Queue: "default"}, State: web.LanguageAvailable}}, []string{"python"}, "this worker takes nothing"},
 	} {
 		var out bytes.Buffer
 		warnOfNone(c.all, c.queues, zerolog.New(&out))

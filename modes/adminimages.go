@@ -26,37 +26,46 @@ func imagesCommand(p Process) *cli.Command {
 		Usage: "build, pull, import, export, list or prune the languages' images",
 		Subcommands: []*cli.Command{
 			{
-				Name:   "list",
-				Usage:  "list the languages' images and all others that are present",
-				Flags:  append(configFlags(), jsonFlag),
-				Action: func(c *cli.Context) error { return withImages(c, p, listImages) },
+				Name:        "list",
+				Usage:       "list the languages' images and all others that are present",
+				Description: "Those that are missing stand with the command that brings them." + examples("optimus admin images list"),
+				Flags:       append(configFlags(), jsonFlag),
+				Action:      func(c *cli.Context) error { return withImages(c, p, listImages) },
 			},
 			imagesBuildCommand(p, jsonFlag),
 			{
-				Name:      "pull",
-				Usage:     "fetch images from their registries",
+				Name:  "pull",
+				Usage: "fetch images from their registries",
+				Description: "A language stands for the image that languages.json gives it; a reference names any image." +
+					examples("optimus admin images pull lua", "optimus admin images pull docker.io/library/gcc:14"),
 				ArgsUsage: "LANGUAGE|REFERENCE…",
 				Flags:     append(configFlags(), jsonFlag),
 				Action:    func(c *cli.Context) error { return withImages(c, p, pullImages) },
 			},
 			{
-				Name:      "import",
-				Usage:     "take images from OCI or Docker archives; - is standard input",
+				Name:  "import",
+				Usage: "take images from OCI or Docker archives; - is standard input",
+				Description: "An image keeps the name that the archive gives it, which must be that of languages.json." +
+					examples("optimus admin images import python.tar cpp.tar", "docker save lua:5.4 | optimus admin images import -"),
 				ArgsUsage: "FILE…",
 				Flags:     append(configFlags(), jsonFlag),
 				Action:    func(c *cli.Context) error { return withImages(c, p, importImages) },
 			},
 			{
-				Name:      "export",
-				Usage:     "write an image as an OCI archive, which import and docker load read; - is standard output",
-				ArgsUsage: "LANGUAGE|REFERENCE FILE",
-				Flags:     configFlags(),
-				Action:    func(c *cli.Context) error { return withImages(c, p, exportImage) },
+				Name:        "export",
+				Usage:       "write an image as an OCI archive, which import and docker load read; - is standard output",
+				Description: "The archive gets its name when all of it is there." + examples("optimus admin images export python python.tar"),
+				ArgsUsage:   "LANGUAGE|REFERENCE FILE",
+				Flags:       append(configFlags(), jsonFlag),
+				Action:      func(c *cli.Context) error { return withImages(c, p, exportImage) },
 			},
 			{
 				Name:  "prune",
 				Usage: "remove the images that no language of the catalogue wants",
-				Flags: append(configFlags(), jsonFlag,
+				Description: "It names them and asks. Images that belong to others are never looked at: Optimus has a containerd namespace\n" +
+					"of its own." + examples("optimus admin images prune", "optimus admin images prune --cache --yes"),
+				CustomHelpTemplate: helpOfDestroyer(),
+				Flags: append(configFlags(), jsonFlag, yesFlag(),
 					&cli.BoolFlag{Name: "cache", Usage: "remove archives of outdated recipes from the build cache too"}),
 				Action: func(c *cli.Context) error { return withImages(c, p, pruneImages) },
 			},
@@ -273,7 +282,14 @@ func exportImage(c *cli.Context, s *imageSession) error {
 	if file == "-" {
 		return s.images.Export(c.Context, ref, s.Stdout)
 	}
-	return writeWhole(file, 0o644, func(w io.Writer) error { return s.images.Export(c.Context, ref, w) })
+	img, err := s.images.Get(c.Context, ref)
+	if err != nil {
+		return err
+	}
+	if err := writeWhole(file, 0o644, func(w io.Writer) error { return s.images.Export(c.Context, ref, w) }); err != nil {
+		return err
+	}
+	return s.print(c, []imageRow{s.row(img)})
 }
 
 // writeWhole has a file written under another name first, so that it is whole or not there.
@@ -301,16 +317,29 @@ func pruneImages(c *cli.Context, s *imageSession) error {
 	for _, e := range s.all.entries() {
 		keep = append(keep, e.config.Image)
 	}
-	removed, err := s.images.Prune(c.Context, keep)
-	rows := []imageRow{}
-	for _, img := range removed {
-		rows = append(rows, s.row(img))
+	unwanted, err := s.images.Unwanted(c.Context, keep)
+	if err != nil {
+		return err
+	}
+	rows, refs := []imageRow{}, []string{}
+	for _, img := range unwanted {
+		rows, refs = append(rows, s.row(img)), append(refs, img.Ref)
+	}
+	if len(refs) > 0 {
+		if err := confirm(c, s.Process, "remove "+strings.Join(refs, ", ")); err != nil {
+			return err
+		}
+	}
+	for i, ref := range refs {
+		if err := s.images.Remove(c.Context, ref); err != nil {
+			return errors.Join(err, s.print(c, rows[:i]))
+		}
+	}
+	if len(refs) == 0 && !c.Bool("json") {
+		s.log.Info().Msg("no image to remove: each belongs to a language of the catalogue")
 	}
 	if c.Bool("cache") {
-		err = errors.Join(err, s.pruneCache(c.Context))
-	}
-	if err == nil && len(rows) == 0 && !c.Bool("json") {
-		s.log.Info().Msg("no image to remove: each belongs to a language of the catalogue")
+		err = s.pruneCache(c.Context)
 	}
 	return errors.Join(err, s.print(c, rows))
 }

@@ -17,7 +17,8 @@ func imagesBuildCommand(p Process, jsonFlag cli.Flag) *cli.Command {
 		Usage: "build images from the catalogue's Debian recipes, without a registry",
 		Description: "Needs mmdebstrap and a Debian mirror: sandbox.debian_mirror, else OPTIMUS_DEBIAN_MIRROR, else the one\n" +
 			"that this machine's apt uses. Archives are kept below OPTIMUS_CACHE (default: /var/cache/optimus/images\n" +
-			"for root), so that a second build only imports.",
+			"for root), so that a second build only imports." +
+			examples("optimus admin images build python cpp", "optimus admin images build --all --rebuild"),
 		ArgsUsage: "LANGUAGE…",
 		Flags: append(configFlags(), jsonFlag,
 			&cli.BoolFlag{Name: "all", Usage: "build for every language that has a recipe"},

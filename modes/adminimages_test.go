@@ -95,7 +95,9 @@ func TestImagesCommands(t *testing.T) {
 	digest := rows[0].Digest
 
 	file := filepath.Join(t.TempDir(), "tiny.oci.tar")
-	must("images", "export", "tiny", file)
+	if rows := rowsOf(t, must("images", "export", "tiny", file, "--json")); len(rows) != 1 || rows[0].Digest != digest {
+		t.Errorf("exported %+v, want digest %s", rows, digest)
+	}
 	if out := must("images", "export", "tiny", "-"); len(out) == 0 {
 		t.Error("nothing is exported to standard output")
 	}
@@ -119,6 +121,39 @@ func TestImagesCommands(t *testing.T) {
 	}
 }
 
+func TestPruneAsksFirst(t *testing.T) {
+	run := imageCommands(t)
+	if _, _, err := run("images", "build", "tiny"); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "languages.json")
+	other := `{"languages": [{"name": "other", "version": "1", "image": "registry.test/other:one", "source_file": "main", "run": ["./main"]}]}`
+	if err := os.WriteFile(file, []byte(other), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("OPTIMUS_CATALOGUE", file)
+	if _, _, err := run("images", "prune"); ExitCode(err) != ExitUsage || !strings.Contains(err.Error(), "remove optimus.local/tiny:one") {
+		t.Errorf("unasked, prune gives %v", err)
+	}
+	present := func() int {
+		stdout, _, err := run("images", "list", "--json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Count(stdout, `"present": true`)
+	}
+	if n := present(); n != 1 {
+		t.Errorf("%d images are there after a prune that was not confirmed", n)
+	}
+	stdout, _, err := run("images", "prune", "--yes", "--json")
+	if rows := rowsOf(t, stdout); err != nil || len(rows) != 1 || rows[0].Ref != "optimus.local/tiny:one" {
+		t.Errorf("pruned %+v, error %v", rows, err)
+	}
+	if n := present(); n != 0 {
+		t.Errorf("%d images are left", n)
+	}
+}
+
 func TestImagesCommandErrors(t *testing.T) {
 	run := imageCommands(t)
 	for _, test := range []struct {
@@ -127,6 +162,7 @@ func TestImagesCommandErrors(t *testing.T) {
 		want  string
 	}{
 		{"images build", true, "--all"},
+		{"images prune tiny", true, `takes no arguments, but has "tiny"`},
 		{"images build tiny --all", true, "--all"},
 		{"images build tyni", false, `did you mean "tiny"`},
 		{"images build pulled", false, "optimus admin images pull pulled"},

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,7 +36,8 @@ func keysCommand(p Process) *cli.Command {
 				Usage: "make a key, and print it: this once, since only its hash is kept",
 				Description: "NAME is the tenant that the key's jobs belong to; several keys may share it. Without --role it may submit and read.\n" +
 					"The first key there is must have the role admin: from then on every request needs a key. How many jobs of a tenant\n" +
-					"wait or run at once is one setting for all: store.tenant_queued and store.tenant_running.",
+					"wait or run at once is one setting for all: store.tenant_queued and store.tenant_running." +
+					examples("optimus admin keys create root --role admin", "optimus admin keys create course-2 --role submit --role read --rate 5 --expires 180d"),
 				ArgsUsage: "NAME",
 				Flags: moveFlags(
 					&cli.StringSliceFlag{Name: "role", Usage: "let it `ROLE`: submit, read or admin; may be repeated"},
@@ -45,8 +47,10 @@ func keysCommand(p Process) *cli.Command {
 				Action: func(c *cli.Context) error { return createKey(c, p) },
 			},
 			{
-				Name:   "list",
-				Usage:  "list the keys of the store, without the keys themselves",
+				Name:  "list",
+				Usage: "list the keys of the store, without the keys themselves",
+				Description: "STATE is valid or expired; what is revoked is gone. Keys of optimus.toml stand there alone." +
+					examples("optimus admin keys list", "optimus admin keys list --server http://127.0.0.1:8080 --key-file root.key"),
 				Flags:  moveFlags(),
 				Action: func(c *cli.Context) error { return listKeys(c, p) },
 			},
@@ -54,16 +58,19 @@ func keysCommand(p Process) *cli.Command {
 				Name:  "revoke",
 				Usage: "have a key hold no more, on every server of the store within two seconds",
 				Description: "KEY is a key's id, or its name where one key alone has it. The last key with the role admin is not revoked:\n" +
-					"make another first, or rotate it.",
-				ArgsUsage: "KEY",
-				Flags:     moveFlags(yesFlag()),
-				Action:    func(c *cli.Context) error { return revokeKey(c, p) },
+					"make another first, or rotate it." + examples("optimus admin keys revoke k-46f04e4130bd"),
+				CustomHelpTemplate: helpOfDestroyer(),
+				ArgsUsage:          "KEY",
+				Flags:              moveFlags(yesFlag()),
+				Action:             func(c *cli.Context) error { return revokeKey(c, p) },
 			},
 			{
-				Name:        "rotate",
-				Usage:       "replace a key by one of the same name, roles, rate and time to live, and print it",
-				Description: "KEY is a key's id, or its name where one key alone has it. The old key holds no more, unless --overlap lets it.",
-				ArgsUsage:   "KEY",
+				Name:  "rotate",
+				Usage: "replace a key by one of the same name, roles, rate and time to live, and print it",
+				Description: "KEY is a key's id, or its name where one key alone has it. The old key holds no more, unless --overlap lets it." +
+					examples("optimus admin keys rotate root", "optimus admin keys rotate course-2 --overlap 7d"),
+				CustomHelpTemplate: helpOfDestroyer(),
+				ArgsUsage:          "KEY",
 				Flags: moveFlags(yesFlag(),
 					&cli.StringFlag{Name: "overlap", Value: "0s", Usage: "let the old key hold for `TIME` more, such as 1h or 7d"},
 				),
@@ -160,9 +167,22 @@ func withKeys(c *cli.Context, do func(keyStore) error) error {
 	return errors.Join(err, st.Close())
 }
 
+// roles are those that a key can have.
+func roles() []string {
+	return []string{string(web.RoleSubmit), string(web.RoleRead), string(web.RoleAdmin)}
+}
+
 func createKey(c *cli.Context, p Process) error {
 	if c.NArg() != 1 {
 		return usagef("name the key: %s NAME", c.Command.HelpName)
+	}
+	for _, role := range c.StringSlice("role") {
+		if !slices.Contains(roles(), role) {
+			return usagef("--role %q: want one of %s", role, strings.Join(roles(), ", "))
+		}
+	}
+	if rate := c.Float64("rate"); rate < 0 {
+		return usagef("--rate %g: want 0 or more requests per second", rate)
 	}
 	req := web.KeyRequest{Name: c.Args().First(), Roles: c.StringSlice("role"), Rate: c.Float64("rate")}
 	expires, err := parseExpiry(c.String("expires"), time.Now())
@@ -214,9 +234,6 @@ func printNewKey(c *cli.Context, p Process, made web.NewKey) error {
 }
 
 func listKeys(c *cli.Context, p Process) error {
-	if c.Args().Present() {
-		return usagef("list takes no arguments, but has %q", c.Args().First())
-	}
 	return withKeys(c, func(s keyStore) error {
 		list, err := s.List(c.Context)
 		if err != nil {

@@ -108,14 +108,14 @@ func TestKeysCommands(t *testing.T) {
 func TestKeysCommandsHostile(t *testing.T) {
 	dir := t.TempDir()
 	for want, args := range map[string][]string{
-		"in the past":          {"a", "--expires", "2001-01-01"},
-		"want a time from now": {"a", "--expires", "soon"},
-		"lower-case name":      {"A b", "--role", "admin"},
-		"lower-case name of 1": {"../../etc", "--role", "admin"},
-		"is no role":           {"a", "--role", "owner"},
-		"there twice":          {"a", "--role", "admin", "--role", "admin"},
-		"requests per second":  {"a", "--role", "admin", "--rate=-1"},
-		"name the key":         {},
+		"in the past":                     {"a", "--expires", "2001-01-01"},
+		"want a time from now":            {"a", "--expires", "soon"},
+		"lower-case name":                 {"A b", "--role", "admin"},
+		"lower-case name of 1":            {"../../etc", "--role", "admin"},
+		"want one of submit, read, admin": {"a", "--role", "owner"},
+		"there twice":                     {"a", "--role", "admin", "--role", "admin"},
+		"requests per second":             {"a", "--role", "admin", "--rate=-1"},
+		"name the key":                    {},
 	} {
 		var out bytes.Buffer
 		p := Process{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out}

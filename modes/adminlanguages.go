@@ -22,17 +22,19 @@ func languagesCommand(p Process) *cli.Command {
 				Name:  "list",
 				Usage: "list languages, and how to get those that are not available",
 				Description: "Asks a running server what it has. With --local it reads this installation's languages.json, or what is in the\n" +
-					"binary where there is none; --json then prints it in the form that `languages add` takes.",
+					"binary where there is none; --json then prints it in the form that `languages add` takes." +
+					examples("optimus admin languages list", "optimus admin languages list --local --json"),
 				Flags:  languageFlags(),
 				Action: func(c *cli.Context) error { return listLanguages(c, p) },
 			},
 			{
-				Name:        "show",
-				Usage:       "show a language with its limits",
-				Description: "Asks a running server, or with --local reads this installation's languages.json.",
-				ArgsUsage:   "LANGUAGE",
-				Flags:       languageFlags(),
-				Action:      func(c *cli.Context) error { return showLanguage(c, p) },
+				Name:  "show",
+				Usage: "show a language with its limits",
+				Description: "Asks a running server, or with --local reads this installation's languages.json." +
+					examples("optimus admin languages show python", "optimus admin languages show cpp --local --json"),
+				ArgsUsage: "LANGUAGE",
+				Flags:     languageFlags(),
+				Action:    func(c *cli.Context) error { return showLanguage(c, p) },
 			},
 			addLanguageCommand(p, "add"),
 			removeLanguageCommand(p, "remove"),
@@ -56,9 +58,6 @@ func localCatalogue(c *cli.Context) (config.Catalogue, error) {
 }
 
 func listLanguages(c *cli.Context, p Process) error {
-	if c.Args().Present() {
-		return usagef("list takes no arguments, but has %q", c.Args().First())
-	}
 	if c.Bool("local") {
 		return listLocal(c, p)
 	}

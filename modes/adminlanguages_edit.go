@@ -19,6 +19,9 @@ import (
 	"optimus/web"
 )
 
+// fromFlags is what a language that flags describe is called in messages.
+const fromFlags = "the command line"
+
 // maxLanguages bounds what is read of languages to add, in bytes.
 const maxLanguages = 16 << 20
 
@@ -30,9 +33,9 @@ func addLanguageCommand(p Process, name string) *cli.Command {
 			"is in docs/CONFIG.md, and `optimus admin languages show NAME --local --json` prints one to begin with. The flags make a\n" +
 			"simple, interpreted language without a file.\n\n" +
 			"It changes this installation's languages.json, which is made of the languages in the binary where there is none; a running\n" +
-			"server takes that over by SIGHUP. With --server a running server changes its own. All is checked before anything is changed.\n\n" +
-			"   optimus admin languages add lua.json\n" +
-			"   optimus admin languages add --name lua --ext lua --version 5.4 --base-image lua:5.4 --command 'lua {source}'",
+			"server takes that over by SIGHUP. With --server a running server changes its own. All is checked before anything is changed." +
+			examples("optimus admin languages add lua.json",
+				"optimus admin languages add --name lua --ext lua --version 5.4 --base-image lua:5.4 --command 'lua {source}'"),
 		ArgsUsage: "[FILE|-]",
 		Flags: moveFlags(
 			&cli.StringFlag{Name: "name", Usage: "`NAME` of the language"},
@@ -54,8 +57,10 @@ func removeLanguageCommand(p Process, name string) *cli.Command {
 		Name:  name,
 		Usage: "remove a language; jobs that were submitted are still run",
 		Description: "It changes this installation's languages.json, which is made of the languages in the binary where there is none; a running\n" +
-			"server takes that over by SIGHUP. With --server a running server changes its own. Its image stays: see `optimus admin images prune`.",
-		ArgsUsage: "NAME",
+			"server takes that over by SIGHUP. With --server a running server changes its own. Its image stays: see `optimus admin images prune`." +
+			examples("optimus admin languages remove lua", "optimus admin languages remove python --version 3.12 --yes --server http://127.0.0.1:8080"),
+		CustomHelpTemplate: helpOfDestroyer(),
+		ArgsUsage:          "NAME",
 		Flags: moveFlags(yesFlag(),
 			&cli.StringFlag{Name: "version", Usage: "remove this `VERSION` alone", DefaultText: "all"},
 		),
@@ -78,7 +83,7 @@ func newLanguages(c *cli.Context, p Process) (content []byte, source string, err
 		if err != nil {
 			return nil, "", fmt.Errorf("describe the language: %w", err)
 		}
-		return content, "the command line", nil
+		return content, fromFlags, nil
 	case c.NArg() != 1:
 		return nil, "", usagef("name a file, or describe the language with flags: see %s --help", c.Command.HelpName)
 	}
@@ -141,6 +146,27 @@ func describedLanguage(c *cli.Context) (config.Language, error) {
 	return l, nil
 }
 
+// describedFault names the flags that describe what is wrong, where flags do.
+func describedFault(err error, source string) error {
+	faulty, ok := errors.AsType[*config.Error](err)
+	if !ok || source != fromFlags {
+		return err
+	}
+	flags := map[string]string{
+		"name": "name", "version": "version", "image": "base-image", "source_file": "ext", "run": "command", "queue": "queue",
+		"limits": "memory", "resources": "cpu",
+	}
+	for i, f := range faulty.Faults {
+		_, field, _ := strings.Cut(f.Field, ".")
+		field, _, _ = strings.Cut(field, ".")
+		field, _, _ = strings.Cut(field, "[")
+		if flag := flags[field]; flag != "" {
+			faulty.Faults[i].Source, faulty.Faults[i].Field = "flag --"+flag, field
+		}
+	}
+	return flagFault(err)
+}
+
 func addLanguage(c *cli.Context, p Process) error {
 	content, source, err := newLanguages(c, p)
 	if err != nil {
@@ -149,7 +175,7 @@ func addLanguage(c *cli.Context, p Process) error {
 	// Faults are told with the names of the user's own file, whoever keeps the catalogue.
 	added, err := parseLanguages(source, content)
 	if err != nil {
-		return err
+		return describedFault(err, source)
 	}
 	if c.IsSet("server") {
 		cl, err := newClient(c)
@@ -175,16 +201,13 @@ func dropLanguage(c *cli.Context, p Process) error {
 	} else if c.NArg() != 1 {
 		return usagef("name one language: %s NAME", c.Command.HelpName)
 	}
-	what := "language " + name
-	if version != "" {
-		what += " " + version
-	}
-	if err := confirm(c, p, "remove "+what); err != nil {
-		return err
-	}
 	if c.IsSet("server") {
 		cl, err := newClient(c)
 		if err != nil {
+			return err
+		}
+		what := strings.TrimSpace("language " + name + " " + version)
+		if err := confirm(c, p, "remove "+what+" from "+cl.base); err != nil {
 			return err
 		}
 		path := "/v1/languages/" + url.PathEscape(name)
@@ -197,9 +220,29 @@ func dropLanguage(c *cli.Context, p Process) error {
 		}
 		return printChanged(c, p, "removed", done, "on "+cl.base, nil)
 	}
+	if err := confirmRemoval(c, p, name, version); err != nil {
+		return err
+	}
 	return editLocal(c, p, "removed", func(all *config.Catalogue) ([]web.LanguageVersion, error) {
 		return removeLanguage(all, name, version)
 	}, nil)
+}
+
+// confirmRemoval asks whether it is meant, with all that it would remove from this installation's file.
+func confirmRemoval(c *cli.Context, p Process, name, version string) error {
+	all, err := localCatalogue(c)
+	if err != nil {
+		return err
+	}
+	gone, err := removeLanguage(&all, name, version)
+	if err != nil {
+		return err
+	}
+	what := make([]string, len(gone))
+	for i, l := range gone {
+		what[i] = l.Name + " " + l.Version
+	}
+	return confirm(c, p, "remove "+strings.Join(what, ", "))
 }
 
 // editLocal changes this installation's file, and says who has yet to learn of it.

@@ -1,6 +1,7 @@
 package modes
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"optimus/config"
 	"optimus/sandbox"
 	"optimus/web"
 )
@@ -21,10 +23,11 @@ func testLanguagesCommand(p Process) *cli.Command {
 		Usage: "compile and run each language's own samples, and print what became of them",
 		Description: "Three of each language: one that prints \"Hello, world!\", one with an error, which must be a compile error or, where nothing\n" +
 			"is compiled, a runtime error, and one that never ends, which must meet the time limit. They run on this machine, as `optimus\n" +
-			"admin run` does, or with --server on a running one. Without LANGUAGE all that are available are tried.\n" +
-			"Exit status 3: something did not end as it should.",
-		ArgsUsage: "[LANGUAGE…]",
-		Flags:     moveFlags(),
+			"admin run` does, or with --server on a running one. Without LANGUAGE all that are available are tried." +
+			examples("optimus admin languages test", "optimus admin languages test python cpp --server http://127.0.0.1:8080"),
+		CustomHelpTemplate: helpOfAction(exitMeaning{ExitVerdict, "a sample did not end as it should"}),
+		ArgsUsage:          "[LANGUAGE…]",
+		Flags:              moveFlags(),
 		Action: func(c *cli.Context) error {
 			if c.IsSet("server") {
 				cl, err := newClient(c)
@@ -37,9 +40,27 @@ func testLanguagesCommand(p Process) *cli.Command {
 			if err != nil {
 				return err
 			}
+			if err := languagesAreKnown(cfg, c.Args().Slice()...); err != nil {
+				return err
+			}
 			return withServer(c.Context, p, cfg, func(cl *client) error { return tryLanguages(c, p, cl) })
 		},
 	}
+}
+
+// languagesAreKnown says of a name that the catalogue has not, before containers are started for nothing.
+func languagesAreKnown(cfg config.Config, names ...string) error {
+	stated, err := config.LoadCatalogue(cfg.CataloguePath())
+	if err != nil {
+		return err
+	}
+	all := newCatalogue(stated, nil)
+	for _, name := range names {
+		if _, err := all.find(name, ""); err != nil {
+			return fmt.Errorf("%w; `optimus admin languages list --local` shows what there is", err)
+		}
+	}
+	return nil
 }
 
 // tried is what became of a sample.
@@ -159,7 +180,7 @@ func (c *client) try(ctx context.Context, l web.LanguageInfo, t trial) (tried, e
 	var refused *refusalError
 	switch {
 	case errors.As(err, &refused) && refused.problem.Status == http.StatusUnprocessableEntity:
-		r.Note = oneLine(strings.ReplaceAll(err.Error(), "\n", " "), 200)
+		r.Note = oneLine(cmp.Or(refused.problem.Detail, refused.problem.Title), 200)
 		return r, nil
 	case err != nil:
 		return r, err
@@ -204,7 +225,7 @@ func printTried(c *cli.Context, w io.Writer, results []tried) error {
 		state, verdict := "yes", r.Verdict
 		if !r.OK {
 			wrong++
-			state = strings.TrimSuffix("NO, "+string(r.Expected)+": "+r.Note, ": ")
+			state = strings.TrimSuffix("NO, wanted "+string(r.Expected)+": "+r.Note, ": ")
 		}
 		if verdict == "" {
 			verdict = "-"

@@ -3,6 +3,7 @@ package modes
 import (
 	"encoding/json"
 	"math"
+	"os"
 	"strings"
 	"testing"
 
@@ -15,7 +16,7 @@ import (
 func TestSamplesAreTried(t *testing.T) {
 	ts := startTestServer(t, testConfig(t))
 	out, said := commanded(t, ExitVerdict, "languages", "test", "--server", ts.client.base)
-	contains(t, "languages test", out, "script", "hello", "accepted", "time_limit_exceeded", "NO, runtime_error")
+	contains(t, "languages test", out, "script", "hello", "accepted", "time_limit_exceeded", "NO, wanted runtime_error")
 	contains(t, "languages test", said, "1 of 3 samples")
 	out, _ = commanded(t, ExitVerdict, "languages", "test", "sc", "--server", ts.client.base, "--json")
 	var results []tried
@@ -31,6 +32,26 @@ func TestSamplesAreTried(t *testing.T) {
 	})
 	if err != nil || r.OK || !strings.Contains(r.Note, "images build absent") {
 		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// Nothing is started for a language that there is not: its name is told at once, with what may have been meant.
+func TestUnknownLanguagesAreToldFirst(t *testing.T) {
+	data := t.TempDir()
+	for _, args := range [][]string{
+		{"languages", "test", "bash", "pyhton"},
+		{"capacity", "--lang", "pyhton"},
+		{"languages", "remove", "pyhton"},
+		{"languages", "remove", "python", "--version", "2"},
+	} {
+		out, said := commanded(t, ExitFailed, append(args, "--data", data)...)
+		contains(t, strings.Join(args, " "), said, `language "py`, "python")
+		if out != "" || strings.Contains(said, "measuring") || strings.Contains(said, "no terminal") {
+			t.Errorf("%q begins all the same: %s%s", args, out, said)
+		}
+	}
+	if left, err := os.ReadDir(data); err != nil || len(left) > 0 {
+		t.Errorf("the data folder has %v, %v", left, err)
 	}
 }
 

@@ -23,6 +23,8 @@ func queuesCommand(p Process) *cli.Command {
 			{
 				Name:  "list",
 				Usage: "list queues with what waits in them",
+				Description: "OLDEST is how long the job at the head has waited; STATE says too where no worker takes from a queue." +
+					examples("optimus admin queues list"),
 				Flags: remoteFlags(),
 				Action: func(c *cli.Context) error {
 					cl, err := newClient(c)
@@ -53,10 +55,11 @@ func queuesCommand(p Process) *cli.Command {
 // onQueue is a command that does with a queue what its name says.
 func onQueue(p Process, name, usage string) *cli.Command {
 	return &cli.Command{
-		Name:      name,
-		Usage:     usage,
-		ArgsUsage: "QUEUE",
-		Flags:     remoteFlags(),
+		Name:        name,
+		Usage:       usage,
+		Description: "QUEUE is a name, as `optimus admin queues list` shows it." + examples("optimus admin queues "+name+" default"),
+		ArgsUsage:   "QUEUE",
+		Flags:       remoteFlags(),
 		Action: func(c *cli.Context) error {
 			cl, err := newClient(c)
 			if err != nil {

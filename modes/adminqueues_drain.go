@@ -22,7 +22,8 @@ func drainCommand(p Process) *cli.Command {
 		Name:  "drain",
 		Usage: "take no more submissions into a queue, and wait until what it holds is finished",
 		Description: "Submissions get 503 until the queue is resumed. To be told to stop ends the wait alone: the queue stays as it is.\n" +
-			"A job that waits for a retry is waited for.",
+			"A job that waits for a retry is waited for." +
+			examples("optimus admin queues drain default", "optimus admin queues resume default"),
 		ArgsUsage: "QUEUE",
 		Flags:     remoteFlags(&cli.BoolFlag{Name: "no-wait", Usage: "do not wait until the queue is empty"}),
 		Action:    func(c *cli.Context) error { return drainQueue(c, p) },

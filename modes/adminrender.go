@@ -33,7 +33,7 @@ func renderings() []rendering {
 		{
 			name:        "compose",
 			usage:       "print a compose.yaml of API, queue and worker for one machine",
-			description: "Say `optimus admin render compose > compose.yaml`; docs/DEPLOY.md has the steps.",
+			description: "docs/DEPLOY.md has the steps." + examples("optimus admin render compose > compose.yaml"),
 			flags: []cli.Flag{
 				&cli.StringFlag{Name: "image", Value: "optimus", Usage: "`REFERENCE` of Optimus's image"},
 				&cli.StringFlag{Name: "queue-image", Value: "redis:8", Usage: "`REFERENCE` of an image with redis-server"},
@@ -44,19 +44,21 @@ func renderings() []rendering {
 		{
 			name:  "systemd",
 			usage: "print systemd's units of serve and work",
-			description: "The Debian package has them. Say `optimus admin render systemd --out /etc/systemd/system` where data,\n" +
-				"worker.grace or server.shutdown_timeout differ, or without the package; then `systemctl daemon-reload`.",
+			description: "The Debian package has them. Render them where data, worker.grace or server.shutdown_timeout differ, or without\n" +
+				"the package; then say `systemctl daemon-reload`." +
+				examples("optimus admin render systemd --out /etc/systemd/system"),
 			flags: []cli.Flag{
 				&cli.StringFlag{Name: "binary", Value: "/usr/bin/optimus", Usage: "`PATH` of the program"},
 			},
 			files: renderSystemd,
 		},
 		{
-			name:        "dockerfile",
-			usage:       "print a language's recipe as a Dockerfile, to build its image elsewhere",
-			description: "Any OCI image will do as a language's image: `optimus admin images import` or `pull` brings what was built.",
-			args:        []string{"LANGUAGE"},
-			files:       renderDockerfile,
+			name:  "dockerfile",
+			usage: "print a language's recipe as a Dockerfile, to build its image elsewhere",
+			description: "Any OCI image will do as a language's image: `optimus admin images import` or `pull` brings what was built." +
+				examples("optimus admin render dockerfile python > Dockerfile"),
+			args:  []string{"LANGUAGE"},
+			files: renderDockerfile,
 		},
 	}
 }
@@ -85,10 +87,7 @@ func (r rendering) command(p Process) *cli.Command {
 			&cli.StringFlag{Name: "out", Usage: "write the files into `FOLDER`, over those that are there, instead of printing them"}),
 		Action: func(c *cli.Context) error {
 			if c.NArg() != len(r.args) {
-				if usage == "" {
-					return usagef("%s takes no arguments, but has %q", c.Command.HelpName, c.Args().First())
-				}
-				return usagef("%s takes exactly: %s", c.Command.HelpName, usage)
+				return usagef("name one: %s %s", c.Command.HelpName, usage)
 			}
 			// What is rendered is run by root, whoever renders it.
 			cfg, err := loadConfigOf(c, true, r.settings)

@@ -11,6 +11,7 @@ import (
 
 // kubernetesRendering is `optimus admin render kubernetes`.
 func kubernetesRendering() rendering {
+	d := config.Default().Kubernetes
 	return rendering{
 		name:    "kubernetes",
 		aliases: []string{"k8s"},
@@ -21,9 +22,9 @@ func kubernetesRendering() rendering {
 			"   optimus admin render kubernetes --out base && kubectl apply -k base\n\n" +
 			"docs/KUBERNETES.md has the steps.",
 		flags: []cli.Flag{
-			&cli.StringFlag{Name: "namespace", Usage: "`NAME` of the namespace (kubernetes.namespace)"},
-			&cli.StringFlag{Name: "image", Usage: "`REFERENCE` of Optimus's image, with its registry (kubernetes.image)"},
-			&cli.StringFlag{Name: "distribution", Usage: "`NAME` of what the nodes run, which says where containerd is: standard, k3s, k0s or microk8s (kubernetes.distribution)"},
+			&cli.StringFlag{Name: "namespace", Usage: "`NAME` of the namespace (kubernetes.namespace)", DefaultText: d.Namespace},
+			&cli.StringFlag{Name: "image", Usage: "`REFERENCE` of Optimus's image, with its registry (kubernetes.image)", DefaultText: d.Image},
+			&cli.StringFlag{Name: "distribution", Usage: "`NAME` of what the nodes run, which says where containerd is: standard, k3s, k0s or microk8s (kubernetes.distribution)", DefaultText: d.Distribution},
 			redisFlag(),
 		},
 		settings: map[string]string{

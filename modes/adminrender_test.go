@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/urfave/cli/v2"
+
 	"optimus/config"
 )
 
@@ -106,7 +108,7 @@ func TestRenderedDockerfile(t *testing.T) {
 
 func TestRenderMistakes(t *testing.T) {
 	for line, want := range map[string]string{
-		"dockerfile":                   "takes exactly: LANGUAGE",
+		"dockerfile":                   "render dockerfile LANGUAGE",
 		"dockerfile nonesuch":          "nonesuch",
 		"systemd extra":                `takes no arguments, but has "extra"`,
 		"systemd --binary bin/optimus": "absolute path",
@@ -142,6 +144,14 @@ func TestCompletion(t *testing.T) {
 		"admin images build --all py":      {"python"},
 		"admin images build --config f py": {"python"},
 		"admin run x -- --js":              nil,
+		"admin run x --lang py":            {"python"},
+		"admin run x -l ja":                {"java", "javascript"},
+		"admin jobs list --state ":         {"queued", "running", "completed", "failed", "cancelled"},
+		"admin keys create --role s":       {"submit"},
+		"serve --log-level w":              {"warn"},
+		"admin render k8s --distribution ": {"standard", "k3s", "k0s", "microk8s"},
+		"admin add-lang --skip":            nil, // hidden
+		"--he":                             {"--help"},
 		"completion z":                     {"zsh"},
 		"nonsense ":                        {"serve", "work", "admin", "completion"},
 	} {
@@ -181,16 +191,32 @@ func TestCompletionScripts(t *testing.T) {
 }
 
 func TestManualPage(t *testing.T) {
+	t.Setenv("SOURCE_DATE_EPOCH", "1700000000")
 	text, err := rendered(t, "man")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{".TH optimus 1", "EXIT STATUS", "/etc/optimus/optimus.toml", "\\fB--listen\\fP"} {
+	for _, want := range []string{
+		`.TH "OPTIMUS" "1" "2023\-11\-14" "optimus v1"`, "EXIT STATUS", "/etc/optimus/optimus.toml",
+		"\\fB\\-\\-listen\\fR \\fIADDRESS\\fR\n", "(default: 127.0.0.1:8080)",
+	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the manual page has not %q", want)
 		}
 	}
-	if strings.Contains(text, ".SH complete\n") {
+	if strings.Contains(text, `"optimus complete`) || strings.Contains(text, `"optimus man`) {
 		t.Error("the manual page has a hidden command")
+	}
+	app, _, _, _ := dry(t)
+	eachCommand(app.Commands, []string{"optimus"}, func(path []string, c *cli.Command) {
+		if len(c.Subcommands) == 0 && !strings.Contains(text, `.SS "`+roff(strings.TrimSpace(strings.Join(path, " ")+" [OPTIONS] "+c.ArgsUsage))+`"`) {
+			t.Errorf("the manual page has no %s", strings.Join(path, " "))
+		}
+	})
+	known := []string{"TH", "SH", "SS", "PP", "TP", "RS", "RE", "nf", "fi"}
+	for line := range strings.Lines(text) {
+		if macro, is := strings.CutPrefix(line, "."); is && !slices.Contains(known, strings.Fields(macro)[0]) || strings.HasPrefix(line, "'") {
+			t.Errorf("no macro of man(7): %q", line)
+		}
 	}
 }

@@ -39,9 +39,10 @@ func runCommand(p Process, run func(context.Context, config.Config, RunRequest) 
 		Name:      "run",
 		Usage:     "judge a local file, without a server",
 		ArgsUsage: "FILE [ARGUMENT…]",
-		Description: "Without --test the program runs once, and its output is shown. Exit status 3: the verdict is not accepted.\n\n" +
-			"   optimus admin run hello.py --lang python\n" +
-			"   optimus admin run sum.cpp --lang cpp --test '3 4:7' --test @big.in:@big.out",
+		Description: "Without --test the program runs once, and its output is shown." +
+			examples("optimus admin run hello.py --lang python", "optimus admin run sum.cpp --lang cpp --test '3 4:7' --test @big.in:@big.out",
+				"optimus admin run slow.py --lang python --cpu 500ms --memory 64MiB --stdin big.in"),
+		CustomHelpTemplate: helpOfAction(exitMeaning{ExitVerdict, "the verdict is not accepted"}),
 		Flags: append(configFlags(),
 			&cli.StringFlag{Name: "lang", Aliases: []string{"l"}, Usage: "`LANGUAGE` of the file, such as python or cpp"},
 			&cli.StringSliceFlag{Name: "test", KeepSpace: true, Usage: "`INPUT:EXPECTED` of a test; @FILE stands for a file's content, \\n for a line feed; without ':' any output is accepted"},

@@ -26,7 +26,8 @@ func storeCommand(p Process) *cli.Command {
 				Name:  "export",
 				Usage: "write all queues, jobs and API keys (as hashes) as lines of JSON: a backup, and what import takes",
 				Description: "Reads the store in the data folder, which no server may have open, or with --server asks a running one,\n" +
-					"which goes on meanwhile. The file gets its name when all of it is there.",
+					"which goes on meanwhile. The file gets its name when all of it is there." +
+					examples("optimus admin store export --out optimus.jsonl --server http://127.0.0.1:8080"),
 				Flags: moveFlags(
 					&cli.StringFlag{Name: "out", Value: "-", Usage: "write to `FILE`; - is standard output"},
 				),
@@ -36,32 +37,41 @@ func storeCommand(p Process) *cli.Command {
 				Name:  "import",
 				Usage: "add what an export holds to the store",
 				Description: "Into the store in the data folder, which no server may have open, or with --server into that of a running one.\n" +
-					"What is there already is skipped: an import that broke off is completed by the same command again.",
+					"What is there already is skipped: an import that broke off is completed by the same command again." +
+					examples("optimus admin store import optimus.jsonl", "optimus admin store import optimus.jsonl --redis-url redis://queue:6379"),
 				ArgsUsage: "FILE|-",
 				Flags:     moveFlags(),
 				Action:    func(c *cli.Context) error { return importStore(c, p) },
 			},
 			{
-				Name:   "check",
-				Usage:  "examine a stopped server's store: every page, and whether indexes, figures and jobs agree",
+				Name:  "check",
+				Usage: "examine a stopped server's store: every page, and whether indexes, figures and jobs agree",
+				Description: "Nothing is changed. Faults are listed, each with the job or the page that has it." +
+					examples("optimus admin store check --data /var/lib/optimus"),
 				Flags:  flags,
 				Action: func(c *cli.Context) error { return checkStoreFile(c, p) },
 			},
 			{
-				Name:   "compact",
-				Usage:  "write a stopped server's store anew, without the room that nothing uses",
+				Name:  "compact",
+				Usage: "write a stopped server's store anew, without the room that nothing uses",
+				Description: "It needs room on the disk for what is left, and says the size before and after." +
+					examples("optimus admin store compact"),
 				Flags:  flags,
 				Action: func(c *cli.Context) error { return compactStoreFile(c, p) },
 			},
 			{
-				Name:   "show",
-				Usage:  "show which form the store has, of a stopped server or of a Redis-protocol one, and which is the newest that this binary knows",
+				Name:  "show",
+				Usage: "show which form the store has, of a stopped server or of a Redis-protocol one, and which is the newest that this binary knows",
+				Description: "FORM is what the store is written in, READABLE FROM the oldest form that a binary must know to read it." +
+					examples("optimus admin store show"),
 				Flags:  flags,
 				Action: func(c *cli.Context) error { return onStore(c, p, store.Operator.Schema) },
 			},
 			{
-				Name:   "upgrade",
-				Usage:  "bring the store, of a stopped server or of a Redis-protocol one, into the newest form; older binaries may then refuse it, so keep an export",
+				Name:  "upgrade",
+				Usage: "bring the store, of a stopped server or of a Redis-protocol one, into the newest form; older binaries may then refuse it, so keep an export",
+				Description: "Nothing but this command does it: until then a new binary writes the old form, and an old one can be put back." +
+					examples("optimus admin store export --out before.jsonl", "optimus admin store upgrade"),
 				Flags:  flags,
 				Action: func(c *cli.Context) error { return onStore(c, p, store.Operator.Upgrade) },
 			},

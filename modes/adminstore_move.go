@@ -44,6 +44,7 @@ func moveFlags(more ...cli.Flag) []cli.Flag {
 	flags := append(configFlags(), redisFlag(),
 		&cli.StringFlag{Name: "server", Usage: "`URL` of a running server to ask, such as http://127.0.0.1:8080"},
 		&cli.StringFlag{Name: "key-file", Usage: "`FILE` that holds an API key with the role admin; else " + envKey + " is taken"},
+		caFileFlag(),
 		&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 	)
 	return append(flags, more...)
@@ -58,9 +59,6 @@ func heldHint(err error) error {
 }
 
 func exportStore(c *cli.Context, p Process) error {
-	if c.Args().Present() {
-		return usagef("export takes no arguments, but has %q; --out names the file", c.Args().First())
-	}
 	write := exportOfFolder
 	if c.IsSet("server") {
 		write = exportOfServer

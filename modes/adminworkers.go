@@ -21,7 +21,10 @@ func workersCommand(p Process) *cli.Command {
 		Flags:  remoteFlags(),
 		Action: func(c *cli.Context) error { return elseUnknown(c, list) },
 		Subcommands: []*cli.Command{
-			{Name: "list", Usage: "list workers with what they can run and how busy they are", Flags: remoteFlags(), Action: list},
+			{
+				Name: "list", Usage: "list workers with what they can run and how busy they are",
+				Description: "SEEN is how long ago a worker was last heard of." + examples("optimus admin workers list"), Flags: remoteFlags(), Action: list,
+			},
 		},
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -72,6 +71,9 @@ func App(p Process, a Actions) *cli.App {
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   func(c *cli.Context, err error, _ bool) error { return usageError{helpFor(c, err)} },
 		Action:         helpOrUnknown,
+		Description: "Begin with `optimus admin doctor`, which looks at this machine, then `optimus serve`. Each command has --help." +
+			examples("sudo optimus admin images build python", "sudo optimus serve", "sudo optimus admin run hello.py --lang python"),
+		CustomAppHelpTemplate: cli.AppHelpTemplate + exitText(exitMeanings()),
 		Commands: []*cli.Command{
 			serveCommand(a.Serve),
 			workCommand(a.Work),
@@ -97,8 +99,18 @@ func inherit(commands []*cli.Command, onUsageError cli.OnUsageErrorFunc) {
 		if c.OnUsageError == nil {
 			c.OnUsageError = onUsageError
 		}
-		if len(c.Subcommands) > 0 && c.Action == nil {
+		switch {
+		case len(c.Subcommands) > 0 && c.Action == nil:
 			c.Action = helpOrUnknown
+		case len(c.Subcommands) == 0 && c.ArgsUsage == "":
+			c.Action = noArguments(c.Action)
+		}
+		switch {
+		case c.CustomHelpTemplate != "":
+		case len(c.Subcommands) > 0:
+			c.CustomHelpTemplate = helpTemplate
+		default:
+			c.CustomHelpTemplate = helpOfAction()
 		}
 		for _, f := range c.Flags {
 			if f, ok := f.(*cli.BoolFlag); ok {
@@ -115,17 +127,7 @@ func helpFor(c *cli.Context, err error) error {
 	if c.Command != nil && c.Command.HelpName != "" {
 		name = c.Command.HelpName
 	}
-	if flag, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); unknown {
-		flag = strings.TrimLeft(flag, "-")
-		var flags []string
-		if c.Command != nil {
-			for _, f := range c.Command.Flags {
-				flags = append(flags, f.Names()...)
-			}
-		}
-		err = fmt.Errorf("there is no flag --%s%s", flag, didYouMean("--", config.Nearest(flag, flags)))
-	}
-	return fmt.Errorf("%w; see %s --help", err, name)
+	return fmt.Errorf("%w; see %s --help", usageFault(c, err), name)
 }
 
 // helpOrUnknown is the action of a command that only holds others.

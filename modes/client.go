@@ -3,6 +3,8 @@ package modes
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,6 +40,7 @@ func serverFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "server", Value: "http://127.0.0.1:8080", Usage: "`URL` of the server"},
 		&cli.StringFlag{Name: "key-file", Usage: "`FILE` that holds the API key; else " + envKey + " is taken"},
+		caFileFlag(),
 	}
 }
 
@@ -54,11 +57,41 @@ func newClient(c *cli.Context) (*client, error) {
 		}
 		key = string(content)
 	}
+	if key = strings.TrimSpace(key); strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return nil, usagef("the API key has spaces or lines within: --key-file, or %s, holds the key alone", envKey)
+	}
+	transport := &http.Transport{MaxIdleConnsPerHost: 64, ResponseHeaderTimeout: 10 * time.Minute}
+	if path := c.String("ca-file"); path != "" {
+		if transport.TLSClientConfig, err = trusting(path); err != nil {
+			return nil, err
+		}
+	}
 	return &client{
 		base: strings.TrimRight(base.String(), "/"),
-		key:  strings.TrimSpace(key),
-		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, ResponseHeaderTimeout: 10 * time.Minute}},
+		key:  key,
+		http: &http.Client{Transport: transport},
 	}, nil
+}
+
+// trusting has the certificates of a PEM file vouch for servers, beside those that this machine trusts.
+func trusting(path string) (*tls.Config, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the authorities: %w", err)
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(content) {
+		return nil, usagef("--ca-file %s: holds no certificate in PEM", path)
+	}
+	return &tls.Config{RootCAs: pool}, nil
+}
+
+// caFileFlag names who vouches for the certificate of the server that a command speaks to.
+func caFileFlag() cli.Flag {
+	return &cli.StringFlag{Name: "ca-file", Usage: "PEM `FILE` of who vouches for the server's certificate", DefaultText: "whom this machine trusts"}
 }
 
 // call sends body, where it is not nil, as JSON, and decodes the answer into the value that into
@@ -120,7 +153,14 @@ func (c *client) do(ctx context.Context, method, path, media string, body io.Rea
 }
 
 func (c *client) unreachable(err error) error {
-	if errors.Is(err, syscall.ECONNREFUSED) {
+	var unknown x509.UnknownAuthorityError
+	switch {
+	case errors.Is(err, ErrToldToStop):
+		return ErrToldToStop
+	case errors.As(err, &unknown):
+		return fmt.Errorf("ask the server at %s: its certificate is of an authority that this machine does not know: "+
+			"name the PEM file of that authority, or of the certificate where it vouches for itself, with --ca-file", c.base)
+	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("no server answers at %s: start one with `optimus serve`, or name another with --server", c.base)
 	}
 	return fmt.Errorf("ask the server at %s: %w", c.base, err)
@@ -138,7 +178,12 @@ func (e *refusalError) Error() string {
 	if e.problem.Detail != "" {
 		b.WriteString(": " + e.problem.Detail)
 	}
-	for _, f := range e.problem.Errors {
+	fields := e.problem.Errors
+	if len(fields) == 1 && fields[0].Detail == e.problem.Detail { // it has been said
+		b.WriteString(" (" + fields[0].Pointer + fields[0].Parameter + ")")
+		fields = nil
+	}
+	for _, f := range fields {
 		b.WriteString("\n  " + f.Pointer + f.Parameter + ": " + f.Detail)
 	}
 	switch e.problem.Status {

@@ -25,8 +25,8 @@ func completionCommand(p Process) *cli.Command {
 	return &cli.Command{
 		Name:  "completion",
 		Usage: "print a script that completes commands, flags and languages in bash, zsh or fish",
-		Description: "The Debian package brings them. Else, for one session:\n\n" +
-			"   source <(optimus completion bash)\n   source <(optimus completion zsh)\n   optimus completion fish | source",
+		Description: "The Debian package brings them. Else, for one session:" +
+			examples("source <(optimus completion bash)", "source <(optimus completion zsh)", "optimus completion fish | source"),
 		ArgsUsage: strings.Join(shells(), "|"),
 		Action: func(c *cli.Context) error {
 			if c.NArg() != 1 || !slices.Contains(shells(), c.Args().First()) {
@@ -59,59 +59,6 @@ func completeCommand(p Process) *cli.Command {
 	}
 }
 
-// manCommand is `optimus man`, for packages.
-func manCommand(p Process) *cli.Command {
-	return &cli.Command{
-		Name:   "man",
-		Usage:  "print the manual page, as roff",
-		Hidden: true,
-		Action: func(c *cli.Context) error {
-			const commands = 1 // of the manual
-			text, err := c.App.ToManWithSection(commands)
-			if err != nil {
-				return fmt.Errorf("manual page: %w", err)
-			}
-			return printed(io.WriteString(p.Stdout, text+manTail))
-		},
-	}
-}
-
-// manTail is what the library knows nothing of.
-const manTail = `
-.SH EXIT STATUS
-.TP
-0
-done; a server that was told to stop has stopped in order
-.TP
-1
-failed; the message says what to do
-.TP
-2
-the command line is wrong
-.TP
-3
-a program was judged, and its verdict is not the wanted one
-.TP
-4
-told to stop for the third time: left without tidying up
-
-.SH FILES
-.TP
-` + config.SystemPath + `
-settings, where no \fB--config\fP and no OPTIMUS_CONFIG name others
-.TP
-/var/lib/optimus
-root's data folder: the queue, the catalogue languages.json, a private containerd
-
-.SH ENVIRONMENT
-.TP
-OPTIMUS_\fISECTION\fP_\fISETTING\fP
-any setting: \fIserver.listen\fP is OPTIMUS_SERVER_LISTEN
-.TP
-OPTIMUS_API_KEY
-the key that the admin commands show to a server
-`
-
 // candidate is a word that may stand next.
 type candidate struct{ word, usage string }
 
@@ -129,7 +76,7 @@ func candidates(app *cli.App, words []string) []candidate {
 		case before[0] == "--":
 			return nil // the program's own arguments
 		case n == 1 && len(before) == 1 && wantsValue(at.Flags, before[0]), n > len(before):
-			return nil // a flag's value
+			return startingWith(word, valueCandidates(strings.TrimLeft(before[0], "-")))
 		case n == 0 && i >= 0:
 			at, n = at.Subcommands[i], 1
 		}
@@ -153,7 +100,34 @@ func candidates(app *cli.App, words []string) []candidate {
 			}
 		}
 	}
+	return startingWith(word, all)
+}
+
+func startingWith(word string, all []candidate) []candidate {
 	return slices.DeleteFunc(all, func(c candidate) bool { return !strings.HasPrefix(c.word, word) })
+}
+
+// valueCandidates are what a flag's value may be, where there is a choice; nothing means a file, or anything.
+func valueCandidates(flag string) (all []candidate) {
+	var words []string
+	switch flag {
+	case "lang", "l":
+		return languageCandidates()
+	case "state":
+		words = jobStates()
+	case "role":
+		words = roles()
+	case "log-level":
+		words = choicesOf("logging.level")
+	case "log-format":
+		words = choicesOf("logging.format")
+	case "distribution":
+		words = choicesOf("kubernetes.distribution")
+	}
+	for _, w := range words {
+		all = append(all, candidate{w, ""})
+	}
+	return all
 }
 
 // wantsValue tells whether a flag's value is the next word.
@@ -161,10 +135,23 @@ func wantsValue(flags []cli.Flag, word string) bool {
 	return flagWords(flags, []string{word, ""}) == 2
 }
 
+// choicesOf gives what a setting may be, where that is a choice.
+func choicesOf(path string) []string {
+	for _, s := range config.Default().Settings() {
+		if choices, found := strings.CutPrefix(s.Allowed, "one of "); found && s.Path == path {
+			return strings.Split(choices, ", ")
+		}
+	}
+	return nil
+}
+
 func flagCandidates(flags []cli.Flag) []candidate {
 	all := []candidate{{"--help", "show help"}}
 	for _, f := range flags {
 		name := f.Names()[0]
+		if v, ok := f.(cli.VisibleFlag); name == "help" || !ok || !v.IsVisible() {
+			continue
+		}
 		usage := ""
 		if d, ok := f.(cli.DocGenerationFlag); ok {
 			usage = strings.ReplaceAll(d.GetUsage(), "`", "")

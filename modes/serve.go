@@ -16,19 +16,19 @@ func serveCommand(serve func(context.Context, config.Config) error) *cli.Command
 			"(`optimus work` are its workers), and runs programs in containers of containerd: a running one, else a\n" +
 			"private one that it starts and stops. With --worker=false it runs none, and needs no containerd.\n\n" +
 			"The first SIGINT or SIGTERM finishes what runs and stops; the second hands it back to the queue and stops at once.\n" +
-			"SIGHUP has it read its API keys, limits and languages again.",
+			"SIGHUP has it read its API keys, limits and languages again." +
+			examples("optimus serve", "optimus serve --listen :8443 --tls-cert judge.pem --tls-key judge.key",
+				"optimus serve --redis-url redis://queue:6379 --worker=false"),
+		CustomHelpTemplate: helpOfProcess(),
 		Flags: append(configFlags(),
-			&cli.StringFlag{Name: "listen", Usage: "`ADDRESS` of the API, such as 127.0.0.1:8080; one beyond loopback needs an API key"},
-			&cli.StringFlag{Name: "tls-cert", Usage: "PEM `FILE` of the API's certificate: it speaks HTTPS, and reads the file anew when it changes"},
+			&cli.StringFlag{Name: "listen", Usage: "`ADDRESS` of the API, such as 127.0.0.1:8080; one beyond loopback needs an API key", DefaultText: config.Default().Server.Listen},
+			&cli.StringFlag{Name: "tls-cert", Usage: "PEM `FILE` of the API's certificate: it speaks HTTPS, and reads the file anew when it changes", DefaultText: "plain HTTP"},
 			&cli.StringFlag{Name: "tls-key", Usage: "PEM `FILE` of the certificate's private key"},
 			monitoringFlag(),
 			redisFlag(),
 			&cli.BoolFlag{Name: "worker", Value: true, Usage: "judge jobs in this process too; --worker=false is the API alone (default: true)"},
 		),
 		Action: func(c *cli.Context) error {
-			if c.Args().Present() {
-				return usagef("serve takes no arguments, but has %q", c.Args().First())
-			}
 			cfg, err := loadConfig(c)
 			if err != nil {
 				return err

@@ -361,7 +361,7 @@ func TestAdminCommands(t *testing.T) {
 	want([]string{done.Queue}, "queues", "list")
 	want([]string{"script", "sc", "optimus admin images build absent"}, "languages", "list")
 	want([]string{"Script 1", "memory", "67.1 MB"}, "languages", "show", "sc")
-	want([]string{""}, "jobs", "delete", done.ID)
+	want([]string{""}, "jobs", "delete", done.ID, "--yes")
 
 	if _, err := ts.admin(t, "jobs", "show", done.ID); err == nil || !strings.Contains(err.Error(), done.ID) {
 		t.Errorf("showing a deleted job gives %v", err)
@@ -393,7 +393,7 @@ func TestAdminCommands(t *testing.T) {
 			t.Errorf("the metrics do not say %q", line)
 		}
 	}
-	want([]string{""}, "dead-letter", "delete", dead.ID)
+	want([]string{""}, "dead-letter", "delete", dead.ID, "--yes")
 	if out, err := ts.admin(t, "dead-letter", "list"); err != nil || strings.Contains(out, dead.ID) {
 		t.Errorf("a deleted dead letter is still listed, or %v:\n%s", err, out)
 	}

@@ -1,9 +1,12 @@
 package modes
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -28,22 +31,23 @@ func settingFlags() map[string]string {
 
 // configFlags are the flags of every command that reads the configuration.
 func configFlags() []cli.Flag {
+	d := config.Default()
 	return []cli.Flag{
-		&cli.StringFlag{Name: "config", Usage: "read settings from `FILE` (default: " + config.SystemPath + ", where it exists)"},
-		&cli.StringFlag{Name: "data", Usage: "keep everything in `FOLDER`"},
-		&cli.StringFlag{Name: "log-level", Usage: "`LEVEL` of the least that is logged: debug, info, warn or error"},
-		&cli.StringFlag{Name: "log-format", Usage: "`FORMAT` of the log: text, json, or auto (text on a terminal)"},
+		&cli.StringFlag{Name: "config", Usage: "read settings from `FILE`", DefaultText: config.SystemPath + ", where it exists"},
+		&cli.StringFlag{Name: "data", Usage: "keep everything in `FOLDER`", DefaultText: "/var/lib/optimus for root, else ~/.local/share/optimus"},
+		&cli.StringFlag{Name: "log-level", Usage: "`LEVEL` of the least that is logged: debug, info, warn or error", DefaultText: d.Logging.Level},
+		&cli.StringFlag{Name: "log-format", Usage: "`FORMAT` of the log: text, json, or auto (text on a terminal)", DefaultText: d.Logging.Format},
 	}
 }
 
 // redisFlag names the store of several processes.
 func redisFlag() cli.Flag {
-	return &cli.StringFlag{Name: "redis-url", Usage: "`URL` of a Redis-protocol server that holds the queue"}
+	return &cli.StringFlag{Name: "redis-url", Usage: "`URL` of a Redis-protocol server that holds the queue, such as redis://queue:6379; one with a password belongs into OPTIMUS_REDIS_URL"}
 }
 
 // monitoringFlag is for the processes that go on.
 func monitoringFlag() cli.Flag {
-	return &cli.StringFlag{Name: "monitoring", Usage: "`ADDRESS` of /health, /ready and /metrics without an API key, such as :9100"}
+	return &cli.StringFlag{Name: "monitoring", Usage: "`ADDRESS` of /health, /ready and /metrics without an API key, such as :9100", DefaultText: "none"}
 }
 
 // loadConfig reads the configuration, with what the command line states over the rest.
@@ -72,5 +76,15 @@ func loadConfigOf(c *cli.Context, root bool, more map[string]string) (config.Con
 		}
 		o.FlagNames[path] = "--" + flag
 	}
-	return config.Load(o)
+	cfg, err := config.Load(o)
+	return cfg, flagFault(err)
+}
+
+// flagFault makes what is wrong on the command line alone a mistake there.
+func flagFault(err error) error {
+	faulty, ok := errors.AsType[*config.Error](err)
+	if !ok || slices.ContainsFunc(faulty.Faults, func(f config.Fault) bool { return !strings.HasPrefix(f.Source, "flag ") }) {
+		return err
+	}
+	return usageError{err}
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"optimus/config"
@@ -53,7 +54,7 @@ func openStore(ctx context.Context, cfg config.Config, o store.Options, server b
 		case errors.Is(err, fs.ErrPermission) && cfg.Redis.PasswordFile != "":
 			hint = "; let this process's user read it"
 		case ctx.Err() == nil && unreachable(err):
-			hint = "; see that it runs, that this machine reaches it, and that it speaks TLS if the URL says rediss:// and only then"
+			hint = "; start that server, or see that this machine reaches it, and that it speaks TLS if the URL says rediss:// and only then; --redis-url, OPTIMUS_REDIS_URL or [redis] states another"
 		}
 		return nil, fmt.Errorf("open the store of the Redis-protocol server (redis.url, from %s): %w%s", cfg.Origin("redis.url"), err, hint)
 	}
@@ -78,9 +79,21 @@ func openStoreFile(cfg config.Config, o store.Options) (*boltstore.Store, error)
 	}
 	st, err := boltstore.Open(filepath.Join(cfg.Data, storeFile), o)
 	if err != nil {
-		return nil, fmt.Errorf("open the store: %w", err)
+		return nil, fmt.Errorf("open the store: %w%s", err, folderHint(err))
 	}
 	return st, nil
+}
+
+// folderHint says what to do about a data folder that takes nothing.
+func folderHint(err error) string {
+	switch {
+	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
+		return ": state a folder that can be written to with --data"
+	case errors.Is(err, syscall.ENOSPC):
+		return ": make room there, or state a folder on a larger disk with --data"
+	default:
+		return ""
+	}
 }
 
 // openStore opens the store, as a server or not, and closes it when the node stops. The metrics count each

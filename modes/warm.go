@@ -57,7 +57,7 @@ func warnOfNone(all []web.Language, queues []string, log zerolog.Logger) {
 	switch {
 	case len(mine) == 0:
 		log.Warn().Strs("queues", queues).Msg("no language of the catalogue goes to this worker's queues (worker.queues): only jobs that name one of them do")
-	case !slices.ContainsFunc(mine, func(l web.Language) bool { return l.Available }):
+	case !slices.ContainsFunc(mine, func(l web.Language) bool { return l.Available() }):
 		log.Warn().Str("get_it_with", mine[0].HowToGet).Msg("this worker takes nothing: no image of its queues' languages is here")
 	}
 }

@@ -19,12 +19,11 @@ func workCommand(work func(context.Context, config.Config) error) *cli.Command {
 		Description: "Claims jobs of the languages whose image is on this machine, as many at once as it has slots. Any number of\n" +
 			"workers may share a queue and a machine; `optimus serve` with the same --redis-url is their API.\n\n" +
 			"The first SIGINT or SIGTERM finishes what runs and stops; the second hands it back to the queue and stops at once.\n" +
-			"SIGHUP has it read its languages again.",
-		Flags: append(configFlags(), monitoringFlag(), redisFlag()),
+			"SIGHUP has it read its languages again." +
+			examples("optimus work --redis-url redis://queue:6379", "optimus work --redis-url rediss://queue:6379 --monitoring :9100"),
+		CustomHelpTemplate: helpOfProcess(),
+		Flags:              append(configFlags(), monitoringFlag(), redisFlag()),
 		Action: func(c *cli.Context) error {
-			if c.Args().Present() {
-				return usagef("work takes no arguments, but has %q", c.Args().First())
-			}
 			cfg, err := loadConfig(c)
 			if err != nil {
 				return err

@@ -2,7 +2,6 @@ package containerd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -228,8 +227,8 @@ func (i *Images) Remove(ctx context.Context, ref string) error {
 	return nil
 }
 
-// Prune removes every image whose reference is not in keep, and gives what it removed.
-func (i *Images) Prune(ctx context.Context, keep []string) ([]Image, error) {
+// Unwanted gives the images whose reference is not in keep.
+func (i *Images) Unwanted(ctx context.Context, keep []string) ([]Image, error) {
 	wanted := make(map[string]bool, len(keep))
 	for _, ref := range keep {
 		full, err := FullRef(ref)
@@ -239,20 +238,5 @@ func (i *Images) Prune(ctx context.Context, keep []string) ([]Image, error) {
 		wanted[full] = true
 	}
 	all, err := i.List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var removed []Image
-	var errs []error
-	for _, img := range all {
-		if wanted[img.Ref] {
-			continue
-		}
-		if err := i.Remove(ctx, img.Ref); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		removed = append(removed, img)
-	}
-	return removed, errors.Join(errs...)
+	return slices.DeleteFunc(all, func(img Image) bool { return wanted[img.Ref] }), err
 }

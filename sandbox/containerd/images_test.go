@@ -182,16 +182,21 @@ func TestExportedImageComesBackTheSame(t *testing.T) {
 	}
 }
 
-func TestPruneKeepsWhatIsWanted(t *testing.T) {
+func TestUnwantedImages(t *testing.T) {
 	o, _ := privateOptions(t)
 	images := connect(t, o).Images()
 	ctx := t.Context()
 	for _, name := range []string{"one", "two", "three"} {
 		importOne(t, images, tinyArchive(t, "optimus.local/tiny:"+name, name))
 	}
-	removed, err := images.Prune(ctx, []string{"optimus.local/tiny:two", "optimus.local/absent"})
-	if err != nil || len(removed) != 2 {
-		t.Errorf("removed %+v, error %v", removed, err)
+	unwanted, err := images.Unwanted(ctx, []string{"optimus.local/tiny:two", "optimus.local/absent"})
+	if err != nil || len(unwanted) != 2 {
+		t.Errorf("unwanted are %+v, error %v", unwanted, err)
+	}
+	for _, img := range unwanted {
+		if err := images.Remove(ctx, img.Ref); err != nil {
+			t.Error(err)
+		}
 	}
 	left, err := images.List(ctx)
 	if err != nil || len(left) != 1 || left[0].Ref != "optimus.local/tiny:two" || !left[0].Unpacked {

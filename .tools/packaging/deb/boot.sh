@@ -64,6 +64,12 @@ clean() {
   done
 }
 trap clean EXIT
+if [ "$(hierarchies)" = . ]; then
+  # A group has those controllers that the one above hands down. systemd has done that where it runs this machine.
+  for controller in cpu io memory pids; do
+    echo "+$controller" >/sys/fs/cgroup/cgroup.subtree_control 2>/dev/null || true
+  done
+fi
 for h in $(hierarchies); do
   mkdir "/sys/fs/cgroup/$h/$group"
   if [ "${h%/}" = cpuset ]; then

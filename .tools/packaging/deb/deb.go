@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -67,7 +68,7 @@ func (r recipe) files() ([]file, error) {
 	says := func(args ...string) ([]byte, error) {
 		cmd := exec.Command(r.binary, args...)
 		// No settings of this machine's, which would be rendered.
-		cmd.Env = []string{"OPTIMUS_CONFIG=/dev/null"}
+		cmd.Env = []string{"OPTIMUS_CONFIG=/dev/null", "SOURCE_DATE_EPOCH=" + strconv.FormatInt(r.made.Unix(), 10)}
 		var complaints bytes.Buffer
 		cmd.Stderr = &complaints
 		out, err := cmd.Output()

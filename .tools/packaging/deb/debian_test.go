@@ -262,8 +262,16 @@ func withoutSystemd(t *testing.T, m machine, first, second, third string) {
 		t.Error("an upgrade with other settings changed them, or did not bring its own beside them")
 	}
 
-	// A removal keeps settings and jobs, and what is installed again finds them.
+	// The way back is an installation of the older version over the newer.
 	m.write("/var/lib/optimus/optimus.db", "jobs")
+	m.install(first, "--force-confold")
+	version := m.run("dpkg-query", "-W", "-f", "${Version}", "optimus")
+	if version != "1.0.0" || m.read(settings) != edited || m.read("/var/lib/optimus/optimus.db") != "jobs" {
+		t.Errorf("back at version %s, settings or jobs are others", version)
+	}
+	m.install(third, "--force-confold")
+
+	// A removal keeps settings and jobs, and what is installed again finds them.
 	m.write("/etc/optimus/environment", "OPTIMUS_REDIS_URL=redis://:secret@h")
 	m.run("dpkg", "-r", "optimus")
 	if m.has("/usr/bin/optimus") || m.has("/usr/lib/systemd/system/optimus.service") || m.read(settings) != edited || m.read("/var/lib/optimus/optimus.db") != "jobs" {
