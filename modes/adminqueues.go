@@ -39,8 +39,10 @@ func queuesCommand(p Process) *cli.Command {
 				},
 			},
 			{
-				Name:      "show",
-				Usage:     "show a queue, and what happened in it in each minute of the last hour",
+				Name:  "show",
+				Usage: "show a queue, and what happened in it in each minute of the last hour",
+				Description: "QUEUE is a name, as `optimus admin queues list` shows it." +
+					examples("optimus admin queues show default"),
 				ArgsUsage: "QUEUE",
 				Flags:     remoteFlags(),
 				Action:    func(c *cli.Context) error { return showQueue(c, p) },
