@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -115,6 +116,9 @@ func measureCapacity(ctx context.Context, p Process, cfg config.Config, lang str
 	m := capacityMeasured{Processors: runtime.GOMAXPROCS(0), Slots: slots(cfg.Worker.Slots)}
 	cfg.Redis = config.Redis{} // it is this machine that is measured
 	cfg.Worker.Languages, cfg.Worker.Queues = nil, nil
+	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
+		fmt.Fprint(p.Stderr, otherLoad(string(load), m.Processors))
+	}
 	rates := []*float64{&m.OneSlot, &m.AllSlots}
 	for i, n := range []int{1, m.Slots} {
 		fmt.Fprintf(p.Stderr, "measuring with %d of %d slots\n", n, m.Slots)
@@ -137,6 +141,17 @@ func measureCapacity(ctx context.Context, p Process, cfg config.Config, lang str
 		}
 	}
 	return m, nil
+}
+
+// otherLoad says of what /proc/loadavg holds whether there is so much to do already that less would be measured than
+// the machine can; nothing where there is not.
+func otherLoad(loadavg string, processors int) string {
+	const quiet = 0.3 // of the processors, in the last minute
+	var load float64
+	if _, err := fmt.Sscan(loadavg, &load); err != nil || load <= quiet*float64(processors) {
+		return ""
+	}
+	return fmt.Sprintf("this machine has other work: a load of %.1f on %d processors; measured now, it does less than it can\n", load, processors)
 }
 
 // withCapacityServer is withServer, and notes what memory its runs may have.

@@ -70,6 +70,15 @@ func TestCapacityIsMeasured(t *testing.T) {
 	}
 }
 
+func TestOtherLoadIsTold(t *testing.T) {
+	t.Parallel()
+	for load, told := range map[string]bool{"0.52 0.58 0.59 1/467 12345": false, "0.61 0 0 1/1 1": true, "24.17 23.70 21.35 9/467 12345": true, "": false, "odd": false} {
+		if said := otherLoad(load+"\n", 2); (said != "") != told {
+			t.Errorf("of %q it says %q", load, said)
+		}
+	}
+}
+
 func TestCapacityPlan(t *testing.T) {
 	t.Parallel()
 	const limit = 256 << 20
