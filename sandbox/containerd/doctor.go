@@ -84,7 +84,7 @@ func Doctor(ctx context.Context, o DoctorOptions) []Check {
 	checks = append(checks, checkKernel(root)...)
 	services, socket := checkContainerd(ctx, o)
 	if o.PodUID == "" {
-		checks = append(checks, checkTools(ctx, root, socket)...)
+		checks = append(checks, checkTools(ctx, root, searchPath(os.Getenv("PATH")), socket)...)
 	}
 	checks = append(checks, CheckDataDir(o.DataDir)...)
 	return append(checks, services...)

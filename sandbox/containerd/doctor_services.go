@@ -23,15 +23,19 @@ const (
 	leastFree = 1 << 30
 )
 
-// checkTools looks for the programs that are called: by a containerd at a socket of k3s, k0s or MicroK8s those
-// that these bring themselves.
-func checkTools(ctx context.Context, root fs.FS, socket string) []Check {
-	search := searchPath(os.Getenv("PATH"))
+// checkTools looks in search for the programs that are called. A containerd that answers at a socket of k3s, k0s
+// or MicroK8s, or whose own program is not here (a container sees its host's), has its runc with it.
+func checkTools(ctx context.Context, root fs.FS, search, socket string) []Check {
+	_, absent := lookUp(search, "containerd")
 	var checks []Check
-	if !slices.Contains(SystemSockets()[1:], socket) {
+	if elsewhere := socket != "" && (absent != nil || slices.Contains(SystemSockets()[1:], socket)); !elsewhere {
 		checks = append(checks, checkTool(ctx, search, "runc", failed, "apt-get install runc"))
 	}
-	build := checkTool(ctx, search, "mmdebstrap", warned, "apt-get install mmdebstrap debian-archive-keyring")
+	get := "apt-get install mmdebstrap debian-archive-keyring"
+	if _, noDebian := lookUp(search, "apt-get"); noDebian != nil {
+		get = "build images on a Debian machine, and bring them here by optimus admin images export and import"
+	}
+	build := checkTool(ctx, search, "mmdebstrap", warned, get)
 	if build.Status == StatusOK && !hasKeyring(root) {
 		build = warned("mmdebstrap", "Debian's keys are missing, so that packages can't be verified",
 			"apt-get install debian-archive-keyring")

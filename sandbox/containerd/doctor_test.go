@@ -228,15 +228,29 @@ func TestUnsupportedKernel(t *testing.T) {
 	}
 }
 
-// k3s, k0s and MicroK8s bring the runc of their containerd, which is on nobody's PATH.
-func TestToolsOfDistributions(t *testing.T) {
-	for socket, wanted := range map[string]bool{
-		"": true, "/run/containerd/containerd.sock": true, "/run/k3s/containerd/containerd.sock": false,
-		"/run/k0s/containerd.sock": false, "/var/snap/microk8s/common/run/containerd.sock": false,
+// k3s, k0s and MicroK8s bring the runc of their containerd, which is on nobody's PATH; a container sees none of
+// its host's programs.
+func TestToolsOfOthers(t *testing.T) {
+	t.Parallel()
+	here, nothing := t.TempDir(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(here, "containerd"), []byte("#!/bin/sh\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	const system = "/run/containerd/containerd.sock"
+	for _, c := range []struct {
+		search, socket string
+		wanted         bool
+	}{
+		{here, "", true}, {nothing, "", true}, {here, system, true}, {nothing, system, false},
+		{here, "/run/k3s/containerd/containerd.sock", false}, {here, "/run/k0s/containerd.sock", false},
+		{here, "/var/snap/microk8s/common/run/containerd.sock", false},
 	} {
-		checks := checkTools(t.Context(), machine(nil), socket)
-		if got := slices.ContainsFunc(checks, func(c Check) bool { return c.Name == "runc" }); got != wanted {
-			t.Errorf("%s: runc is looked for: %v", socket, got)
+		checks := checkTools(t.Context(), machine(nil), c.search, c.socket)
+		if got := slices.ContainsFunc(checks, func(c Check) bool { return c.Name == "runc" }); got != c.wanted {
+			t.Errorf("%+v: runc is looked for: %v", c, got)
+		}
+		if last := checks[len(checks)-1]; !strings.Contains(last.Fix, "images export and import") {
+			t.Errorf("without apt-get it says %+v", last)
 		}
 	}
 }
