@@ -21,8 +21,11 @@ type sharedBinary struct {
 	err       error
 }
 
-func TestMain(m *testing.M) {
-	os.Exit(sandboxtest.Main(m, func() error { return os.RemoveAll(binary.dir) }))
+func TestMain(m *testing.M) { os.Exit(runTests(m)) }
+
+// runTests runs all tests, and fails where they leave anything on this machine.
+var runTests = func(m *testing.M) int {
+	return sandboxtest.Main(m, func() error { return os.RemoveAll(binary.dir) })
 }
 
 // buildBinary gives the path of the static binary: the test's own is not one that a container
