@@ -86,7 +86,7 @@ func (m KeyManager) Create(ctx context.Context, req KeyRequest) (NewKey, error) 
 	}
 	made := m.withSecret(&k)
 	err := m.Store.ChangeAPIKeys(ctx, func(all []store.APIKey) (store.APIKeyChange, error) {
-		if !slices.Contains(k.Roles, string(RoleAdmin)) && !m.administered(all, "") {
+		if !slices.Contains(k.Roles, string(RoleAdmin)) && !m.administered(all, "", false) {
 			return store.APIKeyChange{}, newProblem(codeConflict, "there is no key with the role admin yet, and with this one every request needs a key: make one with that role first")
 		}
 		return store.APIKeyChange{Put: []store.APIKey{k}}, nil
@@ -142,10 +142,11 @@ func (m KeyManager) withSecret(k *store.APIKey) (made NewKey) {
 	return made
 }
 
-// administered tells whether there is a key with the role admin that holds, beside the one of an id.
-func (m KeyManager) administered(all []store.APIKey, beside string) bool {
+// administered tells whether there is a key with the role admin that holds, beside the one of an id; where
+// lasting is set, one that has no end.
+func (m KeyManager) administered(all []store.APIKey, beside string, lasting bool) bool {
 	admin := func(k store.APIKey) bool {
-		return k.ID != beside && m.holds(k) && slices.Contains(k.Roles, string(RoleAdmin))
+		return k.ID != beside && m.holds(k) && slices.Contains(k.Roles, string(RoleAdmin)) && (!lasting || k.Expires.IsZero())
 	}
 	return slices.ContainsFunc(all, admin) ||
 		slices.ContainsFunc(m.Configured, func(k Key) bool { return slices.Contains(k.Roles, RoleAdmin) })
@@ -186,8 +187,10 @@ func (m KeyManager) Revoke(ctx context.Context, id string) error {
 			return c, err
 		case len(all) == 1 && len(m.Configured) == 0 && m.holds(k):
 			return c, newProblem(codeConflict, "%s (%s) is the last key: without any, every request may do everything; make another first, or rotate this one", k.ID, k.Name)
-		case m.administered(all, "") && !m.administered(all, id):
+		case m.administered(all, "", false) && !m.administered(all, id, false):
 			return c, newProblem(codeConflict, "%s (%s) is the last key with the role admin: make another first, or rotate this one", k.ID, k.Name)
+		case m.administered(all, "", true) && !m.administered(all, id, true):
+			return c, newProblem(codeConflict, "%s (%s) is the last key with the role admin that does not expire: make another first, or rotate this one", k.ID, k.Name)
 		}
 		return store.APIKeyChange{Forget: []string{id}}, nil
 	})

@@ -43,7 +43,7 @@ func (s *Server) routeKeys() {
 	register(s, huma.Operation{
 		OperationID: "revoke-key", Method: http.MethodDelete, Path: "/v1/keys/{id}", Tags: tags,
 		Summary: "Revoke an API key", Description: "It is refused at once here, and within two seconds on every server of the store. " +
-			"The last key with the role `admin` is not revoked (409).",
+			"The last key with the role `admin`, or the last such key that does not expire, is not revoked (409).",
 	}, RoleAdmin, s.revokeKey)
 	register(s, huma.Operation{
 		OperationID: "rotate-key", Method: http.MethodPost, Path: "/v1/keys/{id}/rotate", Tags: tags, DefaultStatus: http.StatusCreated,

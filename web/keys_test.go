@@ -126,6 +126,11 @@ func TestKeysRotate(t *testing.T) {
 	third := into[web.NewKey](h.as(second.Secret).do(http.MethodPost, "/v1/keys/"+second.ID+"/rotate", `{"overlap_seconds":60}`).want(http.StatusCreated))
 	works(second, http.StatusOK)
 	works(third, http.StatusOK)
+	// In a minute it would be the only one.
+	p := h.as(third.Secret).do(http.MethodDelete, "/v1/keys/"+third.ID, "").want(http.StatusConflict)
+	if !strings.Contains(string(p.Body), "that does not expire") {
+		t.Errorf("%s", p.Body)
+	}
 	offset.Store(int64(61 * time.Second))
 	works(second, http.StatusUnauthorized)
 	works(third, http.StatusOK)

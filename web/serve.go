@@ -128,6 +128,9 @@ func (c *Certificate) load() error {
 		return fmt.Errorf("read the TLS certificate %s and its key %s: %w", c.cert, c.key, err)
 	}
 	c.pair, c.stamp = &pair, stamps
+	if c.now().After(pair.Leaf.NotAfter) {
+		c.log.Warn().Str("cert", c.cert).Time("ended", pair.Leaf.NotAfter).Msg("the TLS certificate has expired: clients refuse it")
+	}
 	return nil
 }
 

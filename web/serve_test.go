@@ -111,6 +111,13 @@ func TestCertificateFaults(t *testing.T) {
 	if _, err := web.LoadCertificate(cert, key, time.Now, zerolog.Nop()); err == nil || !strings.Contains(err.Error(), "private key does not match") {
 		t.Errorf("with another's key: %v", err)
 	}
+	// One that has ended is served: some clients take it. But it is told.
+	writeCertificate(t, cert, key, 3)
+	var said log
+	later := func() time.Time { return time.Now().AddDate(10, 0, 0) }
+	if _, err := web.LoadCertificate(cert, key, later, zerolog.New(&said)); err != nil || !strings.Contains(said.String(), "has expired") {
+		t.Errorf("with an old one: %v, %s", err, said.String())
+	}
 }
 
 // wait waits for what comes at some time.
