@@ -12,6 +12,7 @@ import (
 	"optimus/config"
 	"optimus/deploy"
 	"optimus/sandbox/containerd"
+	"optimus/web"
 )
 
 // rendering is one thing that `optimus admin render` makes from the settings.
@@ -57,6 +58,12 @@ func renderings() []rendering {
 			description: "Any OCI image will do as a language's image: `optimus admin images import` or `pull` brings what was built.",
 			args:        []string{"LANGUAGE"},
 			files:       renderDockerfile,
+		},
+		{
+			name:        "openapi",
+			usage:       "print the OpenAPI document of the API, to generate clients from",
+			description: "A server shows the same at /openapi.json, with the bounds of its settings.",
+			files:       renderOpenAPI,
 		},
 	}
 }
@@ -161,4 +168,14 @@ func renderDockerfile(c *cli.Context, _ Process, cfg config.Config) ([]deploy.Fi
 		return nil, err
 	}
 	return []deploy.File{{Name: "Dockerfile", Text: text}}, nil
+}
+
+func renderOpenAPI(_ *cli.Context, p Process, cfg config.Config) ([]deploy.File, error) {
+	o := webOptions(cfg)
+	o.Version = p.Version
+	doc, err := web.OpenAPI(o)
+	if err != nil {
+		return nil, err
+	}
+	return []deploy.File{{Name: "openapi.json", Text: string(doc) + "\n"}}, nil
 }
