@@ -34,6 +34,7 @@ build: ## compile ./optimus, one static binary
 ui: ## remake the page, web/ui/dist, which is in the repository: go build needs no Node, this does
 	@deploy/node.sh
 	@cd web/ui && npm ci --no-audit --no-fund --loglevel=error && npm run -s types && npm run -s check && npm run -s build
+	@go -C .tools run ./notices -check 2>/dev/null || go -C .tools run ./notices
 
 image: build ## write the image of the Dockerfile, without Docker, as an OCI archive: IMAGE_FILE=dist/optimus-image.tar, named IMAGE=…
 	@go -C .tools/packaging run ./image -root ../.. -binary ../../optimus -version '$(VERSION)' -revision '$(REVISION)' -epoch $(EPOCH) \
