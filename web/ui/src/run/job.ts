@@ -99,7 +99,7 @@ export async function resume(
     const job = await unwrap(
       api.GET("/v1/jobs/{id}", { params: { path: { id }, query: { include: "submission" } }, signal }),
     );
-    const sent = submissionOf(job);
+    const sent = job.submission ?? { language: job.language };
     change(signal, { sent, compiled: isCompiled(job.language), tests: expectedTests(sent) });
     watch(id, signal).catch((error: unknown) => fail(error, signal));
     return sent;
@@ -107,28 +107,6 @@ export async function resume(
     fail(error, signal);
     return undefined;
   }
-}
-
-/** Gives a job's submission in the form in which one is sent. */
-export function submissionOf(job: Schemas["Job"]): Submission {
-  const { tests, limits, files, args, checker, stop_on_failure } = job.submission ?? {
-    tests: [],
-    limits: {},
-    files: [],
-  };
-  const s: Submission = { language: job.language, files, limits };
-  if (job.language_version) s.version = job.language_version;
-  if (args) s.args = args;
-  if (checker) s.checker = checker;
-  if (stop_on_failure) s.stop_on_failure = true;
-  const only = tests?.length === 1 ? tests[0] : undefined;
-  if (only && only.id === "1" && only.expected_output === undefined && !only.limits && !only.checker) {
-    s.stdin = only.input ?? ""; // a plain run
-    if (only.encoding) s.stdin_encoding = only.encoding;
-  } else {
-    s.tests = tests ?? [];
-  }
-  return s;
 }
 
 function expectedTests(s: Submission): TestState[] {

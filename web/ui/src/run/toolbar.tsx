@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
 import type { Schemas } from "../api/client";
 import { messageOf } from "../api/problem";
+import { may } from "../api/self";
 import { Button } from "../shared/basics";
 import { chooseLanguage, draft, toSubmission } from "./draft";
 import { busy } from "./job";
@@ -55,7 +56,14 @@ export function Toolbar({ languages, language, start, show }: Props) {
       <Button onClick={show} title="As curl, as JSON">
         Export
       </Button>
-      <Button kind="primary" class="go" busy={busy.value} onClick={start} title="Ctrl+Enter">
+      <Button
+        kind="primary"
+        class="go"
+        busy={busy.value}
+        disabled={may("submit") === false}
+        onClick={start}
+        title={may("submit") === false ? "This key may not submit" : "Ctrl+Enter"}
+      >
         <svg viewBox="0 0 12 12" width="10" height="10" aria-hidden="true">
           <path d="M2 1l9 5-9 5z" fill="currentColor" />
         </svg>
