@@ -99,7 +99,7 @@ export async function resume(
     const job = await unwrap(
       api.GET("/v1/jobs/{id}", { params: { path: { id }, query: { include: "submission" } }, signal }),
     );
-    const sent = job.submission ?? { language: job.language };
+    const sent = asSent(job.submission ?? { language: job.language });
     change(signal, { sent, compiled: isCompiled(job.language), tests: expectedTests(sent) });
     watch(id, signal).catch((error: unknown) => fail(error, signal));
     return sent;
@@ -107,6 +107,14 @@ export async function resume(
     fail(error, signal);
     return undefined;
   }
+}
+
+/** A plain run is given back as a job of one test: gives it as it was sent, with standard input. */
+function asSent({ tests, ...s }: Submission): Submission {
+  const only = tests?.length === 1 ? tests[0] : undefined;
+  const plain = only?.id === "1" && (only.weight ?? 1) === 1 && !only.limits && !only.checker;
+  if (!only || !plain || only.expected_output !== undefined) return { ...s, tests: tests ?? null };
+  return { ...s, stdin: only.input ?? "", ...(only.encoding ? { stdin_encoding: only.encoding } : {}) };
 }
 
 function expectedTests(s: Submission): TestState[] {

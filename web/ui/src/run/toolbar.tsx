@@ -20,7 +20,7 @@ export function Toolbar({ languages, language, start, show }: Props) {
   const names = [...new Map(languages.map((l) => [l.name, l])).values()];
   const versions = languages.filter((l) => l.name === language?.name);
   return (
-    <div class="bar-top" role="toolbar" aria-label="Program">
+    <div class="bar-top" role="group" aria-label="Program">
       <select
         aria-label="Language"
         value={language?.name ?? ""}
