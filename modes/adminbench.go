@@ -146,7 +146,7 @@ func median[T ~int64 | ~float64](values []T) T {
 func interpreted(all languages) []sandbox.Language {
 	var found []sandbox.Language
 	for _, l := range all.Languages() {
-		if l.Available && len(l.Compile) == 0 && l.WarmUp != "" {
+		if l.Available() && len(l.Compile) == 0 && l.WarmUp != "" {
 			found = append(found, l.Language)
 		}
 	}

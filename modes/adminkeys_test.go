@@ -139,7 +139,7 @@ func TestServersBeyondLoopback(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "optimus admin keys create") {
 		t.Errorf("it starts: %v", err)
 	}
-	if !webOptions(cfg).RequireKeys {
+	if !webOptions(web.Options{}, cfg).RequireKeys {
 		t.Error("without keys it is open")
 	}
 	check := []string{"config", "check", "--config", filepath.Join(dir, "optimus.toml")}
@@ -149,7 +149,7 @@ func TestServersBeyondLoopback(t *testing.T) {
 	commanded(t, ExitOK, "keys", "create", "root", "--role", "admin", "--data", dir)
 	commanded(t, ExitOK, check...)
 	cfg.Server.Listen = "127.0.0.1:0"
-	if webOptions(cfg).RequireKeys {
+	if webOptions(web.Options{}, cfg).RequireKeys {
 		t.Error("on loopback it needs a key")
 	}
 }

@@ -71,13 +71,25 @@ func listLanguages(c *cli.Context, p Process) error {
 	}
 	t := newTable("LANGUAGE", "VERSION", "ALIASES", "TIER", "STATE")
 	for _, l := range list {
-		state := "available"
+		state := stateOf(l)
 		if !l.Available {
 			state = "get it with: " + l.HowToGet
 		}
 		t.add(l.Name, l.Version, strings.Join(l.Aliases, ", "), l.Tier, state)
 	}
 	return t.writeTo(p.Stdout)
+}
+
+// stateOf says in words where a language is run.
+func stateOf(l web.LanguageInfo) string {
+	switch web.LanguageState(l.State) {
+	case web.LanguageElsewhere:
+		return "run by another worker"
+	case web.LanguageNoWorker:
+		return "taken, but no worker runs it now"
+	case web.LanguageAvailable, web.LanguageMissing:
+	}
+	return "available"
 }
 
 func listLocal(c *cli.Context, p Process) error {
@@ -141,7 +153,7 @@ func showLocal(c *cli.Context, p Process) error {
 		return writeJSON(p.Stdout, e.config)
 	}
 	return printLanguage(c, p, web.ViewLanguage(web.Language{
-		Language: e.lang, Aliases: e.config.Aliases, DisplayName: displayName(e.config), HowToGet: howToGet(e.config), Available: true,
+		Language: e.lang, Aliases: e.config.Aliases, DisplayName: displayName(e.config), HowToGet: howToGet(e.config), State: web.LanguageAvailable,
 	}))
 }
 
@@ -180,7 +192,7 @@ func printLanguage(c *cli.Context, p Process, l web.LanguageInfo) error {
 	row("open files", a.OpenFiles, b.OpenFiles, count)
 	row("stack", a.Stack, b.Stack, megabytes)
 	row("disk", a.Disk, b.Disk, megabytes)
-	state := "available"
+	state := stateOf(l)
 	switch {
 	case c.Bool("local"):
 		state = "whether its image is here is what `optimus admin images list` shows"

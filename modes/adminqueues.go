@@ -3,6 +3,7 @@ package modes
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -10,13 +11,14 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"optimus/store"
 	"optimus/web"
 )
 
 func queuesCommand(p Process) *cli.Command {
 	return &cli.Command{
 		Name:  "queues",
-		Usage: "list, pause, drain or resume queues of a running server",
+		Usage: "list, show, pause, drain or resume queues of a running server",
 		Subcommands: []*cli.Command{
 			{
 				Name:  "list",
@@ -33,6 +35,13 @@ func queuesCommand(p Process) *cli.Command {
 					}
 					return printQueues(c, p, list.Queues)
 				},
+			},
+			{
+				Name:      "show",
+				Usage:     "show a queue, and what happened in it in each minute of the last hour",
+				ArgsUsage: "QUEUE",
+				Flags:     remoteFlags(),
+				Action:    func(c *cli.Context) error { return showQueue(c, p) },
 			},
 			onQueue(p, "pause", "take nothing more from a queue; submissions and running jobs go on"),
 			drainCommand(p),
@@ -53,17 +62,56 @@ func onQueue(p Process, name, usage string) *cli.Command {
 			if err != nil {
 				return err
 			}
-			if c.NArg() != 1 {
-				return usagef("name one queue: %s QUEUE", c.Command.HelpName)
-			}
-			var q web.Queue
-			path := "/v1/queues/" + url.PathEscape(c.Args().First()) + "/" + name
-			if err := cl.call(c.Context, http.MethodPost, path, nil, &q); err != nil {
+			q, err := cl.queue(c, http.MethodPost, "/"+name)
+			if err != nil {
 				return err
 			}
 			return printQueues(c, p, []web.Queue{q})
 		},
 	}
+}
+
+// queue asks something of the queue that the command names; then is the end of the path.
+func (c *client) queue(command *cli.Context, method, then string) (q web.Queue, err error) {
+	if command.NArg() != 1 {
+		return q, usagef("name one queue: %s QUEUE", command.Command.HelpName)
+	}
+	return q, c.call(command.Context, method, "/v1/queues/"+url.PathEscape(command.Args().First())+then, nil, &q)
+}
+
+// showQueue prints a queue and the minutes in which something happened.
+func showQueue(c *cli.Context, p Process) error {
+	cl, err := newClient(c)
+	if err != nil {
+		return err
+	}
+	q, err := cl.queue(c, http.MethodGet, "")
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return writeJSON(p.Stdout, q)
+	}
+	if err := printQueues(c, p, []web.Queue{q}); err != nil {
+		return err
+	}
+	t := newTable("MINUTE", "SUBMITTED", "CLAIMED", "COMPLETED", "FAILED", "CANCELLED", "RETRIED", "LEASES LOST", "REFUSED")
+	t.alignRight(t.header[1:]...)
+	for _, m := range q.PerMinute {
+		n := m.Counters
+		if n == (store.Counters{}) {
+			continue
+		}
+		cells := []string{m.Minute.UTC().Format("15:04")}
+		for _, count := range []uint64{n.Submitted, n.Claimed, n.Completed, n.Failed, n.Cancelled, n.Retried, n.LeasesLost, n.RejectedFull} {
+			cells = append(cells, strconv.FormatUint(count, 10))
+		}
+		t.add(cells...)
+	}
+	if len(t.rows) == 0 {
+		return printed(io.WriteString(p.Stdout, "\nNothing happened in it in the last hour.\n"))
+	}
+	return errors.Join(printed(io.WriteString(p.Stdout, "\n")), t.writeTo(p.Stdout))
 }
 
 func printQueues(c *cli.Context, p Process, queues []web.Queue) error {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -35,12 +34,8 @@ func drainQueue(c *cli.Context, p Process) error {
 	if err != nil {
 		return err
 	}
-	if c.NArg() != 1 {
-		return usagef("name one queue: %s QUEUE", c.Command.HelpName)
-	}
-	name := c.Args().First()
-	var q web.Queue
-	if err := cl.call(c.Context, http.MethodPost, "/v1/queues/"+url.PathEscape(name)+"/drain", nil, &q); err != nil {
+	q, err := cl.queue(c, http.MethodPost, "/drain")
+	if err != nil {
 		return err
 	}
 	if !c.Bool("no-wait") {

@@ -87,6 +87,7 @@ func TestUsageErrors(t *testing.T) {
 		{"admin", "jobs", "list", "--server", "nonsense"},
 		{"admin", "jobs", "list", "--limit", "0"},
 		{"admin", "jobs", "show"},
+		{"admin", "queues", "show"},
 		{"admin", "queues", "pause"},
 		{"admin", "queues", "drain"},
 		{"admin", "store", "import"},

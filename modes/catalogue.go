@@ -16,8 +16,14 @@ import (
 	"optimus/web"
 )
 
-// imagePresent tells whether an image is on this machine, with its digest where that is known.
-type imagePresent func(ref string) (digest string, ok bool)
+// heldImage is an image that is on this machine: its digest, and its size in bytes, where they are known.
+type heldImage struct {
+	digest string
+	size   int64
+}
+
+// imagePresent tells whether an image is on this machine.
+type imagePresent func(ref string) (heldImage, bool)
 
 // catalogue answers what languages there are and which one a submission means. It may be used by
 // many goroutines at once.
@@ -27,6 +33,8 @@ type catalogue struct {
 	present imagePresent
 	// usable says why a containerd runtime can't be used here; nil: each can.
 	usable func(runtime string) error
+	// unworked: this process has no worker, so that others run what there is.
+	unworked bool
 }
 
 type catalogueEntry struct {
@@ -37,7 +45,7 @@ type catalogueEntry struct {
 // newCatalogue takes languages as the catalogue states them. present may be nil: all are there.
 func newCatalogue(c config.Catalogue, present imagePresent) *catalogue {
 	if present == nil {
-		present = func(string) (string, bool) { return "", true }
+		present = func(string) (heldImage, bool) { return heldImage{}, true }
 	}
 	all := &catalogue{present: present}
 	all.Set(c)
@@ -63,41 +71,47 @@ func (c *catalogue) Languages() []web.Language {
 	entries := c.entries()
 	list := make([]web.Language, len(entries))
 	for i, e := range entries {
-		digest, missing := c.available(e)
+		image, missing := c.available(e)
 		list[i] = web.Language{
 			Language: e.lang, Aliases: e.config.Aliases, DisplayName: displayName(e.config),
-			Available: missing == "", HowToGet: missing, Samples: samplesOf(e.config),
+			State: web.LanguageAvailable, HowToGet: missing, ImageBytes: image.size, Samples: samplesOf(e.config),
 		}
-		list[i].Digest = digest
+		list[i].Digest = image.digest
+		switch {
+		case missing != "":
+			list[i].State = web.LanguageMissing
+		case c.unworked:
+			list[i].State = web.LanguageNoWorker
+		}
 	}
 	return list
 }
 
-// available gives the digest of a language's image, or else what makes the language available.
-func (c *catalogue) available(e catalogueEntry) (digest, missing string) {
-	digest, ok := c.present(e.lang.Image)
+// available gives a language's image, or else what makes the language available.
+func (c *catalogue) available(e catalogueEntry) (image heldImage, missing string) {
+	image, ok := c.present(e.lang.Image)
 	switch {
 	case !ok:
-		return "", howToGet(e.config)
+		return heldImage{}, howToGet(e.config)
 	case e.lang.Runtime != "" && c.usable != nil && c.usable(e.lang.Runtime) != nil:
-		return "", containerd.RuntimeFix
+		return heldImage{}, containerd.RuntimeFix
 	}
-	return digest, ""
+	return image, ""
 }
 
-// Resolve gives the language that a name or alias means and, of its versions, the highest that
-// version asks for: see versionMatches. Its errors are an *unknownLanguageError or a
+// Resolve gives the language that a name or alias means and, of its versions, the very one that version
+// names, else the highest that it asks for: see versionMatches. Its errors are an *unknownLanguageError or a
 // [*web.UnavailableError].
 func (c *catalogue) Resolve(name, version string) (sandbox.Language, error) {
 	e, err := c.find(name, version)
 	if err != nil {
 		return sandbox.Language{}, err
 	}
-	digest, missing := c.available(e)
+	image, missing := c.available(e)
 	if missing != "" {
 		return sandbox.Language{}, &web.UnavailableError{Language: e.lang.Name, HowToGet: missing}
 	}
-	e.lang.Digest = digest
+	e.lang.Digest = image.digest
 	return e.lang, nil
 }
 
@@ -117,14 +131,21 @@ func (c *catalogue) Lanes() []store.Lane {
 func (c *catalogue) find(name, version string) (catalogueEntry, error) {
 	name = strings.ToLower(strings.TrimSpace(name))
 	var versions []string
+	var found *catalogueEntry
 	for _, e := range c.entries() {
 		if e.config.Name != name && !slices.Contains(e.config.Aliases, name) {
 			continue
 		}
-		if versionMatches(version, e.config.Version) {
-			return e, nil
+		if version == e.config.Version {
+			return e, nil // what a job was resolved to means itself, also where it is the beginning of a higher one
+		}
+		if found == nil && versionMatches(version, e.config.Version) {
+			found = &e
 		}
 		versions = append(versions, e.config.Version)
+	}
+	if found != nil {
+		return *found, nil
 	}
 	if versions != nil {
 		return catalogueEntry{}, &unknownLanguageError{Name: name, Version: version, Versions: versions}

@@ -2,6 +2,7 @@ package modes
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -69,9 +70,23 @@ func TestCatalogueResolves(t *testing.T) {
 	}
 }
 
+// Whoever names a version in full gets it, though it is the beginning of a higher one.
+func TestCatalogueResolvesAVersionToItself(t *testing.T) {
+	t.Parallel()
+	all, err := config.ParseCatalogue("languages.json", []byte(strings.ReplaceAll(twoPythons, "3.9.2", "3")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, version := range map[string]string{"3": "3", "3.13.5": "3.13"} {
+		if lang, err := newCatalogue(all, nil).Resolve("python", version); err != nil || lang.Version != want {
+			t.Errorf("version %s is %s, %v; want %s", version, lang.Version, err, want)
+		}
+	}
+}
+
 func TestCatalogueKnowsWhatIsMissing(t *testing.T) {
 	t.Parallel()
-	c := testCatalogue(t, func(ref string) (string, bool) { return "sha256:1", strings.Contains(ref, "java") })
+	c := testCatalogue(t, func(ref string) (heldImage, bool) { return heldImage{"sha256:1", 5}, strings.Contains(ref, "java") })
 	_, err := c.Resolve("python", "")
 	if un, ok := errors.AsType[*web.UnavailableError](err); !ok || un.HowToGet != "optimus admin images build python" {
 		t.Errorf("a missing image that has a recipe: %v", err)
@@ -88,9 +103,11 @@ func TestCatalogueKnowsWhatIsMissing(t *testing.T) {
 	}
 	var shown []string
 	for _, l := range c.Languages() {
-		shown = append(shown, l.DisplayName+" "+l.HowToGet)
+		shown = append(shown, fmt.Sprint(l.DisplayName, " ", l.State, " ", l.Digest, " ", l.ImageBytes, " ", l.HowToGet))
 	}
-	want := []string{"java 21 ", "python 3.13.5 optimus admin images build python", "python 3.9.2 optimus admin images pull python"}
+	want := []string{
+		"java 21 available sha256:1 5 ", "python 3.13.5 missing  0 optimus admin images build python", "python 3.9.2 missing  0 optimus admin images pull python",
+	}
 	if !slices.Equal(shown, want) {
 		t.Errorf("languages = %q, want %q", shown, want)
 	}
@@ -133,8 +150,8 @@ func TestALanguageWhoseRuntimeIsNotHere(t *testing.T) {
 	other := c.entries()[0].lang.Name
 	c.entries()[0].lang.Runtime = "io.containerd.other.v1"
 	c.usable = func(runtime string) error { return errors.New(runtime + " is not here") }
-	if l := c.Languages()[0]; l.Available || l.HowToGet != containerd.RuntimeFix {
-		t.Errorf("%s is listed as available %t, get it with %q", other, l.Available, l.HowToGet)
+	if l := c.Languages()[0]; l.Available() || l.HowToGet != containerd.RuntimeFix {
+		t.Errorf("%s is listed as available %t, get it with %q", other, l.Available(), l.HowToGet)
 	}
 	if _, err := c.Resolve(other, ""); !errors.As(err, new(*web.UnavailableError)) {
 		t.Errorf("a submission is answered with %v", err)

@@ -14,8 +14,8 @@ import (
 	"optimus/web"
 )
 
-// elsewhere is the catalogue of a server that shares its queue: what can't be run here is available
-// where another worker runs it.
+// elsewhere is the catalogue of a server that shares its queue: what is not run here may be run by
+// another worker.
 type elsewhere struct {
 	here languages
 	// all has every language of the catalogue, with no word of what is on this machine.
@@ -65,12 +65,12 @@ func (e *elsewhere) runs(l sandbox.Language) bool {
 	return lanes != nil && (*lanes)[store.LaneOf(l)]
 }
 
-// Languages lists every language, available where some worker runs it.
+// Languages lists every language, and whether some worker runs it.
 func (e *elsewhere) Languages() []web.Language {
 	list := e.here.Languages()
 	for i := range list {
-		if l := &list[i]; !l.Available && e.runs(l.Language) {
-			l.Available, l.HowToGet = true, ""
+		if l := &list[i]; l.State != web.LanguageAvailable && e.runs(l.Language) {
+			l.State, l.HowToGet = web.LanguageElsewhere, ""
 		}
 	}
 	return list

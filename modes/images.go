@@ -16,8 +16,8 @@ import (
 type imageIndex struct {
 	list func(ctx context.Context) ([]containerd.Image, error)
 	log  zerolog.Logger
-	// digests is by full reference.
-	digests atomic.Pointer[map[string]string]
+	// held is by full reference.
+	held atomic.Pointer[map[string]heldImage]
 	// changed gets a value, never more than one waiting, when they have changed.
 	changed chan struct{}
 }
@@ -96,15 +96,15 @@ func (x *imageIndex) refresh(ctx context.Context) (unpacking bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	digests := make(map[string]string, len(list))
+	held := make(map[string]heldImage, len(list))
 	for _, i := range list {
 		if i.Unpacked {
-			digests[i.Ref] = i.Digest
+			held[i.Ref] = heldImage{digest: i.Digest, size: i.Size}
 		} else {
 			unpacking = true
 		}
 	}
-	if before := x.digests.Swap(&digests); before != nil && !maps.Equal(*before, digests) {
+	if before := x.held.Swap(&held); before != nil && !maps.Equal(*before, held) {
 		select {
 		case x.changed <- struct{}{}:
 		default: // whoever has not looked yet will see this too
@@ -113,16 +113,16 @@ func (x *imageIndex) refresh(ctx context.Context) (unpacking bool, err error) {
 	return unpacking, nil
 }
 
-// present tells whether a container can be made of the image, and its digest.
-func (x *imageIndex) present(ref string) (digest string, ok bool) {
-	digests := *x.digests.Load()
-	if digest, ok = digests[ref]; ok {
-		return digest, true
+// present tells whether a container can be made of the image.
+func (x *imageIndex) present(ref string) (heldImage, bool) {
+	held := *x.held.Load()
+	if image, ok := held[ref]; ok {
+		return image, true
 	}
 	full, err := containerd.FullRef(ref)
 	if err != nil {
-		return "", false
+		return heldImage{}, false
 	}
-	digest, ok = digests[full]
-	return digest, ok
+	image, ok := held[full]
+	return image, ok
 }

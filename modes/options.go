@@ -67,39 +67,37 @@ func runnerOptions(c config.Config) containerd.RunnerOptions {
 	}
 }
 
-func webOptions(c config.Config) web.Options {
-	return web.Options{
-		Limits: web.Limits{
-			Body:     int64(c.Server.MaxBody),
-			Batch:    c.Server.MaxBatch,
-			Tests:    c.Limits.MaxTests,
-			Source:   int64(c.Limits.MaxSource),
-			Input:    int64(c.Limits.MaxInput),
-			Expected: int64(c.Limits.MaxExpected),
-			Run:      runLimits(c.Limits),
-			Wait:     c.Server.MaxWait,
-			Original: web.OriginalLimits{
-				Tests:          c.Original.MaxTests,
-				Source:         int64(c.Original.MaxSource),
-				Input:          int64(c.Original.MaxInput),
-				Expected:       int64(c.Original.MaxExpected),
-				MaxTimeout:     c.Original.MaxTimeout,
-				DefaultTimeout: c.Original.DefaultTimeout,
-			},
+// webOptions gives the options with what the settings say of them.
+func webOptions(o web.Options, c config.Config) web.Options {
+	o.Limits = web.Limits{
+		Body:     int64(c.Server.MaxBody),
+		Batch:    c.Server.MaxBatch,
+		Tests:    c.Limits.MaxTests,
+		Source:   int64(c.Limits.MaxSource),
+		Input:    int64(c.Limits.MaxInput),
+		Expected: int64(c.Limits.MaxExpected),
+		Run:      runLimits(c.Limits),
+		Wait:     c.Server.MaxWait,
+		Original: web.OriginalLimits{
+			Tests:          c.Original.MaxTests,
+			Source:         int64(c.Original.MaxSource),
+			Input:          int64(c.Original.MaxInput),
+			Expected:       int64(c.Original.MaxExpected),
+			MaxTimeout:     c.Original.MaxTimeout,
+			DefaultTimeout: c.Original.DefaultTimeout,
 		},
-		Timeouts: web.Timeouts{
-			ReadHeader: c.Server.ReadHeaderTimeout,
-			Read:       c.Server.ReadTimeout,
-			Write:      c.Server.WriteTimeout,
-			Idle:       c.Server.IdleTimeout,
-			Shutdown:   c.Server.ShutdownTimeout,
-		},
-		Keys: webKeys(c),
-		// Beyond loopback a server without a key left lets nobody in, rather than everybody.
-		RequireKeys: !web.Loopback(c.Server.Listen),
-		PerMinute:   perMinute(c.Server.Rate),
-		Queues:      c.Worker.Queues,
 	}
+	o.Timeouts = web.Timeouts{
+		ReadHeader: c.Server.ReadHeaderTimeout,
+		Read:       c.Server.ReadTimeout,
+		Write:      c.Server.WriteTimeout,
+		Idle:       c.Server.IdleTimeout,
+		Shutdown:   c.Server.ShutdownTimeout,
+	}
+	// Beyond loopback a server without a key left lets nobody in, rather than everybody.
+	o.RequireKeys = !web.Loopback(c.Server.Listen)
+	o.Keys, o.PerMinute, o.Queues = webKeys(c), perMinute(c.Server.Rate), c.Worker.Queues
+	return o
 }
 
 // runLimits gives the hard maxima of a run.

@@ -23,7 +23,7 @@ func TestTheOriginalHasBoundsOfItsOwn(t *testing.T) {
 	cfg := config.Default()
 	cfg.Original = config.Original{MaxTests: 3, MaxSource: 4000, MaxInput: 5000, MaxExpected: 6000, MaxTimeout: 7e9, DefaultTimeout: 8e8}
 	want := web.OriginalLimits{Tests: 3, Source: 4000, Input: 5000, Expected: 6000, MaxTimeout: 7e9, DefaultTimeout: 8e8}
-	got := webOptions(cfg).Limits
+	got := webOptions(web.Options{}, cfg).Limits
 	if got.Original != want {
 		t.Errorf("the original's limits are %+v, want %+v", got.Original, want)
 	}
@@ -37,7 +37,7 @@ func TestTheRateHoldsWithAndWithoutKeys(t *testing.T) {
 	cfg := config.Default()
 	cfg.Server.Rate = 0.1
 	cfg.Keys = []config.Key{{Name: "slow"}, {Name: "fast", Rate: 2}}
-	got := webOptions(cfg)
+	got := webOptions(web.Options{}, cfg)
 	if got.PerMinute != 6 || got.Keys[0].PerMinute != 6 || got.Keys[1].PerMinute != 120 {
 		t.Errorf("requests a minute: %d without keys, %d by default, %d as stated", got.PerMinute, got.Keys[0].PerMinute, got.Keys[1].PerMinute)
 	}
@@ -50,7 +50,7 @@ func TestZeroIsNoDefault(t *testing.T) {
 	st := storeOptions(zero.Store).WithDefaults()
 	runner := runnerOptions(zero)
 	heeded := map[string]bool{
-		"server.rate":            webOptions(zero).PerMinute == 0,
+		"server.rate":            webOptions(web.Options{}, zero).PerMinute == 0,
 		"store.depth":            st.MaxDepth == 0,
 		"store.max_bytes":        st.MaxBytes == 0,
 		"store.retention":        st.Retention == 0,

@@ -20,6 +20,8 @@ type server struct {
 	web *web.Switch
 	// languages are those that the API and the worker know.
 	languages knownLanguages
+	// lasting are the API's options that no setting changes while the process runs.
+	lasting web.Options
 	// address is where the API listens; set by start.
 	address string
 }
@@ -61,26 +63,24 @@ func (s *server) begin(ctx context.Context) error {
 		return err
 	}
 	s.startSweeper(ctx, st)
-	o := webOptions(s.config)
-	o.Store, o.Metrics, o.Now, o.Log, o.Version = traces.store(st), metrics, time.Now, s.log, s.process.Version
+	s.lasting = web.Options{Store: traces.store(st), Stored: stored, Metrics: metrics, Now: time.Now, Log: s.log, Version: s.process.Version}
 	if traces != nil {
-		o.Trace = traces.incoming
+		s.lasting.Trace = traces.incoming
 	}
-	if o.Ready, err = s.startEngine(ctx, st, metrics, traces); err != nil {
+	if s.lasting.Ready, err = s.startEngine(ctx, st, metrics, traces); err != nil {
 		return err
 	}
-	o.Catalogue, o.Stored = s.languages, stored
-	apply := func(next config.Config, stated config.Catalogue) error { return s.apply(o, next, stated) } //nolint:contextcheck // each request brings its own
-	o.Editor = &editor{settings: s.config.Again, reload: func() error { return s.reload(apply) }}
-	if err := s.startWeb(ctx, o); err != nil {
+	s.lasting.Catalogue = s.languages
+	s.lasting.Editor = &editor{settings: s.config.Again, reload: func() error { return s.reload(s.apply) }}
+	if err := s.startWeb(ctx); err != nil {
 		return err
 	}
 	s.part(ctx, "API keys", stopMargin, func(ctx context.Context) error {
 		s.web.FollowKeys(ctx)
 		return nil
 	})
-	s.followReloads(ctx, apply)
-	s.ready.set(o.Ready)
+	s.followReloads(ctx, s.apply)
+	s.ready.set(s.lasting.Ready)
 	s.log.Info().Str("address", s.address).Str("data", s.config.Data).Str("version", s.process.Version).
 		Dur("took", time.Since(started)).Msg("ready")
 	return nil
@@ -94,49 +94,47 @@ func (s *server) startEngine(ctx context.Context, st store.Store, metrics *web.M
 		return nil, err
 	}
 	all := newCatalogue(stated, nil)
-	s.languages = all
+	all.unworked = !s.config.Worker.Enabled
 	shared := s.config.Redis.Present()
-	if !s.config.Worker.Enabled {
-		if !shared {
-			s.log.Warn().Msg("no worker: jobs are taken and wait, since no other process can judge what is in this folder's queue")
+	here, ready := languages(all), func(context.Context) error { return nil }
+	switch {
+	case s.config.Worker.Enabled:
+		engine, err := s.open(ctx, &s.life, s.config, s.log)
+		if err != nil {
+			return nil, err
 		}
-		return func(context.Context) error { return nil }, nil
+		s.startWorker(ctx, st, engine, metrics, traces)
+		here, ready = engine.languages, engine.ready
+	case !shared:
+		s.log.Warn().Msg("no worker: jobs are taken and wait, since no other process can judge what is in this folder's queue")
 	}
-	engine, err := s.open(ctx, &s.life, s.config, s.log)
-	if err != nil {
-		return nil, err
-	}
-	s.startWorker(ctx, st, engine, metrics, traces)
-	s.languages = engine.languages
+	s.languages = here
 	if shared {
-		both := &elsewhere{here: engine.languages, all: all}
+		both := &elsewhere{here: here, all: all}
 		s.part(ctx, "list of workers", stopMargin, func(ctx context.Context) error {
 			both.follow(ctx, st, s.log)
 			return nil
 		})
 		s.languages = both
 	}
-	return engine.ready, nil
+	return ready, nil
 }
 
 // apply has the API hold by other settings, and the worker know other languages. It is all or nothing.
-func (s *server) apply(o web.Options, next config.Config, stated config.Catalogue) error {
-	if err := web.CheckListen(s.config.Server.Listen, len(next.Keys)+s.web.StoredKeys()); err != nil {
+func (s *server) apply(next config.Config, stated config.Catalogue) error {
+	next.Server.Listen = s.config.Server.Listen // is not read anew
+	if err := web.CheckListen(next.Server.Listen, len(next.Keys)+s.web.StoredKeys()); err != nil {
 		return err
 	}
-	changed := webOptions(next)
-	changed.RequireKeys = o.RequireKeys // listen is not read anew
-	changed.Store, changed.Metrics, changed.Now, changed.Log, changed.Version = o.Store, o.Metrics, o.Now, o.Log, o.Version
-	changed.Catalogue, changed.Editor, changed.Ready, changed.Trace = o.Catalogue, o.Editor, o.Ready, o.Trace
-	if err := s.web.To(changed); err != nil {
+	if err := s.web.To(webOptions(s.lasting, next)); err != nil {
 		return err
 	}
 	s.languages.Set(stated)
 	return nil
 }
 
-func (s *server) startWeb(ctx context.Context, o web.Options) error {
-	w, err := web.New(o) //nolint:contextcheck // each request brings its own
+func (s *server) startWeb(ctx context.Context) error {
+	w, err := web.New(webOptions(s.lasting, s.config)) //nolint:contextcheck // each request brings its own
 	if err != nil {
 		return err
 	}

@@ -35,8 +35,8 @@ func (fakeLanguages) language() sandbox.Language {
 
 func (f fakeLanguages) Languages() []web.Language {
 	return []web.Language{
-		{Language: sandbox.Language{Name: "absent", Version: "2"}, HowToGet: "optimus admin images build absent"},
-		{Language: f.language(), Aliases: []string{"sc"}, DisplayName: "Script 1", Available: true, Samples: web.LanguageSamples{
+		{Language: sandbox.Language{Name: "absent", Version: "2"}, State: web.LanguageMissing, HowToGet: "optimus admin images build absent"},
+		{Language: f.language(), Aliases: []string{"sc"}, DisplayName: "Script 1", State: web.LanguageAvailable, Samples: web.LanguageSamples{
 			Hello: "print Hello, world!", Error: "complain all is well", Limit: "exceed cpu",
 		}},
 	}
@@ -346,6 +346,8 @@ func TestAdminCommands(t *testing.T) {
 	want([]string{"JOB", done.ID, "accepted"}, "jobs", "list")
 	want([]string{`"verdict": "accepted"`}, "jobs", "list", "--json", "--state", "completed")
 	want([]string{"verdict   accepted", "hello", "CPU"}, "jobs", "show", done.ID)
+	want([]string{"QUEUE", "MINUTE", "SUBMITTED"}, "queues", "show", done.Queue)
+	want([]string{"\"per_minute\"", "\"minute\""}, "queues", "show", done.Queue, "--json")
 	want([]string{"QUEUE", "paused"}, "queues", "pause", done.Queue)
 	waiting := ts.submit(t, "", "print later")
 	want([]string{"cancelled"}, "jobs", "cancel", waiting.ID)

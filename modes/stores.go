@@ -88,7 +88,7 @@ func (n *node) openStore(ctx context.Context, server bool, metrics *web.Metrics)
 	}); ok {
 		n.part(ctx, "use of the store", stopMargin, shared.Outdated)
 	}
-	for _, c := range checkStore(ctx, cfg, st) {
+	for _, c := range checkStore(ctx, st) {
 		if c.Status != containerd.StatusOK {
 			n.log.Warn().Msg("queue: " + c.Detail)
 		}
@@ -96,27 +96,20 @@ func (n *node) openStore(ctx context.Context, server bool, metrics *web.Metrics)
 	return store.Observed(st, time.Now, storeMetrics(metrics)), nil
 }
 
-// checkStore says whether the store keeps what it is told as well as the settings want. Of a file there
-// is nothing to say.
-func checkStore(ctx context.Context, cfg config.Config, st store.Store) []containerd.Check {
+// checkStore says whether the store keeps what it is told as well as the settings want.
+func checkStore(ctx context.Context, st store.Operator) []containerd.Check {
 	const name = "queue"
-	checker, ok := st.(interface {
-		Check(ctx context.Context) ([]string, error)
-	})
-	if !ok {
-		return nil
-	}
-	found, err := checker.Check(ctx)
+	d, err := st.Describe(ctx)
 	if err != nil {
-		found = append(found, "the server does not say how it keeps what it is told: "+err.Error())
+		d.Warnings = append(d.Warnings, "the store does not say how it keeps what it is told: "+err.Error())
 	}
-	if len(found) == 0 {
+	if len(d.Warnings) == 0 {
 		return []containerd.Check{{
-			Name: name, Status: containerd.StatusOK, Detail: "the Redis-protocol server keeps what it is told as durability " + cfg.Redis.Durability + " wants",
+			Name: name, Status: containerd.StatusOK, Detail: "the store (" + d.Kind + ") keeps what it is told as durability " + d.Durability + " wants",
 		}}
 	}
 	var checks []containerd.Check
-	for _, what := range found {
+	for _, what := range d.Warnings {
 		checks = append(checks, containerd.Check{Name: name, Status: containerd.StatusWarn, Detail: what})
 	}
 	return checks
@@ -132,7 +125,7 @@ func examineStore(ctx context.Context, cfg config.Config) []containerd.Check {
 		return []containerd.Check{{Name: "queue", Status: containerd.StatusFail, Detail: err.Error(), Fix: "start the server, or mend the settings of [redis]"}}
 	}
 	defer st.Close()
-	return append(checkStore(ctx, cfg, st), checkQueues(ctx, st)...)
+	return append(checkStore(ctx, st), checkQueues(ctx, st)...)
 }
 
 // checkQueues says of each queue whose jobs wait in vain why they do.

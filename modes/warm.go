@@ -33,7 +33,7 @@ func warmUp(ctx context.Context, e *engine, names, queues []string, log zerolog.
 		if !named && (!here || !slices.Contains(names, config.WarmAvailable)) {
 			continue
 		}
-		if l.Available {
+		if l.Available() {
 			langs = append(langs, l.Language)
 		} else if named {
 			log.Warn().Str("language", l.Name).Str("get_it_with", l.HowToGet).Msg("language is to be kept warm, but is not available")

@@ -158,6 +158,11 @@ func (o *observed) Ping(ctx context.Context) (err error) {
 	return o.Store.Ping(ctx)
 }
 
+func (o *observed) Describe(ctx context.Context) (description Description, err error) {
+	defer o.end("describe", o.now(), &err)
+	return o.Store.Describe(ctx)
+}
+
 func (o *observed) Export(ctx context.Context, do func(Record) error) (err error) {
 	defer o.end("export", o.now(), &err)
 	return o.Store.Export(ctx, do)

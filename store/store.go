@@ -93,6 +93,8 @@ type Operator interface {
 	Upgrade(ctx context.Context) (Schema, error)
 	// Ping tells whether the store can take a submission now.
 	Ping(ctx context.Context) error
+	// Describe says what the store is and how it fares. What it knows without asking is there beside an error.
+	Describe(ctx context.Context) (Description, error)
 }
 
 // Schema numbers the form in which a store keeps jobs, from 1. A binary writes the form that it

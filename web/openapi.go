@@ -33,8 +33,9 @@ func newAPI(e *echo.Echo, version string) huma.API {
 				{Name: "languages", Description: "What programs may be written in."},
 				{Name: "queues", Description: "Where jobs wait. Pausing and draining are for operators."},
 				{Name: "workers", Description: "Who takes jobs from the queues."},
+				{Name: "self", Description: "Who asks, and what is allowed."},
 				{Name: "keys", Description: "API keys that the store keeps, for operators."},
-				{Name: "store", Description: "Backup and restore, for operators."},
+				{Name: "store", Description: "What keeps the jobs: how it fares and, for operators, backup and restore."},
 			},
 			Components: &huma.Components{
 				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),

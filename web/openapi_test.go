@@ -87,7 +87,7 @@ func TestDocument(t *testing.T) {
 	}
 	slices.Sort(ids)
 	want := []string{
-		"add-languages", "cancel-job", "create-key", "delete-job", "drain-queue", "export-store", "get-job", "import-store", "job-events", "list-jobs",
+		"add-languages", "cancel-job", "create-key", "delete-job", "drain-queue", "export-store", "get-job", "get-queue", "get-self", "get-store", "import-store", "job-events", "list-jobs",
 		"list-keys", "list-languages", "list-queues", "list-workers", "pause-queue", "redrive-job", "remove-language", "resume-queue", "revoke-key",
 		"rotate-key", "submit-batch", "submit-job",
 	}

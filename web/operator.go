@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -37,7 +38,11 @@ type LanguageInfo struct {
 	CompileLimits LimitsRequest   `json:"compile_limits"`
 	TimeFactor    float64         `json:"time_factor" doc:"Multiplies the times that a submission states."`
 	MemoryFactor  float64         `json:"memory_factor" doc:"Multiplies the memory that a submission states."`
-	Available     bool            `json:"available" doc:"Jobs of it can be run now."`
+	Image         string          `json:"image" doc:"The image that its programs run in, as the catalogue names it." example:"optimus.local/python:trixie"`
+	ImageDigest   string          `json:"image_digest,omitempty" doc:"The digest of the image that is here; not there where none is." example:"sha256:9a2f"`
+	ImageBytes    int64           `json:"image_bytes,omitempty" doc:"The size of that image as it is stored, in bytes; not there where it is not known."`
+	State         string          `json:"state" enum:"available,elsewhere,no_worker,missing" doc:"available: this server runs it. elsewhere: another worker does. no_worker: jobs are taken, and wait for a worker that runs it; none is registered now. missing: its image or containerd runtime is not here, and no other worker runs it."`
+	Available     bool            `json:"available" doc:"Jobs of it are taken: it is not missing."`
 	HowToGet      string          `json:"how_to_get,omitempty" doc:"The command that makes it available."`
 	Samples       LanguageSamples `json:"samples"`
 }
@@ -74,6 +79,14 @@ type Queue struct {
 	OldestReady time.Time      `json:"oldest_ready_at,omitzero"`
 	Unserved    string         `json:"unserved,omitempty" doc:"Why its jobs wait in vain: for a minute no worker has taken from it."`
 	Totals      store.Counters `json:"totals" doc:"Since the store was made."`
+	// PerMinute is dense, so that who draws it fills no gaps.
+	PerMinute []store.MinuteCounters `json:"per_minute,omitempty" doc:"What happened in each of the last 60 minutes, oldest first: always 60, of which the last is not over yet. In a list only with include=minutes."`
+}
+
+type queuesInput struct {
+	query
+
+	Include string `query:"include" enum:"minutes" doc:"minutes: give what happened in each of the last 60 minutes too."`
 }
 
 type queueInput struct {
@@ -117,6 +130,10 @@ func (s *Server) routeOperator() {
 	register(s, huma.Operation{
 		OperationID: "list-queues", Method: http.MethodGet, Path: "/v1/queues", Tags: queues, Summary: "List queues",
 	}, RoleRead, s.listQueues)
+	register(s, huma.Operation{
+		OperationID: "get-queue", Method: http.MethodGet, Path: "/v1/queues/{name}", Tags: queues, Summary: "Get a queue",
+		Description: "With what happened in it in each of the last 60 minutes.",
+	}, RoleRead, s.getQueue)
 	register(s, huma.Operation{
 		OperationID: "pause-queue", Method: http.MethodPost, Path: "/v1/queues/{name}/pause", Tags: queues,
 		Summary: "Take nothing more from a queue", Description: "Submissions and running jobs go on.",
@@ -165,10 +182,14 @@ func ViewLanguage(l Language) LanguageInfo {
 		CompileLimits: viewLimits(l.CompileLimits.Resolved()),
 		TimeFactor:    cmp.Or(l.TimeFactor, 1),
 		MemoryFactor:  cmp.Or(l.MemoryFactor, 1),
-		Available:     l.Available,
+		Image:         l.Image,
+		ImageDigest:   l.Digest,
+		ImageBytes:    l.ImageBytes,
+		State:         string(l.State),
+		Available:     l.Available(),
 		Samples:       l.Samples,
 	}
-	if !l.Available {
+	if !l.Available() {
 		info.HowToGet = l.HowToGet
 	}
 	return info
@@ -183,8 +204,8 @@ func viewQueue(q store.QueueInfo) Queue {
 	}
 }
 
-// viewQueues also says which are not served.
-func (s *Server) viewQueues(ctx context.Context, queues []store.QueueInfo) ([]Queue, error) {
+// viewQueues also says which are not served and, where minutes is set, what happened in each.
+func (s *Server) viewQueues(ctx context.Context, queues []store.QueueInfo, minutes bool) ([]Queue, error) {
 	workers, err := s.opts.Store.Workers(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list workers: %w", err)
@@ -193,39 +214,61 @@ func (s *Server) viewQueues(ctx context.Context, queues []store.QueueInfo) ([]Qu
 	for i, q := range queues {
 		views[i] = viewQueue(q)
 		views[i].Unserved = q.Unserved(workers, s.opts.Now())
+		if minutes {
+			views[i].PerMinute = q.PerMinute
+		}
 	}
 	return views, nil
 }
 
-func (s *Server) listQueues(ctx context.Context, _ *noInput) (*queuesOutput, error) {
+func (s *Server) listQueues(ctx context.Context, in *queuesInput) (*queuesOutput, error) {
 	queues, err := s.opts.Store.Queues(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list queues: %w", err)
 	}
-	views, err := s.viewQueues(ctx, queues)
+	views, err := s.viewQueues(ctx, queues, in.Include != "")
 	return &queuesOutput{Body: QueueList{Queues: views}}, err
 }
 
-func (s *Server) setQueueState(ctx context.Context, name string, state store.QueueState) (*queueOutput, error) {
+func (s *Server) getQueue(ctx context.Context, in *queueInput) (*queueOutput, error) {
+	q, err := s.queue(ctx, in.Name)
+	if err != nil {
+		return nil, err
+	}
+	return s.answerQueue(ctx, q, true)
+}
+
+// queue finds a queue by its name.
+func (s *Server) queue(ctx context.Context, name string) (store.QueueInfo, error) {
 	queues, err := s.opts.Store.Queues(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("list queues: %w", err)
+		return store.QueueInfo{}, fmt.Errorf("list queues: %w", err)
 	}
-	for _, q := range queues {
-		if q.Name != name {
-			continue
-		}
-		if err := s.opts.Store.SetQueueState(ctx, name, state); err != nil {
-			return nil, fmt.Errorf("set the state of a queue: %w", err)
-		}
-		q.State = state
-		views, err := s.viewQueues(ctx, []store.QueueInfo{q})
-		if err != nil {
-			return nil, err
-		}
-		return &queueOutput{Body: views[0]}, nil
+	i := slices.IndexFunc(queues, func(q store.QueueInfo) bool { return q.Name == name })
+	if i < 0 {
+		return store.QueueInfo{}, newProblem(codeNotFound, "there is no queue %q; GET /v1/queues lists them", name)
 	}
-	return nil, newProblem(codeNotFound, "there is no queue %q; GET /v1/queues lists them", name)
+	return queues[i], nil
+}
+
+func (s *Server) answerQueue(ctx context.Context, q store.QueueInfo, minutes bool) (*queueOutput, error) {
+	views, err := s.viewQueues(ctx, []store.QueueInfo{q}, minutes)
+	if err != nil {
+		return nil, err
+	}
+	return &queueOutput{Body: views[0]}, nil
+}
+
+func (s *Server) setQueueState(ctx context.Context, name string, state store.QueueState) (*queueOutput, error) {
+	q, err := s.queue(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.opts.Store.SetQueueState(ctx, name, state); err != nil {
+		return nil, fmt.Errorf("set the state of a queue: %w", err)
+	}
+	q.State = state
+	return s.answerQueue(ctx, q, false)
 }
 
 func (s *Server) listWorkers(ctx context.Context, _ *noInput) (*workersOutput, error) {

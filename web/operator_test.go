@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"optimus/store"
 	"optimus/web"
 )
 
@@ -36,4 +37,39 @@ func TestUnservedQueue(t *testing.T) {
 	look("", "0")
 	later = true
 	look("1 jobs wait, the oldest for 2m0s, and no worker takes from this queue", "1")
+}
+
+// What happened in a queue minute by minute is dense, so that it can be drawn as it comes.
+func TestMinutesOfQueues(t *testing.T) {
+	t.Parallel()
+	h := setup(t, keyed).as("alice-key")
+	h.submit(hello)
+	dense := func(minutes []store.MinuteCounters) {
+		t.Helper()
+		if len(minutes) != 60 {
+			t.Fatalf("%d minutes", len(minutes))
+		}
+		var sum uint64
+		for i, m := range minutes {
+			if i > 0 && m.Minute.Sub(minutes[i-1].Minute) != time.Minute {
+				t.Errorf("%s follows %s", m.Minute, minutes[i-1].Minute)
+			}
+			sum += m.Submitted
+		}
+		if sum != 1 {
+			t.Errorf("%d submissions", sum)
+		}
+	}
+	dense(into[web.Queue](h.do(http.MethodGet, "/v1/queues/default", "").want(http.StatusOK)).PerMinute)
+	dense(into[web.QueueList](h.do(http.MethodGet, "/v1/queues?include=minutes", "").want(http.StatusOK)).Queues[0].PerMinute)
+	if plain := into[web.QueueList](h.do(http.MethodGet, "/v1/queues", "").want(http.StatusOK)); plain.Queues[0].PerMinute != nil {
+		t.Error("the list has minutes that nobody asked for")
+	}
+	h.do(http.MethodGet, "/v1/queues/nowhere", "").want(http.StatusNotFound).faults()
+	if f := h.do(http.MethodGet, "/v1/queues?include=hours", "").want(http.StatusUnprocessableEntity).faults(); f["query.include"] == "" {
+		t.Errorf("faults %v", f)
+	}
+	h.as("").do(http.MethodGet, "/v1/queues/default", "").want(http.StatusUnauthorized)
+	h.store.SetFailure(store.ErrUnavailable)
+	h.do(http.MethodGet, "/v1/queues/default", "").want(http.StatusServiceUnavailable).faults()
 }

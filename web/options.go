@@ -175,6 +175,8 @@ type Store interface {
 	SetQueueState(ctx context.Context, queue string, state store.QueueState) error
 	Workers(ctx context.Context) ([]store.Worker, error)
 	Ping(ctx context.Context) error
+	Describe(ctx context.Context) (store.Description, error)
+	Schema(ctx context.Context) (store.Schema, error)
 	Export(ctx context.Context, do func(store.Record) error) error
 	Import(ctx context.Context, records []store.Record) (store.Imported, error)
 	store.Keyring
@@ -198,11 +200,31 @@ type Language struct {
 	DisplayName string
 	// Samples are programs of it.
 	Samples LanguageSamples
-	// Available tells whether a job of it can be run now; where not, HowToGet is the command that
-	// mends it.
-	Available bool
-	HowToGet  string
+	// State tells whether a job of it can be run now; where it is missing, HowToGet is the command
+	// that mends it.
+	State    LanguageState
+	HowToGet string
+	// ImageBytes is the size of the image that Digest names, in bytes; 0 where it is not known.
+	ImageBytes int64
 }
+
+// LanguageState tells where jobs of a language can be run.
+type LanguageState string
+
+// The states of a language.
+const (
+	// LanguageAvailable: this process's worker runs it.
+	LanguageAvailable LanguageState = "available"
+	// LanguageElsewhere: another worker runs it.
+	LanguageElsewhere LanguageState = "elsewhere"
+	// LanguageNoWorker: jobs of it are taken, and wait, since no registered worker runs it.
+	LanguageNoWorker LanguageState = "no_worker"
+	// LanguageMissing: no worker runs it, since its image or containerd runtime is not here.
+	LanguageMissing LanguageState = "missing"
+)
+
+// Available tells whether jobs of the language are taken.
+func (l *Language) Available() bool { return l.State != LanguageMissing }
 
 // ErrUnknownLanguage is wrapped by [Catalogue.Resolve] for a name or version that it has not.
 var ErrUnknownLanguage = errors.New("unknown language")

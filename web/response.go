@@ -1,7 +1,9 @@
 package web
 
 import (
+	"cmp"
 	"encoding/base64"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -32,11 +34,12 @@ type Job struct {
 	FinishedAt      time.Time         `json:"finished_at,omitzero"`
 	NotBefore       time.Time         `json:"not_before,omitzero" doc:"When a retry is due."`
 	Compile         *Run              `json:"compile,omitempty" doc:"The compile; not there for a language that is not compiled."`
+	TestCount       int               `json:"test_count,omitempty" doc:"How many tests the submission has; not in lists."`
 	Tests           []Test            `json:"tests,omitempty" doc:"The tests' reports, in the submission's order."`
 	Error           string            `json:"error,omitempty" doc:"Why Optimus could not judge a failed job."`
-	Worker          string            `json:"worker,omitempty" doc:"The worker that judged."`
+	Worker          string            `json:"worker,omitempty" doc:"The worker that had it last: that judges or judged."`
 	History         []Attempt         `json:"history,omitempty" doc:"The attempts, oldest first, where there was more than one."`
-	Submission      *Submission       `json:"submission,omitempty" doc:"What was submitted; only with include=submission."`
+	Submission      *JobRequest       `json:"submission,omitempty" doc:"What was submitted, in a form that can be submitted again as it is; only with include=submission."`
 }
 
 // Run is what one run of a program did.
@@ -77,16 +80,6 @@ type Attempt struct {
 	Counted   bool      `json:"counted" doc:"Counts against max_attempts."`
 }
 
-// Submission is what was submitted, given back only when asked for.
-type Submission struct {
-	Files         []FileRequest   `json:"files"`
-	Args          []string        `json:"args,omitempty"`
-	Limits        LimitsRequest   `json:"limits"`
-	Checker       *CheckerRequest `json:"checker,omitempty"`
-	StopOnFailure bool            `json:"stop_on_failure,omitempty"`
-	Tests         []TestRequest   `json:"tests"`
-}
-
 func viewJob(j *store.Job, withSubmission bool) *Job {
 	v := &Job{
 		ID:              j.ID.String(),
@@ -112,16 +105,22 @@ func viewJob(j *store.Job, withSubmission bool) *Job {
 			})
 		}
 	}
+	if n := len(j.Attempts); n > 0 && j.State != store.Queued {
+		v.Worker = j.Attempts[n-1].Worker
+		if j.State == store.Failed {
+			v.Error = j.Attempts[n-1].Reason // as in a list, which has no report
+		}
+	}
 	if j.Submission != nil {
-		v.LanguageVersion = j.Submission.Language.Version
+		v.LanguageVersion, v.TestCount = j.Submission.Language.Version, len(j.Submission.Tests)
 		if withSubmission {
-			v.Submission = viewSubmission(j.Submission)
+			v.Submission = viewSubmission(j)
 		}
 	}
 	if r := j.Report; r != nil {
 		v.Verdict = string(r.Verdict)
 		v.Score, v.MaxScore = &r.Score, &r.MaxScore
-		v.Error, v.Worker = r.Error, r.Worker
+		v.Error, v.Worker = cmp.Or(r.Error, v.Error), cmp.Or(r.Worker, v.Worker)
 		if r.Compile != nil {
 			v.Compile = viewRun(r.Compile)
 		}
@@ -203,14 +202,30 @@ func milliseconds(d time.Duration) float64 {
 	return float64(d.Round(time.Microsecond)) / float64(time.Millisecond)
 }
 
-func viewSubmission(s *sandbox.Submission) *Submission {
-	v := &Submission{
+// viewSubmission gives a request that makes the same job again, where catalogue, queues and limits are what they were:
+// the language's version is the one that it was resolved to.
+func viewSubmission(j *store.Job) *JobRequest {
+	s, limits := j.Submission, viewLimits(j.Submission.Limits)
+	v := &JobRequest{
+		Language:      s.Language.Name,
+		Version:       s.Language.Version,
 		Args:          s.Args,
-		Limits:        viewLimits(s.Limits),
+		Limits:        &limits,
 		Checker:       viewChecker(s.Checker),
 		StopOnFailure: s.StopOnFailure,
+		Priority:      j.Priority,
+		Queue:         j.Queue,
 		Files:         make([]FileRequest, len(s.Source.Files)),
 		Tests:         make([]TestRequest, len(s.Tests)),
+	}
+	for name, value := range j.Labels {
+		if strings.HasPrefix(name, reservedLabel) {
+			continue // nobody may state them
+		}
+		if v.Labels == nil {
+			v.Labels = map[string]string{}
+		}
+		v.Labels[name] = value
 	}
 	for i, f := range s.Source.Files {
 		content, encoding := viewBytes(f.Content, false)

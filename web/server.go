@@ -86,6 +86,8 @@ func newServer(o Options, before *Server) (*Server, error) {
 	s.routeOperator()
 	s.routeLanguages()
 	s.routeKeys()
+	s.routeSelf()
+	s.routeStore()
 	s.routeMove()
 	s.routeProbes()
 	s.routeOriginal()

@@ -244,7 +244,8 @@ func TestOperatorRoutes(t *testing.T) {
 	t.Parallel()
 	h := setup(t)
 	langs := into[web.LanguageList](h.do(http.MethodGet, "/v1/languages", "").want(http.StatusOK)).Languages
-	if len(langs) != 3 || langs[1].Available || langs[1].HowToGet != "optimus admin images build java" || langs[1].TimeFactor != 2 || langs[2].HowToGet != "" {
+	if len(langs) != 3 || langs[1].Available || langs[1].HowToGet != "optimus admin images build java" || langs[1].TimeFactor != 2 || langs[2].HowToGet != "" ||
+		langs[1].State != "missing" || langs[1].Image != "test/java" || langs[1].ImageDigest != "" || langs[2].State != "available" || langs[2].ImageDigest != "sha256:123" || langs[2].ImageBytes != 31_000_000 {
 		t.Errorf("languages: %+v", langs)
 	}
 	h.submit(hello)

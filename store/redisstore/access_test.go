@@ -48,7 +48,7 @@ func TestUser(t *testing.T) {
 			_, err = s.Sweep(t.Context())
 			must(t, err)
 			// It may not ask for the server's settings, and says so.
-			found, err := s.Check(t.Context())
+			found, err := warned(t, s)
 			if err != nil || len(found) != 1 || !strings.Contains(found[0], "CONFIG GET") {
 				t.Errorf("the check says %q, %v", found, err)
 			}

@@ -17,23 +17,34 @@ import (
 // leastVersion is the oldest major version of a server whose scripts behave as ours need.
 const leastVersion = 7
 
-// Check says, each in a sentence that names the remedy, in what the server does not keep what it is told
-// as well as the durability wants; nothing where it does. In a Cluster every master is asked.
-func (s *Store) Check(ctx context.Context) ([]string, error) {
+// Describe asks the server, in a Cluster every master. It warns where the server does not keep what it is told
+// as well as the durability wants.
+func (s *Store) Describe(ctx context.Context) (store.Description, error) {
 	var mu sync.Mutex
-	var all []string
+	d := s.unasked()
 	look := func(ctx context.Context, c *redis.Client) error {
-		found, err := s.checkServer(ctx, c)
+		f, err := factsOf(ctx, c)
+		if err != nil {
+			return err
+		}
 		mu.Lock()
 		defer mu.Unlock()
-		for _, text := range found {
-			if !slices.Contains(all, text) {
-				all = append(all, text)
+		for _, text := range s.warnings(f) {
+			if !slices.Contains(d.Warnings, text) {
+				d.Warnings = append(d.Warnings, text)
 			}
 		}
-		return err
+		used, most := f.number("used_memory"), f.number("maxmemory")
+		d.Version, d.Bytes = f.version(), d.Bytes+used
+		if free := max(most-used, 0); most > 0 && (d.Free < 0 || free < d.Free) {
+			d.Free = free
+		}
+		return nil
 	}
-	err := s.patiently(ctx, "check the server", func(ctx context.Context) error {
+	err := s.patiently(ctx, "describe the server", func(ctx context.Context) error {
+		mu.Lock()
+		d = s.unasked() // of an earlier try
+		mu.Unlock()
 		switch c := s.client.(type) {
 		case *redis.ClusterClient:
 			return c.ForEachMaster(ctx, look)
@@ -42,8 +53,20 @@ func (s *Store) Check(ctx context.Context) ([]string, error) {
 		}
 		return nil
 	})
-	slices.Sort(all)
-	return all, err
+	slices.Sort(d.Warnings)
+	return d, err
+}
+
+// unasked is what is known of the server without asking it.
+func (s *Store) unasked() store.Description {
+	d := store.Description{Kind: store.KindRedis, Durability: string(s.ro.Durability), Free: -1}
+	switch {
+	case s.ro.Cluster:
+		d.Kind = store.KindCluster
+	case s.ro.Master != "":
+		d.Kind = store.KindSentinel
+	}
+	return d
 }
 
 // facts are what a server says of itself.
@@ -70,11 +93,22 @@ func factsOf(ctx context.Context, c *redis.Client) (facts, error) {
 	return f, nil
 }
 
-func (s *Store) checkServer(ctx context.Context, c *redis.Client) ([]string, error) {
-	f, err := factsOf(ctx, c)
-	if err != nil {
-		return nil, err
+// number is a fact that is a whole number; 0 where it is not there.
+func (f facts) number(name string) int64 {
+	n, _ := strconv.ParseInt(f[name], 10, 64)
+	return n
+}
+
+// version is the server's name and version.
+func (f facts) version() string {
+	if v := f["valkey_version"]; v != "" {
+		return "Valkey " + v
 	}
+	return strings.TrimSpace("Redis " + f["redis_version"])
+}
+
+// warnings are what is to be said of a server.
+func (s *Store) warnings(f facts) []string {
 	var found []string
 	say := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
 	if v := f["redis_version"]; tooOld(v) {
@@ -100,7 +134,7 @@ func (s *Store) checkServer(ctx context.Context, c *redis.Client) ([]string, err
 	case fsync != "always" && s.ro.Durability == Fsync:
 		say("durability fsync needs `appendfsync always`; it is %s", fsync)
 	}
-	return append(found, s.checkReplicas(f)...), nil
+	return append(found, s.checkReplicas(f)...)
 }
 
 // checkReplicas says what durability replicated lacks.
@@ -108,7 +142,7 @@ func (s *Store) checkReplicas(f facts) (found []string) {
 	if s.ro.Durability != Replicated || f["role"] == "slave" {
 		return nil
 	}
-	if n, _ := strconv.Atoi(f["connected_slaves"]); n < s.ro.Replicas {
+	if n := f.number("connected_slaves"); n < int64(s.ro.Replicas) {
 		found = append(found, fmt.Sprintf("durability replicated: %d connected replicas, %d needed: no submission is taken", n, s.ro.Replicas))
 	}
 	if f["min-replicas-to-write"] == "0" {

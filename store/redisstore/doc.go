@@ -133,7 +133,7 @@
 // # What may be lost
 //
 // An acknowledged submission or report outlives what [Durability] says, if the server is set up for it;
-// [Store.Check] tells where it is not. A server that loses what it has acknowledged, such as a replica
+// [Store.Describe] tells where it is not. A server that loses what it has acknowledged, such as a replica
 // that takes over without the last writes, loses those jobs, or does them again.
 //
 // # Versions

@@ -21,7 +21,7 @@ import (
 // Durability is what an acknowledged submission or report outlives.
 type Durability string
 
-// The durabilities, each with what it needs of the server; see [Store.Check].
+// The durabilities, each with what it needs of the server; see [Store.Describe].
 const (
 	// Local outlives the end of the server's process, but for what waits while its disk is at a sync
 	// (docs/QUEUE.md has it counted): `appendonly yes`. A power cut loses up to a second, a failover what the

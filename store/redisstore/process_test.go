@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -301,7 +302,7 @@ func TestReplicated(t *testing.T) {
 	if err := s.Ping(t.Context()); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("a ping to a replica gave %v", err)
 	}
-	found, err := s.Check(t.Context())
+	found, err := warned(t, s)
 	if err != nil || len(found) != 1 || !strings.Contains(found[0], "replica") {
 		t.Errorf("the check of a replica says %q, %v", found, err)
 	}
@@ -314,7 +315,7 @@ func TestCheck(t *testing.T) {
 		t.Helper()
 		ro.URL = srv.URL
 		s := openTest(t, ro, store.Options{})
-		found, err := s.Check(t.Context())
+		found, err := warned(t, s)
 		if err != nil || len(found) != len(want) {
 			t.Fatalf("it says %q, %v; want %q", found, err, want)
 		}
@@ -337,6 +338,12 @@ func TestCheck(t *testing.T) {
 	set("maxmemory", "100mb")
 	set("appendonly", "no")
 	says(Options{}, "drops keys", "no append-only file", "leaves it to the system")
+	const most = 1 << 30
+	set("maxmemory", strconv.Itoa(most))
+	d, err := openTest(t, Options{URL: srv.URL}, store.Options{}).Describe(t.Context())
+	if err != nil || d.Kind != store.KindRedis || !strings.HasPrefix(d.Version, "Redis ") || d.Bytes == 0 || d.Free+d.Bytes != most {
+		t.Errorf("it says %+v, %v", d, err)
+	}
 }
 
 // TestForeignKeys: keys of another program, or of a newer version, are refused and left as they are.

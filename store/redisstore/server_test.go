@@ -48,6 +48,13 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// warned gives what the store warns of.
+func warned(tb testing.TB, s *Store) ([]string, error) {
+	tb.Helper()
+	d, err := s.Describe(tb.Context())
+	return d.Warnings, err
+}
+
 func must(tb testing.TB, err error) {
 	tb.Helper()
 	if err != nil {

@@ -62,7 +62,7 @@ var _ store.Store = (*Store)(nil)
 // Open connects to the server, and makes the store there where there is none. Errors wrap
 // store.ErrUnavailable where the server cannot be reached, store.ErrSchema where the keys are not ours or
 // too new, and store.ErrInvalid where the options make no sense. Whether the server keeps what it is
-// told as well as the options want is for [Store.Check] to say.
+// told as well as the options want is for [Store.Describe] to say.
 func Open(ctx context.Context, ro Options, o store.Options) (*Store, error) {
 	return open(ctx, ro, o, migrations())
 }

@@ -80,8 +80,8 @@ func TestValkey(t *testing.T) {
 		suite.RunModel(t)
 	})
 	s := openTest(t, Options{URL: srv.URL, Prefix: newPrefix()}, store.Options{})
-	if found, err := s.Check(t.Context()); err != nil || len(found) != 0 {
-		t.Errorf("the server is set up well; the check says %q, %v", found, err)
+	if d, err := s.Describe(t.Context()); err != nil || len(d.Warnings) != 0 || !strings.HasPrefix(d.Version, "Valkey ") {
+		t.Errorf("the server is set up well; it says %+v, %v", d, err)
 	}
 	if !srv.Says(t, "server_name:valkey") {
 		t.Error("it is another server")

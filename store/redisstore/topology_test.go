@@ -144,9 +144,13 @@ func failover(t *testing.T, ro Options, master func(*Store) *redistest.Server) {
 	case <-time.After(time.Minute):
 		t.Error("after it nobody is woken")
 	}
-	found, err := s.Check(t.Context())
-	if err != nil || len(found) != 0 {
-		t.Errorf("the servers are set up well; the check says %q, %v", found, err)
+	kind := store.KindSentinel
+	if ro.Cluster {
+		kind = store.KindCluster
+	}
+	d, err := s.Describe(t.Context())
+	if err != nil || len(d.Warnings) != 0 || d.Kind != kind || d.Bytes == 0 || d.Free != -1 {
+		t.Errorf("the servers are set up well; they say %+v, %v", d, err)
 	}
 }
 

@@ -3,6 +3,7 @@ package storetest
 import (
 	"bytes"
 	"encoding/json"
+	"reflect"
 	"time"
 
 	"optimus/store"
@@ -94,7 +95,11 @@ func (e *env) checkJobs() {
 		if j.Submission != nil || j.Report != nil {
 			e.Errorf("job %s is listed with its submission or report", j.ID)
 		}
-		e.checkJob(e.get(j.ID))
+		whole := e.get(j.ID)
+		e.checkJob(whole)
+		if whole.Submission, whole.Report = nil, nil; !reflect.DeepEqual(j, whole) {
+			e.Errorf("job %s is listed as\n%+v, it is\n%+v", j.ID, j, whole)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"fmt"
 	"reflect"
 	"slices"
@@ -20,6 +21,7 @@ func operatorChecks() []check {
 		{name: "operator/only ended jobs are deleted", run: checkDelete},
 		{name: "operator/figures", run: checkFigures},
 		{name: "operator/counters by the minute", run: checkPerMinute},
+		{name: "operator/it says how it fares", run: checkDescription},
 		{name: "operator/queues have numbers", run: checkNumbers},
 		{name: "operator/workers", run: checkWorkers},
 		{name: "operator/a large sweep", options: keep, run: checkLargeSweep},
@@ -132,6 +134,23 @@ func checkPerMinute(e *env) {
 	e.submitted("a")
 	if counts(59) != 2 || counts(0) != 1 || e.queue().Totals.Submitted != 4 {
 		e.Errorf("after it: %+v", e.queue())
+	}
+}
+
+func checkDescription(e *env) {
+	kinds := []string{store.KindFile, store.KindRedis, store.KindSentinel, store.KindCluster}
+	e.submitted("a")
+	d, err := e.s.Describe(e.ctx())
+	e.ok(err, "describe")
+	if !slices.Contains(kinds, d.Kind) || !slices.Contains([]string{"local", "fsync", "replicated"}, d.Durability) ||
+		(d.Version == "") != (d.Kind == store.KindFile) || d.Bytes <= 0 || d.Free < -1 {
+		e.Errorf("it is %+v", d)
+	}
+	gone, cancel := context.WithCancel(e.ctx())
+	cancel()
+	unasked, err := e.s.Describe(gone)
+	if err == nil || unasked.Kind != d.Kind || unasked.Durability != d.Durability {
+		e.Errorf("to who has no time it says %+v, %v", unasked, err)
 	}
 }
 

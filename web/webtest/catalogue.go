@@ -25,21 +25,21 @@ func (Catalogue) Languages() []web.Language {
 				Name: "cpp", Version: "14.2", Image: "test/cpp", SourceFile: "main.cpp", Limits: limits, CompileLimits: limits,
 				Compile: []string{"g++", "-o", "main", "{source}"}, Run: []string{"./main"},
 			},
-			Aliases: []string{"c++"}, DisplayName: "C++ (GCC 14.2)", Available: true,
+			Aliases: []string{"c++"}, DisplayName: "C++ (GCC 14.2)", State: web.LanguageElsewhere,
 		},
 		{
 			Language: sandbox.Language{
 				Name: "java", Version: "21", Image: "test/java", SourceFile: "Main.java", Limits: limits, CompileLimits: limits,
 				Compile: []string{"javac", "{source}"}, Run: []string{"java", "Main"}, TimeFactor: 2, Queue: "slow",
 			},
-			HowToGet: "optimus admin images build java",
+			State: web.LanguageMissing, HowToGet: "optimus admin images build java",
 		},
 		{
 			Language: sandbox.Language{
 				Name: "python", Version: "3.13.5", Image: "test/python", SourceFile: "main.py", Limits: limits, CompileLimits: limits,
-				Run: []string{"python3", "{source}"},
+				Run: []string{"python3", "{source}"}, Digest: "sha256:123",
 			},
-			Aliases: []string{"py", "python3"}, Available: true,
+			Aliases: []string{"py", "python3"}, State: web.LanguageAvailable, ImageBytes: 31_000_000,
 		},
 	}
 }
@@ -53,7 +53,7 @@ func (c Catalogue) Resolve(name, version string) (sandbox.Language, error) {
 		switch {
 		case version != "" && version != l.Version:
 			return sandbox.Language{}, fmt.Errorf("%w: %s %q", web.ErrUnknownLanguage, name, version)
-		case !l.Available:
+		case !l.Available():
 			return sandbox.Language{}, &web.UnavailableError{Language: l.Name, HowToGet: l.HowToGet}
 		}
 		return l.Language, nil

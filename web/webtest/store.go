@@ -403,6 +403,7 @@ func (s *Store) Queues(context.Context) ([]store.QueueInfo, error) {
 	queues := slices.Clone(s.queues)
 	queues[0].Ready = s.unfinished()
 	queues[0].Unfinished = queues[0].Ready
+	queues[0].PerMinute = s.perMinute()
 	for _, e := range s.jobs {
 		if at := &queues[0].OldestReady; e.job.State == store.Queued && (at.IsZero() || e.job.Created.Before(*at)) {
 			*at = e.job.Created
