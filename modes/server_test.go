@@ -110,6 +110,13 @@ func newTestServer(t *testing.T, cfg config.Config) *testServer {
 func startTestServer(t *testing.T, cfg config.Config) *testServer {
 	t.Helper()
 	ts := newTestServer(t, cfg)
+	ts.began(t)
+	return ts
+}
+
+// began starts the server, which is stopped with the test.
+func (ts *testServer) began(t *testing.T) {
+	t.Helper()
 	if err := ts.start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +126,6 @@ func startTestServer(t *testing.T, cfg config.Config) *testServer {
 		}
 	})
 	ts.client = &client{base: "http://" + ts.address, http: http.DefaultClient}
-	return ts
 }
 
 func (ts *testServer) submit(t *testing.T, query, script string) web.Job {
