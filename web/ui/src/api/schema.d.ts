@@ -285,6 +285,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/queues/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a queue
+         * @description With what happened in it in each of the last 60 minutes.
+         *
+         *     Needs the role `read` where API keys are configured.
+         */
+        get: operations["get-queue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/queues/{name}/drain": {
         parameters: {
             query?: never;
@@ -343,6 +365,50 @@ export interface paths {
          * @description Needs the role `admin` where API keys are configured.
          */
         post: operations["resume-queue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/self": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Ask who one is, and what is allowed
+         * @description Tells of the API key that the request was sent with, and the bounds of what may be submitted.
+         *
+         *     Needs the role `read` where API keys are configured.
+         */
+        get: operations["get-self"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/store": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See how the store fares
+         * @description Answers 200 where the store is away too: `status` says so.
+         *
+         *     Needs the role `read` where API keys are configured.
+         */
+        get: operations["get-store"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -449,6 +515,75 @@ export interface components {
         BatchResult: {
             error?: components["schemas"]["Problem"];
             job?: components["schemas"]["Job"];
+        };
+        Bounds: {
+            /**
+             * Format: int64
+             * @description Bytes of a job's arguments together.
+             */
+            arg_bytes: number;
+            /**
+             * Format: int64
+             * @description Arguments of a job.
+             */
+            args: number;
+            /**
+             * Format: int64
+             * @description Jobs of a batch.
+             */
+            batch_jobs: number;
+            /**
+             * Format: int64
+             * @description Bytes of a request's body.
+             */
+            body_bytes: number;
+            /**
+             * Format: int64
+             * @description Bytes of a test's expected output.
+             */
+            expected_output_bytes: number;
+            /**
+             * Format: int64
+             * @description Source files of a job.
+             */
+            files: number;
+            /**
+             * Format: int64
+             * @description Bytes of a test's input.
+             */
+            input_bytes: number;
+            /**
+             * Format: int64
+             * @description Labels of a job.
+             */
+            labels: number;
+            /**
+             * Format: int64
+             * @description The highest priority.
+             */
+            max_priority: number;
+            /**
+             * Format: int64
+             * @description The least priority.
+             */
+            min_priority: number;
+            /** @description The largest value of each limit of a run. */
+            run: components["schemas"]["LimitsRequest"];
+            /**
+             * Format: int64
+             * @description Bytes of a job's source files together.
+             */
+            source_bytes: number;
+            /**
+             * Format: int64
+             * @description Tests of a job.
+             */
+            tests: number;
+            /**
+             * Format: int64
+             * @description How long a request may wait for a job's end, in milliseconds.
+             */
+            wait_ms: number;
         };
         ChangedLanguages: {
             /** @description What was added or removed. */
@@ -596,10 +731,15 @@ export interface components {
              * @enum {string}
              */
             state: "queued" | "running" | "completed" | "failed" | "cancelled";
-            /** @description What was submitted; only with include=submission. */
-            submission?: components["schemas"]["Submission"];
+            /** @description What was submitted, in a form that can be submitted again as it is; only with include=submission. */
+            submission?: components["schemas"]["JobRequest"];
             /** @description Whose job it is: the name of the API key. */
             tenant?: string;
+            /**
+             * Format: int64
+             * @description How many tests the submission has; not in lists.
+             */
+            test_count?: number;
             /** @description The tests' reports, in the submission's order. */
             tests?: components["schemas"]["Test"][] | null;
             /**
@@ -607,7 +747,7 @@ export interface components {
              * @example accepted
              */
             verdict?: string;
-            /** @description The worker that judged. */
+            /** @description The worker that had it last: that judges or judged. */
             worker?: string;
         };
         JobList: {
@@ -713,7 +853,7 @@ export interface components {
         };
         LanguageInfo: {
             aliases: string[] | null;
-            /** @description Jobs of it can be run now. */
+            /** @description Jobs of it are taken: it is not missing. */
             available: boolean;
             compile_limits: components["schemas"]["LimitsRequest"];
             /** @description Has a compile step. */
@@ -721,6 +861,21 @@ export interface components {
             display_name: string;
             /** @description The command that makes it available. */
             how_to_get?: string;
+            /**
+             * @description The image that its programs run in, as the catalogue names it.
+             * @example optimus.local/python:trixie
+             */
+            image: string;
+            /**
+             * Format: int64
+             * @description The size of that image as it is stored, in bytes; not there where it is not known.
+             */
+            image_bytes?: number;
+            /**
+             * @description The digest of the image that is here; not there where none is.
+             * @example sha256:9a2f
+             */
+            image_digest?: string;
             /** @description Limits of a test where the submission states none. */
             limits: components["schemas"]["LimitsRequest"];
             /**
@@ -734,6 +889,11 @@ export interface components {
             samples: components["schemas"]["LanguageSamples"];
             /** @description The name of a main file that gives none. */
             source_file: string;
+            /**
+             * @description available: this server runs it. elsewhere: another worker does. no_worker: jobs are taken, and wait for a worker that runs it; none is registered now. missing: its image or containerd runtime is not here, and no other worker runs it.
+             * @enum {string}
+             */
+            state: "available" | "elsewhere" | "no_worker" | "missing";
             /** @enum {string} */
             tier: "shared" | "dedicated";
             /**
@@ -807,6 +967,26 @@ export interface components {
              * @example 5000
              */
             wall_ms?: number;
+        };
+        MinuteCounters: {
+            /** Format: int64 */
+            cancelled: number;
+            /** Format: int64 */
+            claimed: number;
+            /** Format: int64 */
+            completed: number;
+            /** Format: int64 */
+            failed: number;
+            /** Format: int64 */
+            leases_lost: number;
+            /** Format: date-time */
+            minute: string;
+            /** Format: int64 */
+            rejected_full: number;
+            /** Format: int64 */
+            retried: number;
+            /** Format: int64 */
+            submitted: number;
         };
         NewKey: {
             /** Format: date-time */
@@ -899,6 +1079,8 @@ export interface components {
             oldest_ready_at?: string;
             /** @description Its state is paused. */
             paused: boolean;
+            /** @description What happened in each of the last 60 minutes, oldest first: always 60, of which the last is not over yet. In a list only with include=minutes. */
+            per_minute?: components["schemas"]["MinuteCounters"][] | null;
             /**
              * Format: int64
              * @description Jobs that can be run.
@@ -988,6 +1170,30 @@ export interface components {
              */
             wall_ms: number;
         };
+        Self: {
+            /**
+             * Format: date-time
+             * @description When the key holds no more; not there where it always does.
+             */
+            expires_at?: string;
+            /** @description A request needs an API key; without, every request may do everything. */
+            keys_needed: boolean;
+            /** @description What a request may ask for. */
+            limits: components["schemas"]["Bounds"];
+            /** @description The roles whose operations are allowed: those that are held, and those that they imply. admin implies all, submit implies read. */
+            may: ("submit" | "read" | "admin")[] | null;
+            /** @description The queues that a submission may name. */
+            queues: string[] | null;
+            /**
+             * Format: int64
+             * @description How many requests may be made in a minute, and at once after a pause; not there without a bound.
+             */
+            requests_per_minute?: number;
+            /** @description The roles that the key holds. */
+            roles: ("submit" | "read" | "admin")[] | null;
+            /** @description Whose jobs are submitted and seen: the name of the API key; empty without keys. */
+            tenant: string;
+        };
         StateEvent: {
             /** Format: int64 */
             attempt?: number;
@@ -996,13 +1202,65 @@ export interface components {
             state: "queued" | "running" | "completed" | "failed" | "cancelled";
             verdict?: string;
         };
-        Submission: {
-            args?: string[] | null;
-            checker?: components["schemas"]["CheckerRequest"];
-            files: components["schemas"]["FileRequest"][] | null;
-            limits: components["schemas"]["LimitsRequest"];
-            stop_on_failure?: boolean;
-            tests: components["schemas"]["TestRequest"][] | null;
+        StoreHealth: {
+            /**
+             * Format: int64
+             * @description The size of the file, or the memory that the servers use together.
+             */
+            bytes?: number;
+            /**
+             * @description What a submission outlives once it is acknowledged: local the store's process, fsync a power cut too, replicated the loss of its machine too.
+             * @enum {string}
+             */
+            durability: "local" | "fsync" | "replicated";
+            /**
+             * Format: int64
+             * @description What there is room for beyond that: on the file's disk and in the file, or in the server that has the least. Not there where there is no limit, or none that is known.
+             */
+            free_bytes?: number;
+            /**
+             * @description A file of this server's, or a server that speaks the Redis protocol: one, one that Sentinels watch, or a Cluster.
+             * @enum {string}
+             */
+            kind: "file" | "redis" | "redis_sentinel" | "redis_cluster";
+            /**
+             * Format: double
+             * @description How long it took to keep as much as a large submission, or to fail at it, in milliseconds.
+             */
+            latency_ms: number;
+            /** @description Why the status is not ok. */
+            reason?: string;
+            /** @description The form in which jobs are kept. */
+            schema?: components["schemas"]["StoreSchema"];
+            /**
+             * @description ok: it takes jobs. full: its disk or memory is full, so it takes none. unavailable: it does not answer in time.
+             * @enum {string}
+             */
+            status: "ok" | "full" | "unavailable";
+            /**
+             * @description Name and version of the server that speaks the Redis protocol.
+             * @example Redis 7.2.4
+             */
+            version?: string;
+            /** @description In what it does not keep what it is told as well as it should, each with the remedy. */
+            warnings: string[] | null;
+        };
+        StoreSchema: {
+            /**
+             * Format: int64
+             * @description The newest form that this server knows: where it is above written, optimus admin store upgrade brings the store there.
+             */
+            known: number;
+            /**
+             * Format: int64
+             * @description The least form that a binary must know to read it.
+             */
+            min_reader: number;
+            /**
+             * Format: int64
+             * @description The form that is kept.
+             */
+            written: number;
         };
         Test: {
             id: string;
@@ -1669,7 +1927,10 @@ export interface operations {
     };
     "list-queues": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description minutes: give what happened in each of the last 60 minutes too. */
+                include?: "minutes";
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -1683,6 +1944,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["QueueList"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-queue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The queue's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Queue"];
                 };
             };
             /** @description A problem (RFC 9457). */
@@ -1779,6 +2072,66 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Queue"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-self": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Self"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-store": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoreHealth"];
                 };
             };
             /** @description A problem (RFC 9457). */
