@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { api, type Schemas, unwrap } from "../api/client";
-import { Badge, Button, Empty, ErrorNote, Table, Time } from "../shared/basics";
+import { Badge, Button, Empty, ErrorNote, Time } from "../shared/basics";
+import { Cards } from "../shared/cards";
 import { Gated } from "../shared/gated";
 import { useResource } from "../shared/poll";
 import { self, whyNot } from "../shared/self";
@@ -85,7 +86,7 @@ function KeyTable({ deed }: { deed: { value: Deed | undefined } }) {
         </Empty>
       ) : null}
       {keys.length > 0 ? (
-        <Table
+        <Cards
           caption="API keys of the store, oldest first"
           rows={keys}
           id={(k) => k.id}

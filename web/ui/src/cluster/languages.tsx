@@ -1,4 +1,5 @@
-import { Badge, Bytes, CopyButton, Empty, Table } from "../shared/basics";
+import { Badge, Bytes, CopyButton, Empty } from "../shared/basics";
+import { Cards } from "../shared/cards";
 import type { Language } from "./data";
 
 const order = ["available", "elsewhere", "no_worker", "missing"];
@@ -15,7 +16,7 @@ export function Languages({ languages }: { languages: readonly Language[] }) {
   if (languages.length === 0) return <Empty>The catalogue has no language.</Empty>;
   const sorted = [...languages].sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state));
   return (
-    <Table
+    <Cards
       caption="Languages and their images"
       rows={sorted}
       id={(l) => `${l.name} ${l.version}`}

@@ -1,7 +1,8 @@
 import { useSignal } from "@preact/signals";
 import { api, unwrap } from "../api/client";
 import { href } from "../router";
-import { Badge, Empty, Table } from "../shared/basics";
+import { Badge, Empty } from "../shared/basics";
+import { Cards } from "../shared/cards";
 import { Ago } from "../shared/clock";
 import { Confirm } from "../shared/confirm";
 import { amount, bytes } from "../shared/format";
@@ -24,7 +25,7 @@ export function Queues({ queues, reload }: { queues: readonly Queue[]; reload():
   };
   return (
     <>
-      <Table
+      <Cards
         caption="Queues"
         rows={queues}
         id={(q) => q.name}

@@ -1,4 +1,5 @@
-import { Badge, Button, Empty, Table } from "../shared/basics";
+import { Badge, Button, Empty } from "../shared/basics";
+import { Cards } from "../shared/cards";
 import { Ago } from "../shared/clock";
 import { forget, type Seen, seen, type Worker } from "./data";
 
@@ -14,7 +15,7 @@ export function Workers({ workers }: { workers: readonly Worker[] }) {
     );
   }
   return (
-    <Table
+    <Cards
       caption="Workers"
       rows={list}
       id={(w) => w.worker.name}
