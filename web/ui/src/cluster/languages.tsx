@@ -24,15 +24,11 @@ export function Languages({ languages }: { languages: readonly Language[] }) {
         { head: "Language", cell: (l) => <Name of={l} /> },
         { head: "State", cell: (l) => <Badge word={l.state} title={titles[l.state]} /> },
         { head: "Image", cell: (l) => <Image of={l} /> },
-        { head: "Size", cell: (l) => (l.image_bytes ? <Bytes n={l.image_bytes} /> : <Unknown />), end: true },
+        { head: "Size", cell: (l) => (l.image_bytes ? <Bytes n={l.image_bytes} /> : null), end: true },
         { head: "How to get it", cell: (l) => <HowToGet of={l} /> },
       ]}
     />
   );
-}
-
-function Unknown() {
-  return <span class="muted">–</span>;
 }
 
 function Name({ of }: { of: Language }) {
@@ -62,7 +58,7 @@ function Image({ of }: { of: Language }) {
 }
 
 function HowToGet({ of }: { of: Language }) {
-  if (!of.how_to_get) return <Unknown />;
+  if (!of.how_to_get) return null;
   return (
     <span class="row command">
       <code>{of.how_to_get}</code>

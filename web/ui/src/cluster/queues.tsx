@@ -26,7 +26,7 @@ export function Queues({ queues, reload }: { queues: readonly Queue[]; reload():
   return (
     <>
       <Cards
-        caption="Queues"
+        caption="Queues and what waits in them"
         rows={queues}
         id={(q) => q.name}
         columns={[

@@ -16,7 +16,7 @@ export function Workers({ workers }: { workers: readonly Worker[] }) {
   }
   return (
     <Cards
-      caption="Workers"
+      caption="Workers and what they run"
       rows={list}
       id={(w) => w.worker.name}
       columns={[

@@ -170,7 +170,7 @@ function Drawing(props: Omit<Props, "label"> & { at: number | undefined; width: 
             points={s.values.map((v, i) => `${x(i) + step / 2},${y(v)}`).join(" ")}
           />
         ))}
-      {hours(times).map((i) => (
+      {quarters(times, step).map((i) => (
         <text
           key={i}
           x={x(i) + step / 2}
@@ -184,11 +184,12 @@ function Drawing(props: Omit<Props, "label"> & { at: number | undefined; width: 
   );
 }
 
-/** The places whose time is written below: each quarter of an hour, and the last where there is room. */
-function hours(times: readonly string[]): number[] {
-  const quarters = times.flatMap((t, i) => (new Date(t).getMinutes() % 15 === 0 && i > 1 ? [i] : []));
+/** The places whose time is written below: each quarter of an hour where there is room, and the last. */
+function quarters(times: readonly string[], step: number): number[] {
   const last = times.length - 1;
-  return [...quarters.filter((i) => last - i > 5), last];
+  const room = 80; // of a time, in pixels
+  const fits = (i: number) => i * step > room / 4 && (last - i) * step > room;
+  return [...times.flatMap((t, i) => (new Date(t).getMinutes() % 15 === 0 && fits(i) ? [i] : [])), last];
 }
 
 /** Gives round figures from 0 to at least the highest: not more than five. */
