@@ -4,6 +4,9 @@ import { expect, expectAccessible, Server, setTheme, test, watch } from "./fixtu
 
 const hashOf = (key: string) => createHash("sha256").update(key).digest("hex");
 
+// Each test has a server of its own; the one that judges is not needed.
+test.use({ baseURL: "http://127.0.0.1" });
+
 const rootKey = "roots-secret-key";
 const courseKey = "courses-secret-key";
 
@@ -18,7 +21,7 @@ roles = ["admin"]
 name = "course"
 hash = "${hashOf(courseKey)}"
 roles = ["submit", "read"]
-rate = "600/m"
+rate = 10
 `;
 
 interface Made {
