@@ -70,7 +70,7 @@ function StateChips({ filter, counts, set }: { filter: Filter; counts: Counts | 
             onChange={() => set({ states: states.filter((one) => toggle(s).includes(one)) })}
           />
           {sentence(s)}
-          {counts ? <span class="count">{amount(counts[s])}</span> : null}
+          {counts ? <span class="number">{amount(counts[s])}</span> : null}
         </label>
       ))}
     </fieldset>
@@ -180,7 +180,14 @@ function GoToJob() {
   return (
     <form class="pair find" onSubmit={submit}>
       <label for={id}>Find</label>
-      <input id={id} name="id" type="text" spellcheck={false} autocomplete="off" placeholder="Job id, Enter" />
+      <input
+        id={id}
+        name="id"
+        type="text"
+        spellcheck={false}
+        autocomplete="off"
+        placeholder="Job id, Enter"
+      />
     </form>
   );
 }

@@ -153,8 +153,8 @@ function None({ filter, first }: { filter: Filter; first: boolean }) {
         <strong>There are no jobs.</strong>
       </p>
       <p>
-        <a href={href("run")}>Run a program</a>, and it appears here at once: with its verdict, its times and all that
-        happened to it. Jobs that are submitted through the <a href="docs">API</a> do so too.
+        <a href={href("run")}>Run a program</a>, and it appears here at once: with its verdict, its times and
+        all that happened to it. Jobs that are submitted through the <a href="docs">API</a> do so too.
       </p>
     </div>
   );

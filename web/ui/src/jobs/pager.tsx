@@ -25,7 +25,10 @@ const slot = "optimus.jobs.pages";
  */
 function trail(list: string): string[] {
   try {
-    const kept = JSON.parse(sessionStorage.getItem(slot) ?? "null") as { list: string; cursors: string[] } | null;
+    const kept = JSON.parse(sessionStorage.getItem(slot) ?? "null") as {
+      list: string;
+      cursors: string[];
+    } | null;
     if (kept?.list === list && Array.isArray(kept.cursors)) return kept.cursors;
   } catch {
     // of an earlier version of this page

@@ -8,13 +8,13 @@ export function JobTabs(props: { chosen: "all" | "dead"; filter: Filter; failed?
   const query = { ...filterQuery(props.filter), state: "" };
   const here = (tab: string) => (tab === chosen ? ("page" as const) : undefined);
   return (
-    <nav class="tabs" aria-label="Lists of jobs">
+    <nav class="subnav" aria-label="Lists of jobs">
       <a href={href("jobs", [], query)} aria-current={here("all")}>
         All jobs
       </a>
       <a href={href("jobs", ["dead-letters"], query)} aria-current={here("dead")}>
         Dead letters
-        {failed ? <span class="count">{amount(failed)}</span> : null}
+        {failed ? <span class="number">{amount(failed)}</span> : null}
       </a>
     </nav>
   );

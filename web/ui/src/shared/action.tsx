@@ -10,7 +10,7 @@ import { barred, type Role } from "./self";
 export function Action(props: {
   onClick(): void;
   /** The role that it needs. */
-  role?: Role;
+  needs?: Role;
   /** Why it cannot be done now. */
   why?: string | undefined;
   kind?: "plain" | "primary" | "danger" | "quiet";
@@ -18,9 +18,9 @@ export function Action(props: {
   label?: string;
   children: ComponentChildren;
 }) {
-  const { onClick, role, kind, busy, label, children } = props;
+  const { onClick, needs, kind, busy, label, children } = props;
   const id = useId();
-  const why = (role ? barred(role) : undefined) ?? props.why;
+  const why = (needs ? barred(needs) : undefined) ?? props.why;
   const tone = kind ? { kind } : {};
   if (why === undefined) {
     return (
