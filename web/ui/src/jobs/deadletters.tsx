@@ -44,10 +44,10 @@ export function DeadLetters({ route }: { route: Route }) {
   const why = barred("admin");
   return (
     <div class="page jobs" id="jobs">
-      <div class="row head">
+      <div class="row list-head">
         <h1>Jobs</h1>
+        <JobTabs chosen="dead" filter={shared} failed={failedOf(known, shared)} />
       </div>
-      <JobTabs chosen="dead" filter={shared} failed={failedOf(known, shared)} />
       <Filters filter={shared} path={["dead-letters"]} queues={known.map((q) => q.name)} />
       <p class="muted">
         These could not be judged by Optimus itself, in as many attempts as they had. What a program does

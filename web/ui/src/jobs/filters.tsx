@@ -37,7 +37,7 @@ export function Filters(props: {
   return (
     <search class="filters" aria-label="Which jobs are shown">
       {path.length === 0 ? <StateChips filter={filter} counts={counts} set={set} /> : null}
-      <div class="row fields">
+      <div class="row choices">
         <QueueSelect queue={filter.queue} queues={props.queues} set={set} />
         <TimeSelect filter={filter} set={set} />
         {may("admin") && self.value?.keys_needed ? (

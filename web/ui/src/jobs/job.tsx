@@ -42,7 +42,10 @@ export function JobPage({ id }: { id: string }) {
           </>
         ) : null}
       </nav>
-      <Heading id={id} job={job} />
+      <header class="job-head">
+        <Heading id={id} job={job} />
+        {job ? <Actions job={job} sent={now.sent} took={took} again={again} /> : null}
+      </header>
       {now.error !== undefined ? <Failure error={now.error} again={again} /> : null}
       {job ? (
         <>
@@ -65,22 +68,27 @@ export function JobPage({ id }: { id: string }) {
               </p>
             </div>
           ) : null}
-          <Actions job={job} sent={now.sent} took={took} again={again} />
           <Facts job={job} />
-          <Results now={now} job={job} language={languageOf(languages, job)} />
-          <Section title="Timeline">
-            <Timeline job={job} happened={now.happened} />
-          </Section>
-          {job.history?.length ? (
-            <Section title="Attempts">
-              <Attempts attempts={attemptsOf(job)} caption="Attempts, the first on top" />
-            </Section>
-          ) : null}
-          {now.sent ? (
-            <Section title="Submission">
-              <SubmissionView sent={now.sent} />
-            </Section>
-          ) : null}
+          <div class="job-body">
+            <div class="main">
+              {job.history?.length ? (
+                <Section title="Attempts">
+                  <Attempts attempts={attemptsOf(job)} caption="Attempts, the first on top" />
+                </Section>
+              ) : null}
+              <Results now={now} job={job} language={languageOf(languages, job)} />
+              {now.sent ? (
+                <Section title="Submission">
+                  <SubmissionView sent={now.sent} />
+                </Section>
+              ) : null}
+            </div>
+            <div class="aside">
+              <Section title="Timeline">
+                <Timeline job={job} happened={now.happened} />
+              </Section>
+            </div>
+          </div>
         </>
       ) : now.error === undefined ? (
         <p class="empty" aria-busy="true">
@@ -150,6 +158,7 @@ function languageOf(all: readonly Schemas["LanguageInfo"][], job: Job): Schemas[
 }
 
 function Facts({ job }: { job: Job }) {
+  useTick(!ended(job.state));
   const score =
     job.score !== undefined && job.max_score !== undefined
       ? `${amount(round(job.score))} of ${amount(round(job.max_score))}`
@@ -179,6 +188,17 @@ function Facts({ job }: { job: Job }) {
       ))}
     </dl>
   );
+}
+
+/** Renders anew each second while something goes on. */
+function useTick(on: boolean): void {
+  const ticks = useSignal(0);
+  useEffect(() => {
+    if (!on) return;
+    const timer = setInterval(() => ticks.value++, 1000);
+    return () => clearInterval(timer);
+  }, [on, ticks]);
+  ticks.value; // what is said depends on it
 }
 
 function round(n: number): number {

@@ -41,8 +41,9 @@ export function List({ route }: { route: Route }) {
   const known = queues.data?.queues ?? [];
   return (
     <div class="page jobs" id="jobs">
-      <div class="row head">
+      <div class="row list-head">
         <h1>Jobs</h1>
+        <JobTabs chosen="all" filter={filter} failed={failedOf(known, filter)} />
         <span class="gap" />
         <Button
           kind="quiet"
@@ -56,7 +57,6 @@ export function List({ route }: { route: Route }) {
           Live
         </Button>
       </div>
-      <JobTabs chosen="all" filter={filter} failed={failedOf(known, filter)} />
       <Filters
         filter={filter}
         path={[]}
@@ -97,8 +97,8 @@ function columns(): Column<Job>[] {
   const tenants = may("admin") && self.value?.keys_needed === true;
   const all: Column<Job>[] = [
     { head: "State", cell: (j) => <JobState job={j} /> },
-    { head: "Job", cell: (j) => <JobLink id={j.id} /> },
-    { head: "Language", cell: (j) => j.language },
+    { head: "Job", cell: (j) => <JobName job={j} /> },
+    { head: "Language", cell: (j) => j.language, extra: true },
     { head: "Queue", cell: (j) => j.queue, extra: true },
     { head: "Made", cell: (j) => <Time at={j.created_at} relative /> },
     { head: "Waited", cell: waitedFor, end: true, extra: true },
@@ -115,6 +115,16 @@ function attempts(j: Job): ComponentChildren {
   return j.attempts > 1 ? <strong>{text}</strong> : <span class="muted">{text}</span>;
 }
 
+/** A job's id; on a phone with its language below. */
+function JobName({ job }: { job: Job }) {
+  return (
+    <>
+      <JobLink id={job.id} />
+      <span class="muted small phone-only">{job.language}</span>
+    </>
+  );
+}
+
 export function JobLink({ id }: { id: string }) {
   return (
     <a class="id" href={href("jobs", [id])} title={id} aria-label={`Job ${id}`}>
@@ -125,17 +135,14 @@ export function JobLink({ id }: { id: string }) {
 
 /** A job's verdict, or its state as long as it has none. */
 export function JobState({ job }: { job: Job }) {
-  if (job.cancel_requested) return <Badge word="running" title="Its cancellation waits for the worker" />;
   if (job.state === "failed") return <Badge word="failed" title={job.error} />;
-  if (job.state === "queued" && job.attempts > 0) {
-    return (
-      <span class="row tight">
-        <Badge word="queued" />
-        <span class="muted small">again</span>
-      </span>
-    );
-  }
-  return <Badge word={job.verdict ?? job.state} />;
+  const more = job.cancel_requested ? "cancelling" : job.state === "queued" && job.started_at ? "again" : "";
+  return (
+    <>
+      <Badge word={job.verdict ?? job.state} />
+      {more ? <span class="muted small"> {more}</span> : null}
+    </>
+  );
 }
 
 function None({ filter, first }: { filter: Filter; first: boolean }) {

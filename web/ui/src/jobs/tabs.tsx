@@ -14,7 +14,7 @@ export function JobTabs(props: { chosen: "all" | "dead"; filter: Filter; failed?
       </a>
       <a href={href("jobs", ["dead-letters"], query)} aria-current={here("dead")}>
         Dead letters
-        {failed ? <span class="number">{amount(failed)}</span> : null}
+        {failed ? <span class="alarm">{amount(failed)}</span> : null}
       </a>
     </nav>
   );

@@ -9,9 +9,10 @@ export function between(from: string, to: string | undefined, now = Date.now()):
   return Math.max(0, end - new Date(from).getTime());
 }
 
-/** Says how long a job waited until its last attempt began, or has waited by now. */
+/** Says how long a job waited until its first attempt began, or has waited by now. */
 export function waitedFor(j: Job): string {
-  if (j.started_at && j.state !== "queued") return milliseconds(between(j.created_at, j.started_at));
+  const first = j.history?.[0]?.started_at ?? j.started_at;
+  if (first) return milliseconds(between(j.created_at, first));
   return rough(between(j.created_at, j.finished_at), j.finished_at !== undefined);
 }
 
@@ -30,5 +31,5 @@ function rough(ms: number, over: boolean): string {
 
 /** Gives what tells jobs apart at a glance: the end of an id, since its beginning is the time. */
 export function shortId(id: string): string {
-  return id.length > 20 ? `…${id.slice(-12)}` : id;
+  return id.length > 20 ? `…${id.slice(-8)}` : id;
 }
