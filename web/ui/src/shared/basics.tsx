@@ -178,7 +178,6 @@ export function Table<T>(props: {
   id(row: T): string;
 }) {
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: who has a keyboard alone must be able to scroll it
     <section class="table" aria-label={props.caption} tabIndex={0}>
       <table>
         <caption class="hidden">{props.caption}</caption>
