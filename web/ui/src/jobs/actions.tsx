@@ -5,7 +5,7 @@ import { go, href } from "../router";
 import { longestLink, shareLink } from "../run/share";
 import { Action } from "../shared/action";
 import { Button, CopyButton, Dialog, ErrorNote } from "../shared/basics";
-import { asWritten } from "./submission";
+import { asWritten } from "../shared/submission";
 import { shortId } from "./times";
 
 type Job = Schemas["Job"];

@@ -1,7 +1,7 @@
-import { useSignal } from "@preact/signals";
+import { type Signal, useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { api, type Schemas, unwrap } from "../api/client";
+import type { Schemas } from "../api/client";
 import { ended } from "../api/events";
 import { ApiError } from "../api/problem";
 import { href } from "../router";
@@ -10,12 +10,12 @@ import { Compile, limitsOf, TestReport, telling } from "../run/result";
 import { TestTable } from "../run/testtable";
 import { CopyButton, ErrorNote, Time } from "../shared/basics";
 import { amount, sentence } from "../shared/format";
-import { useResource } from "../shared/poll";
 import { watchSelf } from "../shared/self";
+import { isPlain } from "../shared/submission";
 import { Actions } from "./actions";
 import { attemptsOf } from "./history";
 import { Progress, QueueNote, saying } from "./progress";
-import { plain, SubmissionView } from "./submission";
+import { SubmissionView, type Target } from "./submission";
 import { Attempts, Timeline } from "./timeline";
 import { ranFor, shortId, waitedFor } from "./times";
 import { useJob, type Watched } from "./watch";
@@ -26,9 +26,8 @@ type Job = Schemas["Job"];
 /** A job: how far it is, what became of it, what it was made of, and what happened to it. */
 export function JobPage({ id }: { id: string }) {
   useEffect(watchSelf, []);
-  const list = useResource((signal) => unwrap(api.GET("/v1/languages", { signal })), []);
-  const languages = list.data?.languages ?? [];
-  const { now, again, took } = useJob(id, (job) => languageOf(languages, job)?.compiled ?? false);
+  const { now, again, took } = useJob(id);
+  const target = useSignal<Target>(undefined);
   const { job } = now;
   useTitle(now);
   return (
@@ -52,7 +51,7 @@ export function JobPage({ id }: { id: string }) {
           <p class="hidden" role="status">
             {saying(now, job)}
           </p>
-          <Progress now={now} job={job} compiled={languageOf(languages, job)?.compiled === true} />
+          <Progress now={now} job={job} />
           {now.lost !== undefined ? (
             <div class="note warn" role="status">
               <strong>The server is not heard of.</strong> {now.lost} This page goes on trying; what is below
@@ -76,10 +75,10 @@ export function JobPage({ id }: { id: string }) {
                   <Attempts attempts={attemptsOf(job)} caption="Attempts, the first on top" />
                 </Section>
               ) : null}
-              <Results now={now} job={job} language={languageOf(languages, job)} />
+              <Results now={now} job={job} target={target} />
               {now.sent ? (
                 <Section title="Submission">
-                  <SubmissionView sent={now.sent} />
+                  <SubmissionView sent={now.sent} target={target} />
                 </Section>
               ) : null}
             </div>
@@ -151,12 +150,6 @@ function Section({ title, children }: { title: string; children: ComponentChildr
   );
 }
 
-/** Gives the language of a job, in its version where that is still there. */
-function languageOf(all: readonly Schemas["LanguageInfo"][], job: Job): Schemas["LanguageInfo"] | undefined {
-  const named = all.filter((l) => l.name === job.language);
-  return named.find((l) => l.version === job.language_version) ?? named[0];
-}
-
 function Facts({ job }: { job: Job }) {
   useTick(!ended(job.state));
   const score =
@@ -216,22 +209,26 @@ function Fact({ name, children }: { name: string; children: ComponentChildren })
 }
 
 /** The compiler's messages, the verdicts, and the test that is chosen. */
-function Results(props: { now: Watched; job: Job; language: Schemas["LanguageInfo"] | undefined }) {
-  const { now, job, language } = props;
-  const { run } = now;
+function Results({ now, job, target }: { now: Watched; job: Job; target: Signal<Target> }) {
+  const { run, language } = now;
   const chosen = useSignal<string | undefined>(undefined);
   const shown = run.tests.find((t) => t.id === chosen.value) ?? telling(run);
-  const alone = now.sent === undefined ? run.tests.length <= 1 : plain(now.sent);
+  const alone = now.sent === undefined ? run.tests.length <= 1 : isPlain(now.sent);
   const refused = run.compile !== undefined && run.compile.exit_code !== 0;
   const file = now.sent?.files?.[0]?.name ?? language?.source_file ?? "main";
   const begun = run.phase !== "queued" && run.tests.some((t) => t.report || t.stdout || t.stderr);
-  if (run.compile === undefined && !begun && run.phase !== "running") return null;
+  if (run.compile === undefined && !begun && (alone || run.phase !== "running")) return null;
   if (job.state === "failed" && !begun) return null;
-  const noEditor = () => undefined;
+  // Places that messages name are shown in the submission below.
+  const editor = () => ({
+    jump: (line: number) => (target.value = { line }),
+    mark: () => {},
+    focus: () => {},
+  });
   const limits = (t: (typeof run.tests)[number]) => limitsOf(t, run, language);
   return (
     <Section title={alone ? "Result" : "Tests"}>
-      {run.compile ? <Compile run={run.compile} file={file} editor={noEditor} /> : null}
+      {run.compile ? <Compile run={run.compile} file={file} editor={editor} /> : null}
       {!alone && !refused ? (
         <TestTable
           tests={run.tests}
@@ -249,7 +246,7 @@ function Results(props: { now: Watched; job: Job; language: Schemas["LanguageInf
           alone={alone}
           limits={limits(shown)}
           file={file}
-          editor={noEditor}
+          editor={editor}
         />
       ) : null}
     </Section>

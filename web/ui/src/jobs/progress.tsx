@@ -13,7 +13,7 @@ interface Step {
 }
 
 /** How far a job is: its verdict once it has ended, before that its steps. */
-export function Progress({ now, job, compiled }: { now: Watched; job: Job; compiled: boolean }) {
+export function Progress({ now, job }: { now: Watched; job: Job }) {
   if (ended(job.state)) {
     const word = job.state === "failed" ? "failed" : (job.verdict ?? job.state);
     return (
@@ -28,7 +28,7 @@ export function Progress({ now, job, compiled }: { now: Watched; job: Job; compi
   return (
     <div class="headline">
       <ol class="steps" aria-label="Progress">
-        {stepsOf(now, compiled).map((s) => (
+        {stepsOf(now).map((s) => (
           <li key={s.title} data-at={s.at} aria-current={s.at === "now" ? "step" : undefined}>
             {s.title}
           </li>
@@ -43,8 +43,8 @@ export function Progress({ now, job, compiled }: { now: Watched; job: Job; compi
   );
 }
 
-function stepsOf({ run }: Watched, compiled: boolean): Step[] {
-  const names = compiled ? ["queued", "compiling", "running"] : ["queued", "running"];
+function stepsOf({ run }: Watched): Step[] {
+  const names = run.compiled ? ["queued", "compiling", "running"] : ["queued", "running"];
   const here = Math.max(0, names.indexOf(run.phase));
   return names.map((name, i) => ({
     title: name === "running" && run.phase === "running" ? testText(run) : sentence(name),

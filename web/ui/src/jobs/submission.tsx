@@ -1,22 +1,29 @@
+import type { Signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import type { Schemas } from "../api/client";
-import { outputText } from "../run/content";
+import { outputText, sizeOf } from "../run/content";
 import { Visible } from "../run/messages";
-import { Output } from "../run/output";
 import { bytes, milliseconds } from "../shared/format";
+import { isPlain } from "../shared/submission";
+import { Source } from "./source";
 
 type Submission = Schemas["JobRequest"];
 
+/** A line of the main file that is to be shown. */
+export type Target = { line: number } | undefined;
+
 /** What was submitted: the program, and what it is judged by. */
-export function SubmissionView({ sent }: { sent: Submission }) {
+export function SubmissionView({ sent, target }: { sent: Submission; target: Signal<Target> }) {
   const files = sent.files ?? [];
   return (
     <>
       {files.map((f, i) => (
-        <Output
+        <Source
           key={`${i}/${f.name}`}
-          title={f.name ?? `File ${i + 1}`}
+          name={f.name ?? `File ${i + 1}`}
           text={outputText(f.content, f.encoding)}
+          size={f.encoding === "base64" ? Math.floor((f.content.length * 3) / 4) : sizeOf(f.content)}
+          {...(i === 0 ? { target } : {})}
         />
       ))}
       <dl class="figures">
@@ -33,7 +40,7 @@ export function SubmissionView({ sent }: { sent: Submission }) {
 
 function facts(s: Submission): [string, ComponentChildren][] {
   const all: [string, ComponentChildren][] = [
-    ["Tests", plain(s) ? "none: it only runs" : String(s.tests?.length ?? 0)],
+    ["Tests", isPlain(s) ? "none: it only runs" : String(s.tests?.length ?? 0)],
   ];
   if (s.args?.length) {
     all.push(["Arguments", <Visible key="args" text={s.args.map((a) => JSON.stringify(a)).join(" ")} />]);
@@ -42,23 +49,6 @@ function facts(s: Submission): [string, ComponentChildren][] {
   if (s.stop_on_failure) all.push(["Stops", "at the first test that fails"]);
   for (const [name, value] of limitTexts(s.limits)) all.push([name, value]);
   return all;
-}
-
-/** Tells whether a submission is a plain run: one test, whose output nothing is compared with. */
-export function plain(s: Submission): boolean {
-  const [only, ...more] = s.tests ?? [];
-  if (only === undefined) return true;
-  return more.length === 0 && only.id === "1" && only.expected_output === undefined && !only.limits;
-}
-
-/** Gives a plain run in the form that states its input alone, as the Run view makes it. */
-export function asWritten(s: Submission): Submission {
-  const only = s.tests?.[0];
-  if (!only || !plain(s)) return s;
-  const { tests: _, ...rest } = s;
-  const run: Submission = { ...rest, stdin: only.input ?? "" };
-  if (only.encoding) run.stdin_encoding = only.encoding;
-  return run;
 }
 
 function checkerText(c: Schemas["CheckerRequest"]): string {

@@ -19,6 +19,8 @@ export interface Watched {
   job: Job | undefined;
   /** What was submitted. */
   sent: Schemas["JobRequest"] | undefined;
+  /** Its language, in its version where that is still there. */
+  language: Schemas["LanguageInfo"] | undefined;
   /** How far it is, live. */
   run: Run;
   happened: readonly Happening[];
@@ -30,23 +32,22 @@ export interface Watched {
 const nothing: Watched = {
   job: undefined,
   sent: undefined,
-  run: { phase: "queued", attempt: 0, tests: [], cancelling: false },
+  language: undefined,
+  run: { phase: "queued", attempt: 0, compiled: false, tests: [], cancelling: false },
   happened: [],
   lost: undefined,
   error: undefined,
 };
 
 /** Watches a job while its page is shown; again() begins anew, as for one that was queued again. */
-export function useJob(
-  id: string,
-  isCompiled: (job: Job) => boolean,
-): { now: Watched; again(): void; took(job: Job): void } {
+export function useJob(id: string): { now: Watched; again(): void; took(job: Job): void } {
   const now = useSignal(nothing);
   const turn = useSignal(0);
   useEffect(() => {
     const control = new AbortController();
-    now.value = { ...nothing, job: now.peek().job, sent: now.peek().sent };
-    void new Watch(id, now, isCompiled, control.signal).run();
+    const { job, sent, language } = now.peek();
+    now.value = { ...nothing, job, sent, language };
+    void new Watch(id, now, control.signal).run();
     return () => control.abort();
   }, [id, turn.value]);
   return {
@@ -73,7 +74,6 @@ class Watch {
   constructor(
     private readonly id: string,
     private readonly to: Signal<Watched>,
-    private readonly isCompiled: (job: Job) => boolean,
     private readonly signal: AbortSignal,
   ) {
     this.next = to.peek();
@@ -98,18 +98,21 @@ class Watch {
 
   /** Asks for the job as it is, with what was submitted. */
   private async begin(): Promise<void> {
-    const answer = await unwrap(
-      api.GET("/v1/jobs/{id}", {
-        params: { path: { id: this.id }, query: { include: "submission" } },
-        signal: this.signal,
-      }),
-    );
+    const { signal } = this;
+    const path = { id: this.id };
+    const [answer, languages] = await Promise.all([
+      unwrap(api.GET("/v1/jobs/{id}", { params: { path, query: { include: "submission" } }, signal })),
+      // Without them the limits of the language are not known, and nothing else.
+      unwrap(api.GET("/v1/languages", { signal })).catch(() => undefined),
+    ]);
     const { submission: sent, ...job } = answer;
+    const language = languageOf(languages?.languages ?? [], job);
     const tests = sent?.tests?.length ? sent.tests : [{}];
     this.live = new LiveTests(tests.map((t, i) => ({ id: t.id || String(i + 1), stdout: "", stderr: "" })));
-    const run: Run = { ...this.next.run, id: this.id, tests: this.live.tests };
+    const compiled = language?.compiled === true;
+    const run: Run = { ...this.next.run, id: this.id, compiled, tests: this.live.tests };
     if (sent) run.sent = sent;
-    this.change({ job, sent, run });
+    this.change({ job, sent, language, run });
   }
 
   private change(to: Partial<Watched>): void {
@@ -166,7 +169,7 @@ class Watch {
     if (s.state === "running") {
       this.live.reset();
       delete run.compile;
-      run.phase = this.next.job && this.isCompiled(this.next.job) ? "compiling" : "running";
+      run.phase = run.compiled ? "compiling" : "running";
       run.attempt = s.attempt ?? 1;
     } else if (s.state === "queued") {
       run.phase = "queued";
@@ -196,4 +199,9 @@ class Watch {
     if (job.compile) run.compile = job.compile;
     run.verdict = job.verdict ?? job.state;
   }
+}
+
+function languageOf(all: readonly Schemas["LanguageInfo"][], job: Job): Schemas["LanguageInfo"] | undefined {
+  const named = all.filter((l) => l.name === job.language);
+  return named.find((l) => l.version === job.language_version) ?? named[0];
 }

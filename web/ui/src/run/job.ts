@@ -3,6 +3,7 @@ import { api, type Schemas, unwrap } from "../api/client";
 import { ended, follow } from "../api/events";
 import { isAbort } from "../api/problem";
 import { go, href, route } from "../router";
+import { asWritten } from "../shared/submission";
 import { outputText } from "./content";
 import type { Submission } from "./draft";
 
@@ -111,24 +112,7 @@ export async function resume(
 
 /** Gives a job's submission in the form in which one is sent. */
 export function submissionOf(job: Schemas["Job"]): Submission {
-  const { tests, limits, files, args, checker, stop_on_failure } = job.submission ?? {
-    tests: [],
-    limits: {},
-    files: [],
-  };
-  const s: Submission = { language: job.language, files, limits };
-  if (job.language_version) s.version = job.language_version;
-  if (args) s.args = args;
-  if (checker) s.checker = checker;
-  if (stop_on_failure) s.stop_on_failure = true;
-  const only = tests?.length === 1 ? tests[0] : undefined;
-  if (only && only.id === "1" && only.expected_output === undefined && !only.limits && !only.checker) {
-    s.stdin = only.input ?? ""; // a plain run
-    if (only.encoding) s.stdin_encoding = only.encoding;
-  } else {
-    s.tests = tests ?? [];
-  }
-  return s;
+  return asWritten(job.submission ?? { language: job.language });
 }
 
 function expectedTests(s: Submission): TestState[] {
@@ -231,7 +215,7 @@ function endOf(now: Run, job: Schemas["Job"], live: LiveTests): Run {
 }
 
 /** The tests of a job that runs, in the submission's order; each change gives a new list. */
-class LiveTests {
+export class LiveTests {
   private decoders = new Map<string, TextDecoder>();
   private places = new Map<string, number>();
 
