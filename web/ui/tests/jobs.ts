@@ -1,0 +1,89 @@
+import type { Locator, Page } from "@playwright/test";
+import { expect, type Server } from "./fixtures";
+
+export interface Job {
+  id: string;
+  state: string;
+  verdict?: string;
+}
+
+/** Submits a job, with a key where one is given. */
+export async function submit(server: Server, submission: object, key?: string): Promise<Job> {
+  const response = await server.call("/v1/jobs", {
+    method: "POST",
+    headers: { "Content-Type": "application/json", ...withKey(key) },
+    body: JSON.stringify(submission),
+  });
+  if (!response.ok) throw new Error(await response.text());
+  return (await response.json()) as Job;
+}
+
+export function withKey(key: string | undefined): Record<string, string> {
+  return key ? { Authorization: `Bearer ${key}` } : {};
+}
+
+/** Submits a number of queued jobs, a hundred at a time, and gives their ids, the oldest first. */
+export async function submitMany(server: Server, count: number): Promise<string[]> {
+  const ids: string[] = [];
+  for (let done = 0; done < count; done += 100) {
+    const size = Math.min(100, count - done);
+    const jobs = Array.from({ length: size }, (_, i) => ({
+      language: "python",
+      source_code: `print(${done + i})`,
+    }));
+    const response = await server.call("/v1/batches", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ jobs }),
+    });
+    const answer = (await response.json()) as { results: { job?: Job; error?: object }[] };
+    for (const r of answer.results) {
+      if (!r.job) throw new Error(JSON.stringify(r.error));
+      ids.push(r.job.id);
+    }
+  }
+  return ids;
+}
+
+/** Waits until a job is in a state, without the page. */
+export async function reached(server: Server, id: string, state: string): Promise<void> {
+  await expect
+    .poll(async () => ((await (await server.call(`/v1/jobs/${id}`)).json()) as Job).state, {
+      timeout: 60_000,
+    })
+    .toBe(state);
+}
+
+export const cancel = (server: Server, id: string) =>
+  server.call(`/v1/jobs/${id}/cancel`, { method: "POST" });
+
+/** The rows of the list of jobs, without its heading. */
+export function rows(page: Page): Locator {
+  return page.getByRole("region", { name: "Jobs, newest first" }).locator("tbody tr");
+}
+
+export function row(page: Page, id: string): Locator {
+  return rows(page).filter({ has: page.getByRole("link", { name: `Job ${id}`, exact: true }) });
+}
+
+/** The verdict, or the state, that a job's page has at its top. */
+export function verdict(page: Page): Locator {
+  return page.locator(".headline .verdict");
+}
+
+/** The step that a job's page says the job is at. */
+export function step(page: Page): Locator {
+  return page.getByRole("list", { name: "Progress" }).locator('[aria-current="step"]');
+}
+
+/** A block of a program's output, or of a source file. */
+export function output(page: Page, title: string): Locator {
+  return page.getByRole("region", { name: title, exact: true }).locator("pre");
+}
+
+const shots = process.env.SCREENSHOTS;
+
+/** Takes a picture of the page, where SCREENSHOTS names a folder for them. */
+export async function shot(page: Page, name: string): Promise<void> {
+  if (shots) await page.screenshot({ path: `${shots}/${name}.png`, fullPage: true });
+}
