@@ -204,16 +204,32 @@ function extensions(text: Signal<string>, grammar: Compartment, run: () => void)
       spellcheck: "false",
       autocapitalize: "off",
     }),
+    EditorView.domEventHandlers({ beforeinput: replaceSelected }),
     EditorView.updateListener.of((u) => {
       if (u.docChanged) text.value = u.state.doc.toString();
     }),
   ];
 }
 
+/**
+ * Types over selected text. A browser that does it writes styles into the lines that it joins, which the
+ * page's policy refuses with a message.
+ */
+function replaceSelected(e: InputEvent, view: EditorView): boolean {
+  const { from, to, empty } = view.state.selection.main;
+  const text = e.data;
+  if (e.inputType !== "insertText" || text === null || empty || view.composing) return false;
+  const insert = () => view.state.update(view.state.replaceSelection(text), { userEvent: "input.type" });
+  const handled = view.state.facet(EditorView.inputHandler).some((h) => h(view, from, to, text, insert));
+  if (!handled) view.dispatch(insert());
+  return true;
+}
+
 function handleOf(editor: EditorView): EditorHandle {
   const place = (line: number, column = 1) => {
     const l = editor.state.doc.line(Math.min(Math.max(1, line), editor.state.doc.lines));
-    return { from: Math.min(l.from + Math.max(0, column - 1), l.to), to: l.to };
+    const from = Math.min(l.from + Math.max(0, column - 1), l.to);
+    return { from, to: column > 1 ? (editor.state.wordAt(from)?.to ?? Math.min(from + 1, l.to)) : l.to };
   };
   return {
     jump: (line, column) => {

@@ -1,6 +1,6 @@
+import { isTest } from "./check";
 import { type Content, contentOf } from "./content";
 import { fromTest, newRow, type TestRow } from "./draft";
-import { isTest } from "./share";
 
 /** Bounds of what is taken from files: those of a server's defaults, or a little above. */
 export const bounds = {
