@@ -63,7 +63,12 @@ export function rows(page: Page): Locator {
 }
 
 export function row(page: Page, id: string): Locator {
-  return rows(page).filter({ has: page.getByRole("link", { name: `Job ${id}`, exact: true }) });
+  return rows(page).filter({ has: page.locator(`a[title="${id}"]`) });
+}
+
+/** The heading of a job's page. */
+export function heading(page: Page, id: string): Locator {
+  return page.getByRole("heading", { name: `Job …${id.slice(-8)}`, level: 1 });
 }
 
 /** The verdict, or the state, that a job's page has at its top. */

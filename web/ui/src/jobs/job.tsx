@@ -115,7 +115,7 @@ function Heading({ id, job }: { id: string; job: Job | undefined }) {
   useEffect(() => heading.current?.focus({ preventScroll: true }), []);
   return (
     <div class="row head">
-      <h1 ref={heading} tabIndex={-1} aria-label={`Job ${id}`}>
+      <h1 ref={heading} tabIndex={-1}>
         Job <code title={id}>{shortId(id)}</code>
       </h1>
       <CopyButton text={id} label="Copy id" />
@@ -127,7 +127,7 @@ function Heading({ id, job }: { id: string; job: Job | undefined }) {
 }
 
 function Failure({ error, again }: { error: unknown; again(): void }) {
-  const gone = error instanceof ApiError && error.status === 404;
+  const gone = error instanceof ApiError && [404, 422].includes(error.status);
   return (
     <>
       <ErrorNote error={error} retry={again} />

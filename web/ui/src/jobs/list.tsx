@@ -127,7 +127,7 @@ function JobName({ job }: { job: Job }) {
 
 export function JobLink({ id }: { id: string }) {
   return (
-    <a class="id" href={href("jobs", [id])} title={id} aria-label={`Job ${id}`}>
+    <a class="id" href={href("jobs", [id])} title={id}>
       {shortId(id)}
     </a>
   );

@@ -41,7 +41,6 @@ export function Source(props: {
           Save
         </Button>
       </header>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: who has a keyboard alone must be able to scroll it */}
       <pre class="output source" ref={box} tabIndex={0} role="region" aria-label={`${name}, text`}>
         {shown.map((line, i) => (
           <span key={i} class="line" data-marked={target?.line === i + 1}>
