@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Locator, Page } from "@playwright/test";
 import { expect, type Server } from "./fixtures";
 
@@ -16,6 +17,31 @@ export async function submit(server: Server, submission: object, key?: string): 
   });
   if (!response.ok) throw new Error(await response.text());
   return (await response.json()) as Job;
+}
+
+/** Keys of a server with {@link keySettings}, by tenant: pupils may submit, root may do everything. */
+export const keys = { pupils: "pupils-secret-key", root: "root-secret-key" };
+
+export const keySettings = Object.entries({ pupils: "submit", root: "admin" })
+  .map(([name, role]) => {
+    const hash = createHash("sha256")
+      .update(keys[name as keyof typeof keys])
+      .digest("hex");
+    return `[[keys]]\nname = "${name}"\nhash = "${hash}"\nroles = ["${role}"]\n`;
+  })
+  .join("\n");
+
+/** Opens an address of a page that asks for a key, and gives it one. */
+export async function enter(page: Page, address: string, key: string): Promise<void> {
+  await page.goto(address);
+  await giveKey(page, key);
+}
+
+export async function giveKey(page: Page, key: string): Promise<void> {
+  const dialog = page.getByRole("dialog", { name: "API key" });
+  await dialog.getByLabel("Key").fill(key);
+  await page.keyboard.press("Enter");
+  await expect(dialog).toHaveCount(0);
 }
 
 export function withKey(key: string | undefined): Record<string, string> {
@@ -46,12 +72,12 @@ export async function submitMany(server: Server, count: number): Promise<string[
 }
 
 /** Waits until a job is in a state, without the page. */
-export async function reached(server: Server, id: string, state: string): Promise<void> {
-  await expect
-    .poll(async () => ((await (await server.call(`/v1/jobs/${id}`)).json()) as Job).state, {
-      timeout: 60_000,
-    })
-    .toBe(state);
+export async function reached(server: Server, id: string, state: string, key?: string): Promise<void> {
+  const now = async () => {
+    const response = await server.call(`/v1/jobs/${id}`, { headers: withKey(key) });
+    return ((await response.json()) as Job).state;
+  };
+  await expect.poll(now).toBe(state);
 }
 
 export const cancel = (server: Server, id: string) =>

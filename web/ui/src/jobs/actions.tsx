@@ -5,6 +5,7 @@ import { go, href } from "../router";
 import { longestLink, shareLink } from "../run/share";
 import { Action } from "../shared/action";
 import { Button, CopyButton, Dialog, ErrorNote } from "../shared/basics";
+import { barred } from "../shared/self";
 import { asWritten } from "../shared/submission";
 import { shortId } from "./times";
 
@@ -94,6 +95,7 @@ export function Actions({ job, sent, took, again }: Props) {
           Delete
         </Action>
       </div>
+      {barred("submit") ? <p class="muted small reason-line">{barred("submit")}</p> : null}
       <ErrorNote error={error.value} />
       {asks.value ? <DeleteDialog job={job} close={() => (asks.value = false)} /> : null}
     </>

@@ -188,12 +188,14 @@ function RetryAll(props: { jobs: readonly string[]; done(ids: readonly string[])
         {at.value === undefined
           ? ""
           : over
-            ? `${amount(jobs.length - refused.value.length)} are queued again.`
+            ? `Queued again: ${amount(jobs.length - refused.value.length)}.`
             : `${amount(at.value + 1)} of ${amount(jobs.length)}`}
       </p>
       {refused.value.length > 0 ? (
         <div class="note bad" role="alert">
-          <strong>{amount(refused.value.length)} were refused</strong>
+          <strong>
+            {refused.value.length === 1 ? "One was refused" : `${amount(refused.value.length)} were refused`}
+          </strong>
           <ul>
             {refused.value.map((r) => (
               <li key={r.id}>
