@@ -1,12 +1,12 @@
-import { createServer, request as send, type Server as Proxy } from "node:http";
+import { createServer, request as send } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Page } from "@playwright/test";
 import { expect, expectAccessible, type Server, test } from "./fixtures";
+import { expectVerdict, output, packed } from "./run";
 
 /** A reverse proxy on loopback that has the server below /optimus/, and knows of nothing else. */
 async function proxyOf(server: Server): Promise<{ url: string; strange: string[]; close(): Promise<void> }> {
   const strange: string[] = [];
-  const proxy: Proxy = createServer((incoming, answer) => {
+  const proxy = createServer((incoming, answer) => {
     const path = incoming.url ?? "/";
     if (!path.startsWith("/optimus/")) {
       strange.push(path);
@@ -53,11 +53,25 @@ test("everything works below a path of a proxy, streams too", async ({ page, ser
     await page.reload();
     await expect(page.getByText("This server asks for no key")).toBeVisible();
     await expectAccessible(page);
-    await follow(page);
+
+    // What the program writes before it is done can only come over the stream.
+    const source_code =
+      "print('begun', flush=True)\nprint(input(), flush=True)\nimport time\ntime.sleep(5)\nprint('done')\n";
+    const stream = page.waitForRequest(/\/optimus\/v1\/jobs\/[0-9a-f-]+\/events$/);
+    await page.goto(`${proxy.url}#/run?s=${packed({ language: "python", source_code, stdin: "given" })}`);
+    await expect(page.getByText("Opened from a link.")).toBeVisible();
+    await page.keyboard.press("Control+Enter");
+    expect((await stream).headers().accept).toBe("text/event-stream");
+    await expect(output(page, "Standard output")).toContainText("begun\ngiven");
+    await expectVerdict(page, "Accepted");
+    await expect(output(page, "Standard output")).toHaveText("begun\ngiven\ndone\n");
+
+    expect(proxy.strange).toEqual([]);
     await page.getByRole("link", { name: "API reference" }).click();
     await expect(page).toHaveURL(`${proxy.url}docs`);
     await expect(page).toHaveTitle(/API reference/);
-    expect(proxy.strange).toEqual([]);
+    // It names no icon, so the browser looks for one by itself.
+    expect(proxy.strange.filter((path) => path !== "/favicon.ico")).toEqual([]);
   } finally {
     await proxy.close();
   }

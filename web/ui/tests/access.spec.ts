@@ -290,3 +290,26 @@ test("a key that is revoked in mid-use is asked for again, and what was to be do
     expect(queue).toMatchObject({ state: "paused" });
   });
 });
+
+test("streams have the key in their header; who gave none can give one later", async ({ page }) => {
+  await withKeys(async (server) => {
+    const requests: Request[] = [];
+    page.on("request", (r) => requests.push(r));
+    await page.goto(`${server.url}/#/run`);
+    await give(page, courseKey);
+    await expect(page.getByRole("textbox", { name: /^Source code/ })).toBeVisible();
+    await page.evaluate(() => sessionStorage.clear());
+    await page.reload();
+    await page.keyboard.press("Escape"); // no key now, later
+    await expect(question(page)).toBeHidden();
+    await page.getByRole("banner").getByRole("button", { name: "Enter a key" }).click();
+    await give(page, courseKey);
+    await expect(page.getByRole("link", { name: "Access: course, submit and read" })).toBeVisible();
+    const stream = page.waitForRequest(/\/v1\/jobs\/[0-9a-f-]+\/events$/);
+    await page.keyboard.press("Control+Enter");
+    const headers = await (await stream).allHeaders();
+    expect(headers.authorization).toBe(`Bearer ${courseKey}`);
+    expect(headers.accept).toBe("text/event-stream");
+    await checkRequests(requests, server);
+  });
+});

@@ -75,7 +75,7 @@ test("the last hour can be read by pointer, by keyboard and as a table", async (
   await page.goto("/#/cluster");
   const chart = page.getByRole("slider", { name: /^Jobs a minute in the last hour, default/ });
   await expect(chart).toHaveAttribute("aria-valuetext", "No minute is chosen");
-  const legend = page.locator(".legend");
+  const legend = page.locator(".chart-legend");
   await expect(legend).toContainText("60 minutes");
 
   const minutes = async () => {

@@ -10,11 +10,7 @@ import "./access.css";
 
 /** Shows whose key this tab has, and leads to the view of it; asks for one where it has none but needs it. */
 export function AccessButton() {
-  useEffect(() => {
-    const control = new AbortController();
-    watchSelf(control.signal);
-    return () => control.abort();
-  }, []);
+  useEffect(watchSelf, []);
   if (refused.value && !apiKey.value) {
     return (
       <Button kind="primary" onClick={() => void askForKey("")}>

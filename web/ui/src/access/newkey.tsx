@@ -56,7 +56,7 @@ export function NewKey(props: { onMade(made: Made): void; onClose(): void }) {
           </p>
         ) : null}
         <Name of={name} error={error.value} />
-        <fieldset class="choices">
+        <fieldset class="role-choices">
           <legend>Roles</legend>
           {roles.map(({ role, text }) => (
             <label key={role}>
@@ -118,7 +118,7 @@ function Name({ of, error }: Field & { error: unknown }) {
 function Expires({ of }: Field) {
   const id = useId();
   return (
-    <div class="field">
+    <div class="access-field">
       <label for={id}>Expires</label>
       <select
         id={id}
@@ -140,7 +140,7 @@ function Expires({ of }: Field) {
 function Rate({ of }: Field) {
   const id = useId();
   return (
-    <div class="field">
+    <div class="access-field">
       <label for={id}>Requests per second</label>
       <input
         id={id}

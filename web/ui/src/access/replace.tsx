@@ -38,7 +38,7 @@ export function Rotate(props: { of: Key; onMade(made: Made): void; onClose(): vo
         A new key takes the place of <code>{of.id}</code> of <strong>{of.name}</strong>, with the same roles,
         rate and time to live. Whoever uses the old one must be given the new one.
       </p>
-      <div class="field">
+      <div class="access-field">
         <label for={id}>The old key still holds</label>
         <select
           id={id}

@@ -1,10 +1,10 @@
 import { useSignal } from "@preact/signals";
 import { api, type Schemas, unwrap } from "../api/client";
+import { Action } from "../shared/action";
 import { Badge, Button, Empty, ErrorNote, Time } from "../shared/basics";
 import { Cards } from "../shared/cards";
-import { Gated } from "../shared/gated";
 import { useResource } from "../shared/poll";
-import { self, whyNot } from "../shared/self";
+import { barred, self } from "../shared/self";
 import { NewKey } from "./newkey";
 import { Revoke, Rotate } from "./replace";
 import { Secret } from "./secret";
@@ -25,7 +25,7 @@ export interface Made {
 export function StoredKeys() {
   const deed = useSignal<Deed | undefined>(undefined);
   const me = self.value;
-  const reason = whyNot("admin");
+  const reason = barred("admin");
   const close = () => {
     deed.value = undefined;
   };
@@ -33,19 +33,19 @@ export function StoredKeys() {
     deed.value = { what: "made", made: it };
   };
   return (
-    <section class="panel" aria-labelledby="keys">
+    <section class="frame" aria-labelledby="keys">
       <div class="row spread">
         <h2 id="keys">Keys of the store</h2>
-        <Gated
+        <Action
           needs="admin"
           kind="primary"
-          disabled={!me}
+          why={me ? undefined : "The server has not said who you are."}
           onClick={() => {
             deed.value = { what: "new" };
           }}
         >
           New key
-        </Gated>
+        </Action>
       </div>
       {me && reason === undefined ? <KeyTable deed={deed} /> : null}
       {reason ? <p class="muted">{reason} So the keys are not listed.</p> : null}

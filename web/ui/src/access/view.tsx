@@ -9,7 +9,7 @@ import { refreshSelf, roles, self } from "../shared/self";
 import { StoredKeys } from "./stored";
 
 export function View(_: { route: Route }) {
-  useEffect(() => void refreshSelf(), []);
+  useEffect(refreshSelf, []);
   return (
     <div class="page">
       <h1>Access</h1>
@@ -47,7 +47,7 @@ function You() {
     );
   }
   return (
-    <section class="panel" aria-labelledby="you">
+    <section class="frame" aria-labelledby="you">
       <h2 id="you">The key of this tab</h2>
       <Facts
         of={[
@@ -87,7 +87,7 @@ export function Expiry({ at }: { at: string | undefined }) {
 function Roles() {
   const may = self.value?.may;
   return (
-    <section class="panel" aria-labelledby="roles">
+    <section class="frame" aria-labelledby="roles">
       <h2 id="roles">What the roles allow</h2>
       <ul class="roles">
         {roles.map(({ role, text }) => {
@@ -122,7 +122,7 @@ function Bounds() {
   const time = (n: number | undefined) => (n === undefined ? undefined : milliseconds(n));
   const count = (n: number | undefined) => (n === undefined ? undefined : amount(n));
   return (
-    <details class="panel">
+    <details class="frame">
       <summary>
         <h2>What may be submitted at most</h2>
       </summary>

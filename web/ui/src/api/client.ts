@@ -37,7 +37,11 @@ function whyRefused(response: Response, message: string): string {
 }
 
 /** The typed client: api.GET("/v1/jobs/{id}", {params: …}). Use it with {@link unwrap}. */
-export const api = createClient<paths>({ baseUrl: base.slice(0, -1), fetch: send });
+export const api = createClient<paths>({
+  baseUrl: base.slice(0, -1),
+  fetch: send,
+  querySerializer: { array: { style: "form", explode: false } }, // the API's lists: state=queued,running
+});
 
 /** Gives the data of an answer, or throws an ApiError with the server's problem. */
 export async function unwrap<T>(

@@ -45,7 +45,7 @@ function Section(props: { id: Part; title: string; of: Resource<unknown>; childr
   return (
     <section
       id={id}
-      class="part"
+      class="cluster-part"
       aria-labelledby={`${id}-title`}
       aria-busy={of.data === undefined}
       tabIndex={-1}

@@ -1,13 +1,13 @@
 import { useSignal } from "@preact/signals";
 import { api, unwrap } from "../api/client";
 import { href } from "../router";
+import { Action } from "../shared/action";
 import { Badge, Empty } from "../shared/basics";
 import { Cards } from "../shared/cards";
 import { Ago } from "../shared/clock";
 import { Confirm } from "../shared/confirm";
 import { amount, bytes } from "../shared/format";
-import { Gated } from "../shared/gated";
-import { whyNot } from "../shared/self";
+import { barred } from "../shared/self";
 import type { Queue } from "./data";
 import { Spark, Throughput } from "./throughput";
 
@@ -19,7 +19,7 @@ export function Queues({ queues, reload }: { queues: readonly Queue[]; reload():
   if (queues.length === 0) {
     return <Empty>There is no queue yet: the first job that is submitted makes its own.</Empty>;
   }
-  const reason = whyNot("admin");
+  const reason = barred("admin");
   const ask = (queue: Queue, change: Change) => {
     asked.value = { queue, change };
   };
@@ -84,9 +84,9 @@ function DeadLetters({ of }: { of: Queue }) {
 
 function Actions({ of, ask }: { of: Queue; ask(queue: Queue, change: Change): void }) {
   const button = (change: Change, text: string) => (
-    <Gated needs="admin" onClick={() => ask(of, change)} aria-label={`${text} the queue ${of.name}`}>
+    <Action needs="admin" onClick={() => ask(of, change)} label={`${text} the queue ${of.name}`}>
       {text}
-    </Gated>
+    </Action>
   );
   return (
     <span class="row actions">

@@ -21,7 +21,7 @@ const outlives: Record<Health["durability"], string> = {
 export function Store({ health }: { health: Health }) {
   const warnings = health.warnings ?? [];
   return (
-    <div class="panel">
+    <div class="frame">
       <Facts
         of={[
           ["State", <Badge key="state" word={health.status} title={health.reason} />],

@@ -28,8 +28,8 @@ export function Summary({ cluster }: { cluster: Cluster }) {
   if (!known && found.length === 0) return <p class="muted">Asking the server how it is…</p>;
   const level = found[0]?.level ?? "good";
   return (
-    <section class="verdict" data-level={level} aria-label="How the cluster is">
-      <p class="verdict-line" role="status">
+    <section class="wellness" data-level={level} aria-label="How the cluster is">
+      <p class="wellness-line" role="status">
         <Mark level={level} />
         <strong>{headline(found)}</strong>
       </p>
@@ -62,7 +62,7 @@ function Item({ finding }: { finding: Finding }) {
         <span class="hidden">{finding.level === "bad" ? "Wrong: " : "Warning: "}</span>
         {finding.text}{" "}
         {where ? (
-          <button type="button" class="link" onClick={() => goTo(where)}>
+          <button type="button" class="text-link" onClick={() => goTo(where)}>
             See {names[where].toLowerCase()}
           </button>
         ) : null}

@@ -95,7 +95,7 @@ function Lanes({ of }: { of: Worker }) {
   const lanes = of.lanes ?? [];
   if (lanes.length === 0) return <span class="soon">None: it has no image</span>;
   return (
-    <ul class="chips">
+    <ul class="lanes">
       {lanes.map((lane) => {
         const [language = lane, tier] = lane.split("/");
         return (

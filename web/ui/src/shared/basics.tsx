@@ -134,7 +134,8 @@ export function Dialog(props: {
     dialog?.showModal();
     return () => {
       dialog?.close();
-      if (before instanceof HTMLElement) before.focus(); // the keyboard goes on where it was
+      // It may be out of the page by now, and the browser gives the focus back no more.
+      if (before instanceof HTMLElement) before.focus();
     };
   }, []);
   return (
@@ -182,7 +183,6 @@ export function Table<T>(props: {
   id(row: T): string;
 }) {
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: who has a keyboard alone must be able to scroll it
     <section class="table" aria-label={props.caption} tabIndex={0}>
       <table>
         <caption class="hidden">{props.caption}</caption>

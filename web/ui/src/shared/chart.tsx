@@ -107,8 +107,8 @@ function figures(series: readonly Series[], at: number): string {
 function Legend({ times, series, at }: Omit<Props, "label"> & { at: number | undefined }) {
   const shown = (s: Series) => (at === undefined ? s.values.reduce((a, b) => a + b, 0) : (s.values[at] ?? 0));
   return (
-    <p class="legend">
-      <span class="legend-time">{at === undefined ? `${times.length} minutes` : clock(times[at])}</span>
+    <p class="chart-legend">
+      <span class="chart-legend-time">{at === undefined ? `${times.length} minutes` : clock(times[at])}</span>
       {series.map((s) => (
         <span key={s.name}>
           <span class={`swatch ${s.colour}`} data-line={s.line === true} aria-hidden="true" />

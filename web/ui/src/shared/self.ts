@@ -2,30 +2,36 @@ import { effect, signal } from "@preact/signals";
 import { api, type Schemas, unwrap } from "../api/client";
 import { apiKey } from "../api/keys";
 
-/** What may be done with a key. */
 export type Role = "submit" | "read" | "admin";
 
-/** Who this tab is to the server, and what it may do; undefined until that is known. */
+/** Who asks, and what is allowed: GET /v1/self; undefined until the server has said it. */
 export const self = signal<Schemas["Self"] | undefined>(undefined);
 
-/** Asks who this tab is, at once and whenever its key changes, until the signal. */
-export function watchSelf(until: AbortSignal): void {
-  const stop = effect(() => {
-    apiKey.value; // with another key one is another
+let begun = false;
+
+/** Asks the server who asks, now and whenever another key is used. Each part that shows what is allowed calls it. */
+export function watchSelf(): void {
+  if (begun) return;
+  begun = true;
+  effect(() => {
+    const key = apiKey.value;
     self.value = undefined;
-    void refreshSelf(until);
+    void load(key);
   });
-  until.addEventListener("abort", stop);
 }
 
-/** Asks again who this tab is. What fails here also fails in what the view asks, which tells. */
-export async function refreshSelf(until?: AbortSignal): Promise<void> {
-  const key = apiKey.peek();
+/** Asks again who asks: the server may need keys by now, or none. */
+export function refreshSelf(): void {
+  void load(apiKey.peek());
+}
+
+async function load(key: string): Promise<void> {
   try {
-    const answer = await unwrap(api.GET("/v1/self", until ? { signal: until } : {}));
-    if (apiKey.peek() === key) self.value = answer;
+    const known = await unwrap(api.GET("/v1/self"));
+    if (apiKey.peek() === key) self.value = known;
   } catch {
-    // unknown as before
+    // Whatever the page asks for next says what is wrong; nothing is barred on a guess.
+    if (apiKey.peek() === key) self.value = undefined;
   }
 }
 
@@ -42,10 +48,14 @@ export const roles: readonly { role: Role; text: string }[] = [
   },
 ];
 
-/** Says why something that needs a role cannot be done; undefined where it can, or where that is not known yet. */
-export function whyNot(role: Role): string | undefined {
-  const me = self.value;
-  if (!me || me.may?.includes(role)) return undefined;
-  const held = me.roles?.join(" and ") || "no role";
-  return `This needs a key with the role ${role}; yours has ${held}.`;
+/** Tells whether an operation that needs a role is allowed, as far as is known. */
+export function may(role: Role): boolean {
+  return self.value?.may?.includes(role) ?? true;
+}
+
+/** Says why an operation that needs a role is not allowed; undefined where it is. */
+export function barred(role: Role): string | undefined {
+  if (may(role)) return undefined;
+  const has = (self.value?.roles ?? []).join(", ") || "none";
+  return `This needs a key with the role ${role}; yours has ${has}.`;
 }

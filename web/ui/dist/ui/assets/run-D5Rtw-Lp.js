@@ -1,1 +1,0 @@
-import{l as e}from"./index-G2yLx3xJ.js";function t(t){return e(`div`,{class:`page`,children:e(`h1`,{children:`Run`})})}export{t as View};
