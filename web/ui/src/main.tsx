@@ -4,11 +4,9 @@ import "./style/tokens.css";
 import "./style/base.css";
 import "./style/shell.css";
 import { watchHealth } from "./api/health";
-import { followSelf } from "./api/self";
 import { followTheme } from "./theme";
 
 followTheme();
-followSelf();
 watchHealth(new AbortController().signal);
 const root = document.getElementById("app");
 if (root) render(<App />, root);

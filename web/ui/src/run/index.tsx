@@ -2,10 +2,10 @@ import "./run.css";
 import { useComputed, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { api, type Schemas, unwrap } from "../api/client";
-import { may } from "../api/self";
 import { go, href, type Route } from "../router";
 import { Button, ErrorNote } from "../shared/basics";
 import { useResource } from "../shared/poll";
+import { may } from "../shared/self";
 import { Tabs } from "../shared/tabs";
 import { outputText } from "./content";
 import { draft, fromSubmission, keep, kept, restore, type Submission, sampleOf, toSubmission } from "./draft";
@@ -49,7 +49,7 @@ function Workbench({ route, languages }: { route: Route; languages: Schemas["Lan
   useMarks(getEditor, language?.source_file ?? "main");
 
   const start = () => {
-    if (busy.peek() || may("submit") === false) return;
+    if (busy.peek() || !may("submit")) return;
     refused.value = undefined;
     notice.value = undefined;
     let submission: Submission;
@@ -97,7 +97,7 @@ function Workbench({ route, languages }: { route: Route; languages: Schemas["Lan
         <ErrorNote error={refused.value} />
         {notice.value ? <NoticeBar notice={notice.value} close={() => (notice.value = undefined)} /> : null}
         {language?.available === false ? <Unavailable language={language} /> : null}
-        {may("submit") === false ? (
+        {!may("submit") ? (
           <p class="note warn">This key may read, but not submit: programs cannot be run with it.</p>
         ) : null}
         {kept.value ? null : (

@@ -1,7 +1,7 @@
 import type { Signal } from "@preact/signals";
 import type { Schemas } from "../api/client";
-import { self } from "../api/self";
 import { amount } from "../shared/format";
+import { self } from "../shared/self";
 import { Field, TabPanel, Tabs } from "../shared/tabs";
 import { draft, limitFields, limitTexts } from "./draft";
 import { ContentField, TestRows } from "./testrows";

@@ -3,6 +3,7 @@ import { api, type Schemas, unwrap } from "../api/client";
 import { ended, follow } from "../api/events";
 import { isAbort } from "../api/problem";
 import { go, href, route } from "../router";
+import { asWritten } from "../shared/submission";
 import { outputText } from "./content";
 import type { Submission } from "./draft";
 
@@ -99,7 +100,7 @@ export async function resume(
     const job = await unwrap(
       api.GET("/v1/jobs/{id}", { params: { path: { id }, query: { include: "submission" } }, signal }),
     );
-    const sent = asSent(job.submission ?? { language: job.language });
+    const sent = submissionOf(job);
     change(signal, { sent, compiled: isCompiled(job.language), tests: expectedTests(sent) });
     watch(id, signal).catch((error: unknown) => fail(error, signal));
     return sent;
@@ -109,12 +110,9 @@ export async function resume(
   }
 }
 
-/** A plain run is given back as a job of one test: gives it as it was sent, with standard input. */
-function asSent({ tests, ...s }: Submission): Submission {
-  const only = tests?.length === 1 ? tests[0] : undefined;
-  const plain = only?.id === "1" && (only.weight ?? 1) === 1 && !only.limits && !only.checker;
-  if (!only || !plain || only.expected_output !== undefined) return { ...s, tests: tests ?? null };
-  return { ...s, stdin: only.input ?? "", ...(only.encoding ? { stdin_encoding: only.encoding } : {}) };
+/** Gives a job's submission in the form in which one is sent. */
+export function submissionOf(job: Schemas["Job"]): Submission {
+  return asWritten(job.submission ?? { language: job.language });
 }
 
 function expectedTests(s: Submission): TestState[] {
@@ -217,7 +215,7 @@ function endOf(now: Run, job: Schemas["Job"], live: LiveTests): Run {
 }
 
 /** The tests of a job that runs, in the submission's order; each change gives a new list. */
-class LiveTests {
+export class LiveTests {
   private decoders = new Map<string, TextDecoder>();
   private places = new Map<string, number>();
 

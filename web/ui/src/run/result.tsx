@@ -104,7 +104,7 @@ function Report({ now, language, editor }: Props & { now: Run }) {
 }
 
 /** The test that is shown until one is chosen: the first of the job's verdict, or that failed, else the last that runs, else the first. */
-function telling(now: Run): TestState | undefined {
+export function telling(now: Run): TestState | undefined {
   const failed = now.tests.filter((t) => t.report && !["accepted", "skipped"].includes(t.report.verdict));
   const worst = failed.find((t) => t.report?.verdict === now.verdict) ?? failed[0];
   if (worst) return worst;
@@ -113,7 +113,7 @@ function telling(now: Run): TestState | undefined {
 }
 
 /** The limits of a test: its own, else the job's, else the language's. */
-function limitsOf(
+export function limitsOf(
   t: TestState,
   now: Run,
   language: Schemas["LanguageInfo"] | undefined,
@@ -197,7 +197,15 @@ function figure(n: number): string {
   return amount(Number(n.toFixed(3)));
 }
 
-function Compile({ run: r, file, editor }: { run: Schemas["Run"]; file: string; editor: Props["editor"] }) {
+export function Compile({
+  run: r,
+  file,
+  editor,
+}: {
+  run: Schemas["Run"];
+  file: string;
+  editor: Props["editor"];
+}) {
   const text = `${outputText(r.stdout, r.stdout_encoding)}${outputText(r.stderr, r.stderr_encoding)}`;
   if (text === "" && r.exit_code === 0) return null;
   return (
@@ -224,7 +232,7 @@ interface TestProps {
   editor: Props["editor"];
 }
 
-function TestReport({ test, now, alone, limits, file, editor }: TestProps) {
+export function TestReport({ test, now, alone, limits, file, editor }: TestProps) {
   const out = outputOf(test, "stdout");
   const err = outputOf(test, "stderr");
   const r = test.report;

@@ -1,9 +1,9 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
-import { self } from "../api/self";
 import { Button, Dialog, ErrorNote } from "../shared/basics";
 import { bytes } from "../shared/format";
+import { self } from "../shared/self";
 import { Field } from "../shared/tabs";
 import { type Content, sizeOf } from "./content";
 import { type CheckerKind, changeRow, draft, newRow, type TestRow } from "./draft";

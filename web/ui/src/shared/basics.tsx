@@ -130,8 +130,13 @@ export function Dialog(props: {
   const title = useId();
   useEffect(() => {
     const dialog = box.current;
+    const before = document.activeElement;
     dialog?.showModal();
-    return () => dialog?.close();
+    return () => {
+      dialog?.close();
+      // It may be out of the page by now, and the browser gives the focus back no more.
+      if (before instanceof HTMLElement) before.focus();
+    };
   }, []);
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: the keyboard's way to close it is Escape
@@ -194,7 +199,7 @@ export function Table<T>(props: {
           {props.rows.map((row) => (
             <tr key={props.id(row)}>
               {props.columns.map((c) => (
-                <td key={c.head} class={classOf(c)}>
+                <td key={c.head} class={classOf(c)} data-head={c.head}>
                   {c.cell(row)}
                 </td>
               ))}
