@@ -157,7 +157,7 @@ test("it says who one is, and shows what a role may not do as disabled, with the
     const roles = page.getByRole("region", { name: "What the roles allow" }).getByRole("listitem");
     await expect(roles).toHaveText([/submit.*You may\.$/, /read.*You may\.$/, /admin.*You may not\.$/]);
 
-    const reason = "This needs a key with the role admin; yours has submit and read.";
+    const reason = "This needs a key with the role admin; yours has submit, read.";
     const add = page.getByRole("button", { name: "New key" });
     await expect(add).toHaveAttribute("aria-disabled", "true");
     await expect(add).toHaveAccessibleDescription(reason);
