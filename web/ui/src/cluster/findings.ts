@@ -44,6 +44,9 @@ function ofServer({ live, store, languages }: Cluster, health: Health | undefine
   if (errors.some((e) => e instanceof TypeError)) {
     return [{ level: "bad", text: "The server cannot be reached." }];
   }
+  if (errors.some((e) => e instanceof ApiError && e.status === 401)) {
+    return [{ level: "bad", text: "The server takes this tab’s key no more: what is shown here is old." }];
+  }
   const away = store.data && store.data.status !== "ok";
   const said = new Set(errors.filter((e) => !(away && isUnavailable(e))).map(messageOf));
   const found: Finding[] = [...said].map((text) => ({
