@@ -143,7 +143,7 @@ function Failure({ error, again }: { error: unknown; again(): void }) {
 
 function Section({ title, children }: { title: string; children: ComponentChildren }) {
   return (
-    <section class="part" aria-label={title}>
+    <section class="part">
       <h2>{title}</h2>
       {children}
     </section>
@@ -163,7 +163,7 @@ function Facts({ job }: { job: Job }) {
         <Time at={job.created_at} />
       </Fact>
       <Fact name="Waited">{waitedFor(job)}</Fact>
-      <Fact name="Ran">{ranFor(job)}</Fact>
+      <Fact name="Ran">{job.started_at && job.state !== "queued" ? ranFor(job) : undefined}</Fact>
       <Fact name="Ended">{job.finished_at ? <Time at={job.finished_at} /> : undefined}</Fact>
       <Fact name="Attempts">
         {job.attempts} of {job.max_attempts}

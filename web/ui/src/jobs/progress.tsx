@@ -100,7 +100,7 @@ export function QueueNote({ job }: { job: Job }) {
   return (
     <p class="muted">
       {others > 0
-        ? `${amount(others)} more wait in ${queue.name}`
+        ? `${amount(others)} more ${others === 1 ? "waits" : "wait"} in ${queue.name}`
         : `It is the only one that waits in ${queue.name}`}
       , {amount(queue.running)} {queue.running === 1 ? "runs" : "run"}.
     </p>
