@@ -49,15 +49,15 @@ export function DeadLetters({ route }: { route: Route }) {
         <JobTabs chosen="dead" filter={shared} failed={failedOf(known, shared)} />
       </div>
       <Filters filter={shared} path={["dead-letters"]} queues={known.map((q) => q.name)} />
-      <p class="muted">
-        These could not be judged by Optimus itself, in as many attempts as they had. What a program does
-        wrong is a verdict, and never brings a job here.
-      </p>
       <ErrorNote error={list.error} retry={list.reload} />
       <Retried ids={retried.value} />
       {list.data && jobs.length === 0 ? <None filter={shared} first={place.page === 1} /> : null}
       {jobs.length > 0 ? (
         <>
+          <p class="muted">
+            These could not be judged by Optimus itself, in as many attempts as they had. What a program does
+            wrong is a verdict, and never brings a job here.
+          </p>
           <div class="row">
             <Action
               needs="admin"

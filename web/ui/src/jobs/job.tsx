@@ -70,12 +70,9 @@ export function JobPage({ id }: { id: string }) {
           <Facts job={job} />
           <div class="job-body">
             <div class="main">
-              {job.history?.length ? (
-                <Section title="Attempts">
-                  <Attempts attempts={attemptsOf(job)} caption="Attempts, the first on top" />
-                </Section>
-              ) : null}
+              {job.state === "failed" ? <History job={job} /> : null}
               <Results now={now} job={job} target={target} />
+              {job.state === "failed" ? null : <History job={job} />}
               {now.sent ? (
                 <Section title="Submission">
                   <SubmissionView sent={now.sent} target={target} />
@@ -95,6 +92,16 @@ export function JobPage({ id }: { id: string }) {
         </p>
       ) : null}
     </div>
+  );
+}
+
+/** The attempts of a job that had several, or that failed. */
+function History({ job }: { job: Job }) {
+  if (!job.history?.length) return null;
+  return (
+    <Section title="Attempts">
+      <Attempts attempts={attemptsOf(job)} caption="Attempts, the first on top" />
+    </Section>
   );
 }
 
@@ -153,7 +160,7 @@ function Section({ title, children }: { title: string; children: ComponentChildr
 function Facts({ job }: { job: Job }) {
   useTick(!ended(job.state));
   const score =
-    job.score !== undefined && job.max_score !== undefined
+    job.score !== undefined && job.max_score
       ? `${amount(round(job.score))} of ${amount(round(job.max_score))}`
       : undefined;
   return (

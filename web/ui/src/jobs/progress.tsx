@@ -59,8 +59,7 @@ function testText({ tests }: Watched["run"]): string {
 }
 
 function resultText({ run }: Watched, job: Job): string {
-  if (job.state === "failed") return "Optimus could not judge it.";
-  if (run.tests.length <= 1 || run.compile?.exit_code) return "";
+  if (job.state === "failed" || run.tests.length <= 1 || run.compile?.exit_code) return "";
   const good = run.tests.filter((t) => t.report?.verdict === "accepted").length;
   return `${good} of ${run.tests.length} tests accepted`;
 }
