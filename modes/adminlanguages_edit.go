@@ -160,7 +160,7 @@ func addLanguage(c *cli.Context, p Process) error {
 		if err := cl.call(c.Context, http.MethodPost, "/v1/languages", config.Catalogue{Languages: added}, &done); err != nil {
 			return err
 		}
-		return printChanged(c, p, "added", done.Languages, "on "+cl.base, added)
+		return printChanged(c, p, "added", done, "on "+cl.base, added)
 	}
 	return editLocal(c, p, "added", func(all *config.Catalogue) ([]web.LanguageVersion, error) {
 		addLanguages(all, added)
@@ -195,7 +195,7 @@ func dropLanguage(c *cli.Context, p Process) error {
 		if err := cl.call(c.Context, http.MethodDelete, path, nil, &done); err != nil {
 			return err
 		}
-		return printChanged(c, p, "removed", done.Languages, "on "+cl.base, nil)
+		return printChanged(c, p, "removed", done, "on "+cl.base, nil)
 	}
 	return editLocal(c, p, "removed", func(all *config.Catalogue) ([]web.LanguageVersion, error) {
 		return removeLanguage(all, name, version)
@@ -220,20 +220,23 @@ func editLocal(c *cli.Context, p Process, did string, change func(*config.Catalo
 		return err
 	}
 	fmt.Fprintln(p.Stderr, "a running server takes this over when it gets SIGHUP (systemctl reload optimus, or kill -HUP)")
-	return printChanged(c, p, did, done, "in "+path, added)
+	return printChanged(c, p, did, web.ChangedLanguages{Languages: done}, "in "+path, added)
 }
 
 // printChanged says what was changed, and how the images of what was added come here.
-func printChanged(c *cli.Context, p Process, did string, changed []web.LanguageVersion, where string, added []config.Language) error {
+func printChanged(c *cli.Context, p Process, did string, changed web.ChangedLanguages, where string, added []config.Language) error {
 	if c.Bool("json") {
-		return writeJSON(p.Stdout, web.ChangedLanguages{Languages: changed})
+		return writeJSON(p.Stdout, changed)
 	}
 	var b strings.Builder
-	for _, l := range changed {
+	for _, l := range changed.Languages {
 		fmt.Fprintf(&b, "%s %s %s %s\n", did, l.Name, l.Version, where)
 	}
 	for _, l := range added {
 		fmt.Fprintf(&b, "its image, where it is missing: %s\n", howToGet(l))
+	}
+	if changed.Note != "" {
+		fmt.Fprintln(p.Stderr, changed.Note)
 	}
 	return printed(io.WriteString(p.Stdout, b.String()))
 }

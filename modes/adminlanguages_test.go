@@ -3,12 +3,14 @@ package modes
 import (
 	"encoding/json"
 	"errors"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"optimus/config"
+	"optimus/store/storetest/redistest"
 	"optimus/web"
 )
 
@@ -141,10 +143,34 @@ func TestAReadOnlyCatalogue(t *testing.T) {
 	if _, err := e.Add(t.Context(), []byte(lua)); !errors.As(err, &fixed) {
 		t.Fatalf("it gives %v", err)
 	}
-	contains(t, "a read-only catalogue", fixed.Reason, "/sys/optimus/languages.json", "ConfigMap", "SIGHUP")
+	contains(t, "a read-only catalogue", fixed.Reason, "/sys/optimus/languages.json", "Nothing was changed", "ConfigMap", "render kubernetes", "SIGHUP")
 	// A server says so too, and what is somebody else's fault is not taken for it.
 	if err := readOnly("x", os.ErrDeadlineExceeded); errors.As(err, &fixed) {
 		t.Errorf("%v counts as read-only", err)
+	}
+}
+
+// Of two servers on one queue the one that is asked changes its own catalogue, and says so.
+func TestAnEditHoldsOnOneServer(t *testing.T) {
+	t.Parallel()
+	queue := redistest.Start(t).URL
+	var servers []*testServer
+	for range 2 {
+		cfg, err := config.Load(config.LoadOptions{Flags: map[string]string{
+			"data": t.TempDir(), "server.listen": "127.0.0.1:0", "redis.url": queue, "worker.enabled": "false",
+		}})
+		must(t, err)
+		servers = append(servers, startTestServer(t, cfg))
+	}
+	has := func(ts *testServer) bool {
+		_, err := ts.languages.Resolve("lua", "5.4")
+		return err == nil
+	}
+	var done web.ChangedLanguages
+	must(t, servers[0].client.call(t.Context(), http.MethodPost, "/v1/languages", json.RawMessage(lua), &done))
+	contains(t, "the answer", done.Note, servers[0].config.Data, "another server", "SIGHUP")
+	if !has(servers[0]) || has(servers[1]) {
+		t.Errorf("the server that was asked has it: %v, the other: %v", has(servers[0]), has(servers[1]))
 	}
 }
 

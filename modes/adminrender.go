@@ -171,9 +171,7 @@ func renderDockerfile(c *cli.Context, _ Process, cfg config.Config) ([]deploy.Fi
 }
 
 func renderOpenAPI(_ *cli.Context, p Process, cfg config.Config) ([]deploy.File, error) {
-	o := webOptions(web.Options{}, cfg)
-	o.Version = p.Version
-	doc, err := web.OpenAPI(o)
+	doc, err := web.OpenAPI(webOptions(web.Options{Version: p.Version}, cfg))
 	if err != nil {
 		return nil, err
 	}

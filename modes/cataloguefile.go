@@ -75,8 +75,9 @@ func lockFolder(dir string) (unlock func(), err error) {
 func readOnly(path string, err error) error {
 	for _, e := range []error{syscall.EROFS, syscall.EACCES, syscall.EPERM, syscall.EBUSY} {
 		if errors.Is(err, e) {
-			return &web.ReadOnlyError{Reason: fmt.Sprintf("%s cannot be written here: %v. Change it where it comes from: "+
-				"on Kubernetes the ConfigMap of languages.json, then restart; elsewhere as a user who may write it, then send SIGHUP", path, e)}
+			return &web.ReadOnlyError{Reason: fmt.Sprintf("%s cannot be written here: %v. Nothing was changed; change it where it comes from. On Kubernetes "+
+				"that is a ConfigMap, which all servers and workers share: change your languages.json, and apply what `optimus admin render kubernetes` "+
+				"then gives. Elsewhere as a user who may write it, then send SIGHUP", path, e)}
 		}
 	}
 	return err
@@ -155,38 +156,46 @@ type editor struct {
 }
 
 // Add implements [web.CatalogueEditor].
-func (e *editor) Add(ctx context.Context, content []byte) (done []web.LanguageVersion, err error) {
+func (e *editor) Add(ctx context.Context, content []byte) (done web.ChangedLanguages, err error) {
 	added, err := parseLanguages("the request", content)
 	if err != nil {
-		return nil, &web.InvalidLanguagesError{Reason: err.Error()}
+		return done, &web.InvalidLanguagesError{Reason: err.Error()}
 	}
-	return versionsOf(added), e.change(ctx, func(all *config.Catalogue) error {
+	done.Languages = versionsOf(added)
+	done.Note, err = e.change(ctx, func(all *config.Catalogue) error {
 		addLanguages(all, added)
 		return nil
 	})
+	return done, err
 }
 
 // Remove implements [web.CatalogueEditor].
-func (e *editor) Remove(ctx context.Context, name, version string) (done []web.LanguageVersion, err error) {
-	err = e.change(ctx, func(all *config.Catalogue) (err error) {
-		done, err = removeLanguage(all, name, version)
+func (e *editor) Remove(ctx context.Context, name, version string) (done web.ChangedLanguages, err error) {
+	done.Note, err = e.change(ctx, func(all *config.Catalogue) (err error) {
+		done.Languages, err = removeLanguage(all, name, version)
 		return err
 	})
 	return done, err
 }
 
-func (e *editor) change(ctx context.Context, change func(*config.Catalogue) error) error {
+// change gives a note for where the change does not hold.
+func (e *editor) change(ctx context.Context, change func(*config.Catalogue) error) (note string, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if err := ctx.Err(); err != nil {
-		return err // the client went away while it waited for its turn
+		return "", err // the client went away while it waited for its turn
 	}
 	cfg, err := e.settings()
 	if err != nil {
-		return &web.ReadOnlyError{Reason: "nothing was changed, since the server could not take it over: " + err.Error()}
+		return "", &web.ReadOnlyError{Reason: "nothing was changed, since the server could not take it over: " + err.Error()}
 	}
-	if _, err := editCatalogue(cfg, change); err != nil {
-		return err
+	path, err := editCatalogue(cfg, change)
+	if err != nil {
+		return "", err
 	}
-	return e.reload()
+	if cfg.Redis.Present() {
+		note = path + " was changed, which is this server's: another server or worker of the queue with a file of its own keeps that. " +
+			"Make the same change there, and send it SIGHUP"
+	}
+	return note, e.reload()
 }

@@ -41,8 +41,11 @@ func (f *follower) next(t *testing.T) string {
 			kind = value
 		case "data":
 			var d struct {
-				State, Verdict, Reason, ID string
-				Attempt                    int
+				State   string `json:"state"`
+				ID      string `json:"id"`
+				Attempt int    `json:"attempt"`
+				Verdict string `json:"verdict"`
+				Reason  string `json:"reason"`
 			}
 			if err := json.Unmarshal([]byte(value), &d); err != nil {
 				t.Errorf("event %s has %s: %v", kind, value, err)
@@ -68,7 +71,7 @@ func TestFollowersTellCompilingFromTesting(t *testing.T) {
 	t.Parallel()
 	cfg := testConfig(t)
 	ts := newTestServer(t, cfg)
-	ts.server.open = withCatalogue(ts.open, compiledScript(t, &ts.server.config))
+	ts.server.open = withCatalogue(ts.open, compiledScript(t, &ts.config))
 	ts.began(t)
 	request := web.JobRequest{Language: "script", Tests: []web.TestRequest{{ID: "one", Input: "1"}, {ID: "two", Input: "2"}}}
 	script := "prepare wait compile\ncase 1 wait first\ncase 2 wait second\n"

@@ -15,13 +15,84 @@ const MaxAPIKeys = 1000
 
 // Keyring keeps API keys, which all servers of the store share.
 type Keyring interface {
-	// PutAPIKey adds a key, or replaces the one of its id. [ErrInvalid] where it is none, or where
-	// there are [MaxAPIKeys] others.
-	PutAPIKey(ctx context.Context, k APIKey) error
 	// APIKeys gives every key, also those that have expired, the oldest first.
 	APIKeys(ctx context.Context) ([]APIKey, error)
-	// DeleteAPIKey forgets a key; [ErrNotFound] where there is none of that id.
-	DeleteAPIKey(ctx context.Context, id string) error
+	// ChangeAPIKeys has change decide, by all keys as APIKeys gives them, what is done to them: all of it or
+	// nothing, and nobody else changes a key in between. So change may be called several times, and must not
+	// use the store. Its error is given back, and changes nothing; nor does what [APIKeyChange.Check] refuses.
+	ChangeAPIKeys(ctx context.Context, change func(all []APIKey) (APIKeyChange, error)) error
+}
+
+// APIKeyChange is what is done to the keys at once.
+type APIKeyChange struct {
+	// Put are added, each in the place of the one of its id where there is one.
+	Put []APIKey
+	// Forget are the ids of those that are forgotten.
+	Forget []string
+}
+
+// Check refuses a change of the keys that there are: [ErrInvalid] where one to put is none, where one is named twice, or
+// where there would be more than [MaxAPIKeys]; [ErrNotFound] where one to forget is not there.
+func (c APIKeyChange) Check(all []APIKey) error {
+	there, named := map[string]bool{}, map[string]bool{}
+	for _, k := range all {
+		there[k.ID] = true
+	}
+	left := len(all)
+	for _, k := range c.Put {
+		if err := k.Validate(); err != nil {
+			return fmt.Errorf("keep API key: %w", err)
+		}
+		if named[k.ID] {
+			return invalidf("API key %q is put twice", k.ID)
+		}
+		if named[k.ID] = true; !there[k.ID] {
+			left++
+		}
+	}
+	for _, id := range c.Forget {
+		if !there[id] {
+			return fmt.Errorf("API key %.70q: %w", id, ErrNotFound)
+		}
+		if named[id] {
+			return invalidf("API key %q is to be forgotten, and named twice", id)
+		}
+		named[id] = true
+		left--
+	}
+	if left > MaxAPIKeys {
+		return invalidf("there are %d API keys already, which is the most: revoke those that nobody uses", MaxAPIKeys)
+	}
+	return nil
+}
+
+// ImportAPIKeys has change, a store's ChangeAPIKeys, add the keys of the records that are not there, and counts those and the
+// others.
+func ImportAPIKeys(records []Record, done *Imported, change func(func(all []APIKey) (APIKeyChange, error)) error) error {
+	var keys []APIKey
+	for _, r := range records {
+		if r.APIKey != nil {
+			keys = append(keys, *r.APIKey)
+		}
+	}
+	if keys == nil {
+		return nil
+	}
+	var c APIKeyChange
+	err := change(func(all []APIKey) (APIKeyChange, error) {
+		c = APIKeyChange{}
+		for _, k := range keys {
+			if same := func(o APIKey) bool { return o.ID == k.ID }; !slices.ContainsFunc(all, same) && !slices.ContainsFunc(c.Put, same) {
+				c.Put = append(c.Put, k)
+			}
+		}
+		return c, nil
+	})
+	if err == nil {
+		done.APIKeys += len(c.Put)
+		done.Skipped += len(keys) - len(c.Put)
+	}
+	return err
 }
 
 // APIKey is an API key as it is kept: the key itself is not.
@@ -80,11 +151,6 @@ func DecodeAPIKey(raw []byte) (k APIKey, err error) {
 		return k, fmt.Errorf("%w: an API key's record is damaged: %w", ErrSchema, err)
 	}
 	return k, nil
-}
-
-// TooManyAPIKeys is the error of a key too many.
-func TooManyAPIKeys() error {
-	return invalidf("there are %d API keys already, which is the most: revoke those that nobody uses", MaxAPIKeys)
 }
 
 // SortAPIKeys puts the oldest first.

@@ -173,17 +173,12 @@ func (o *observed) Import(ctx context.Context, records []Record) (imported Impor
 	return o.Store.Import(ctx, records)
 }
 
-func (o *observed) PutAPIKey(ctx context.Context, k APIKey) (err error) {
-	defer o.end("put_api_key", o.now(), &err)
-	return o.Store.PutAPIKey(ctx, k)
-}
-
 func (o *observed) APIKeys(ctx context.Context) (all []APIKey, err error) {
 	defer o.end("api_keys", o.now(), &err)
 	return o.Store.APIKeys(ctx)
 }
 
-func (o *observed) DeleteAPIKey(ctx context.Context, id string) (err error) {
-	defer o.end("delete_api_key", o.now(), &err)
-	return o.Store.DeleteAPIKey(ctx, id)
+func (o *observed) ChangeAPIKeys(ctx context.Context, change func(all []APIKey) (APIKeyChange, error)) (err error) {
+	defer o.end("change_api_keys", o.now(), &err)
+	return o.Store.ChangeAPIKeys(ctx, change)
 }

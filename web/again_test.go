@@ -34,28 +34,20 @@ const everything = `{
 
 // unset names the fields below v that no value states.
 func unset(at string, v reflect.Value) (names []string) {
-	switch v.Kind() {
-	case reflect.Pointer:
-		if v.IsNil() {
-			return []string{at}
-		}
+	kind := v.Kind()
+	switch {
+	case kind == reflect.Pointer && !v.IsNil():
 		return unset(at, v.Elem())
-	case reflect.Slice:
-		if v.Len() == 0 {
-			return []string{at}
-		}
+	case kind == reflect.Slice && v.Len() > 0:
 		return unset(at, v.Index(0))
-	case reflect.Struct:
+	case kind == reflect.Struct:
 		for field, value := range v.Fields() {
 			names = append(names, unset(at+"."+field.Name, value)...)
 		}
-		return names
-	default:
-		if v.IsZero() {
-			return []string{at}
-		}
-		return nil
+	case v.IsZero():
+		return []string{at}
 	}
+	return names
 }
 
 // What is given back of a submission can be submitted as it is, and makes the same job.

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -85,14 +84,17 @@ func (m KeyManager) Create(ctx context.Context, req KeyRequest) (NewKey, error) 
 	if p := faults.problem(); p != nil {
 		return NewKey{}, p
 	}
-	all, err := m.Store.APIKeys(ctx)
+	made := m.withSecret(&k)
+	err := m.Store.ChangeAPIKeys(ctx, func(all []store.APIKey) (store.APIKeyChange, error) {
+		if !slices.Contains(k.Roles, string(RoleAdmin)) && !m.administered(all, "") {
+			return store.APIKeyChange{}, newProblem(codeConflict, "there is no key with the role admin yet, and with this one every request needs a key: make one with that role first")
+		}
+		return store.APIKeyChange{Put: []store.APIKey{k}}, nil
+	})
 	if err != nil {
 		return NewKey{}, fmt.Errorf("make an API key: %w", err)
 	}
-	if !slices.Contains(k.Roles, string(RoleAdmin)) && !m.administered(all, "") {
-		return NewKey{}, newProblem(codeConflict, "there is no key with the role admin yet, and with this one every request needs a key: make one with that role first")
-	}
-	return m.keep(ctx, k)
+	return made, nil
 }
 
 // key checks a request.
@@ -133,15 +135,11 @@ func (m KeyManager) key(req KeyRequest) (store.APIKey, *faults) {
 	return k, f
 }
 
-// keep stores a key with a new secret.
-func (m KeyManager) keep(ctx context.Context, k store.APIKey) (NewKey, error) {
-	made := NewKey{}
+// withSecret gives a key a secret.
+func (m KeyManager) withSecret(k *store.APIKey) (made NewKey) {
 	made.Secret, k.Hash = newSecret()
-	if err := m.Store.PutAPIKey(ctx, k); err != nil {
-		return NewKey{}, fmt.Errorf("keep an API key: %w", err)
-	}
-	made.KeyInfo = m.info(k)
-	return made, nil
+	made.KeyInfo = m.info(*k)
+	return made
 }
 
 // administered tells whether there is a key with the role admin that holds, beside the one of an id.
@@ -181,21 +179,18 @@ func (m KeyManager) info(k store.APIKey) KeyInfo {
 // Revoke forgets a key. The last one with the role admin stays: without it nobody could make another, or
 // everybody could.
 func (m KeyManager) Revoke(ctx context.Context, id string) error {
-	all, k, err := m.find(ctx, id)
-	if err != nil {
-		return err
-	}
-	if len(all) > 1 || len(m.Configured) > 0 {
-		if m.administered(all, "") && !m.administered(all, id) {
-			return newProblem(codeConflict, "%s (%s) is the last key with the role admin: make another first, or rotate this one", k.ID, k.Name)
+	err := m.Store.ChangeAPIKeys(ctx, func(all []store.APIKey) (c store.APIKeyChange, err error) {
+		k, err := find(all, id)
+		switch {
+		case err != nil:
+			return c, err
+		case len(all) == 1 && len(m.Configured) == 0 && m.holds(k):
+			return c, newProblem(codeConflict, "%s (%s) is the last key: without any, every request may do everything; make another first, or rotate this one", k.ID, k.Name)
+		case m.administered(all, "") && !m.administered(all, id):
+			return c, newProblem(codeConflict, "%s (%s) is the last key with the role admin: make another first, or rotate this one", k.ID, k.Name)
 		}
-	} else if m.holds(k) {
-		return newProblem(codeConflict, "%s (%s) is the last key: without any, every request may do everything; make another first, or rotate this one", k.ID, k.Name)
-	}
-	err = m.Store.DeleteAPIKey(ctx, id)
-	if errors.Is(err, store.ErrNotFound) {
-		return noSuchKey(id)
-	}
+		return store.APIKeyChange{Forget: []string{id}}, nil
+	})
 	if err != nil {
 		return fmt.Errorf("revoke an API key: %w", err)
 	}
@@ -204,46 +199,42 @@ func (m KeyManager) Revoke(ctx context.Context, id string) error {
 
 // Rotate makes a key of the same name, roles, rate and time to live as another, which then still holds
 // for overlap: 0 forgets it.
-func (m KeyManager) Rotate(ctx context.Context, id string, overlap time.Duration) (NewKey, error) {
-	_, old, err := m.find(ctx, id)
-	if err != nil {
-		return NewKey{}, err
-	}
-	k := old
+func (m KeyManager) Rotate(ctx context.Context, id string, overlap time.Duration) (made NewKey, err error) {
 	now := m.Now().UTC().Truncate(time.Microsecond)
-	k.ID, k.Created, k.Unknown = newKeyID(), now, nil
-	if !old.Expires.IsZero() {
-		k.Expires = now.Add(old.Expires.Sub(old.Created))
-	}
-	made, err := m.keep(ctx, k)
-	if err != nil {
-		return NewKey{}, err
-	}
 	end := now.Add(overlap)
-	switch {
-	case overlap <= 0:
-		if err = m.Store.DeleteAPIKey(ctx, id); errors.Is(err, store.ErrNotFound) {
-			err = nil // somebody was faster
+	err = m.Store.ChangeAPIKeys(ctx, func(all []store.APIKey) (c store.APIKeyChange, err error) {
+		old, err := find(all, id)
+		if err != nil {
+			return c, err
 		}
-	case old.Expires.IsZero() || old.Expires.After(end):
-		old.Expires = end
-		err = m.Store.PutAPIKey(ctx, old)
-	}
+		k := old
+		k.ID, k.Created, k.Unknown = newKeyID(), now, nil
+		if !old.Expires.IsZero() {
+			k.Expires = now.Add(old.Expires.Sub(old.Created))
+		}
+		made = m.withSecret(&k)
+		c.Put = []store.APIKey{k}
+		switch {
+		case overlap <= 0:
+			c.Forget = []string{id}
+		case old.Expires.IsZero() || old.Expires.After(end):
+			old.Expires = end
+			c.Put = append(c.Put, old)
+		}
+		return c, nil
+	})
 	if err != nil {
-		return NewKey{}, errors.Join(fmt.Errorf("end the old API key %s: %w", id, err), m.Store.DeleteAPIKey(ctx, k.ID))
+		return NewKey{}, fmt.Errorf("rotate an API key: %w", err)
 	}
 	return made, nil
 }
 
-func (m KeyManager) find(ctx context.Context, id string) (all []store.APIKey, k store.APIKey, err error) {
-	if all, err = m.Store.APIKeys(ctx); err != nil {
-		return nil, k, fmt.Errorf("look up an API key: %w", err)
-	}
+func find(all []store.APIKey, id string) (k store.APIKey, err error) {
 	i := slices.IndexFunc(all, func(k store.APIKey) bool { return k.ID == id })
 	if i < 0 {
-		return nil, k, noSuchKey(id)
+		return k, noSuchKey(id)
 	}
-	return all, all[i], nil
+	return all[i], nil
 }
 
 func noSuchKey(id string) error {

@@ -11,12 +11,11 @@ import (
 // CatalogueEditor changes the catalogue of languages for good.
 type CatalogueEditor interface {
 	// Add adds languages, each in the place of one with its name and version: content is one of
-	// languages.json, or the whole of such a file. It gives what was added. Errors: an
-	// [InvalidLanguagesError], a [ReadOnlyError].
-	Add(ctx context.Context, content []byte) ([]LanguageVersion, error)
-	// Remove removes a language, of all versions where version is empty, and gives what was removed.
-	// Errors: [ErrUnknownLanguage], an [InvalidLanguagesError], a [ReadOnlyError].
-	Remove(ctx context.Context, name, version string) ([]LanguageVersion, error)
+	// languages.json, or the whole of such a file. Errors: an [InvalidLanguagesError], a [ReadOnlyError].
+	Add(ctx context.Context, content []byte) (ChangedLanguages, error)
+	// Remove removes a language, of all versions where version is empty. Errors: [ErrUnknownLanguage],
+	// an [InvalidLanguagesError], a [ReadOnlyError].
+	Remove(ctx context.Context, name, version string) (ChangedLanguages, error)
 }
 
 // LanguageVersion is a version of a language.
@@ -49,12 +48,13 @@ type changedLanguagesOutput struct {
 // ChangedLanguages says what a change of the catalogue has changed.
 type ChangedLanguages struct {
 	Languages []LanguageVersion `json:"languages" doc:"What was added or removed."`
+	Note      string            `json:"note,omitempty" doc:"Where the change does not hold, and what to do there; only where other servers or workers share the queue."`
 }
 
 func (s *Server) routeLanguages() {
 	tags := []string{"languages"}
-	where := " Changes this server's languages.json, and holds here at once; workers and servers with a file of their own keep it. " +
-		"Where the file cannot be written (a ConfigMap) the answer is 403."
+	where := " Changes this server's languages.json, and holds here at once; other servers and workers with a file of their own keep theirs, which `note` says where " +
+		"there may be any. Where the file cannot be written (a ConfigMap, which all servers share) the answer is 403, and says what to change instead."
 	register(s, huma.Operation{
 		OperationID: "add-languages", Method: http.MethodPost, Path: "/v1/languages", Tags: tags,
 		Summary:     "Add or replace languages",
@@ -81,14 +81,14 @@ func (s *Server) addLanguages(ctx context.Context, _ *noInput) (*changedLanguage
 	if p := f.problem(); p != nil {
 		return nil, p
 	}
-	return s.changed(ctx, func(e CatalogueEditor) ([]LanguageVersion, error) { return e.Add(ctx, body) })
+	return s.changed(ctx, func(e CatalogueEditor) (ChangedLanguages, error) { return e.Add(ctx, body) })
 }
 
 func (s *Server) removeLanguage(ctx context.Context, in *languageInput) (*changedLanguagesOutput, error) {
-	return s.changed(ctx, func(e CatalogueEditor) ([]LanguageVersion, error) { return e.Remove(ctx, in.Name, in.Version) })
+	return s.changed(ctx, func(e CatalogueEditor) (ChangedLanguages, error) { return e.Remove(ctx, in.Name, in.Version) })
 }
 
-func (s *Server) changed(ctx context.Context, change func(CatalogueEditor) ([]LanguageVersion, error)) (*changedLanguagesOutput, error) {
+func (s *Server) changed(ctx context.Context, change func(CatalogueEditor) (ChangedLanguages, error)) (*changedLanguagesOutput, error) {
 	if s.opts.Editor == nil {
 		return nil, newProblem(codeForbidden, "this server's catalogue cannot be changed")
 	}
@@ -106,8 +106,8 @@ func (s *Server) changed(ctx context.Context, change func(CatalogueEditor) ([]La
 		return nil, err
 	}
 	r := requestOf(ctx)
-	for _, l := range done {
+	for _, l := range done.Languages {
 		s.opts.Log.Info().Str("request_id", r.id).Str("language", l.Name).Str("version", l.Version).Str("by", r.who.name).Msg("the catalogue was changed")
 	}
-	return &changedLanguagesOutput{Body: ChangedLanguages{Languages: done}}, nil
+	return &changedLanguagesOutput{Body: done}, nil
 }

@@ -13,12 +13,12 @@ import (
 // editor is a catalogue whose changes are only told.
 type editor struct{ err error }
 
-func (e editor) Add(_ context.Context, content []byte) ([]web.LanguageVersion, error) {
-	return []web.LanguageVersion{{Name: fmt.Sprint(len(content)), Version: "1"}}, e.err
+func (e editor) Add(_ context.Context, content []byte) (web.ChangedLanguages, error) {
+	return web.ChangedLanguages{Languages: []web.LanguageVersion{{Name: fmt.Sprint(len(content)), Version: "1"}}, Note: "only here"}, e.err
 }
 
-func (e editor) Remove(_ context.Context, name, version string) ([]web.LanguageVersion, error) {
-	return []web.LanguageVersion{{Name: name, Version: version}}, e.err
+func (e editor) Remove(_ context.Context, name, version string) (web.ChangedLanguages, error) {
+	return web.ChangedLanguages{Languages: []web.LanguageVersion{{Name: name, Version: version}}, Note: "only here"}, e.err
 }
 
 func TestChangesOfTheCatalogue(t *testing.T) {
@@ -29,7 +29,7 @@ func TestChangesOfTheCatalogue(t *testing.T) {
 		status int
 		says   string
 	}{
-		"done":        {editor{}, http.StatusOK, `"languages"`},
+		"done":        {editor{}, http.StatusOK, `"note":"only here"`},
 		"nobody's":    {nil, http.StatusForbidden, "cannot be changed"},
 		"read-only":   {editor{&web.ReadOnlyError{Reason: "it is a ConfigMap"}}, http.StatusForbidden, "it is a ConfigMap"},
 		"wrong":       {editor{&web.InvalidLanguagesError{Reason: "languages[0].run is missing"}}, http.StatusUnprocessableEntity, "languages[0].run"},

@@ -16,9 +16,9 @@ import (
 	"time"
 )
 
-// pageFiles is the page, as `make ui` has built it.
+// pageFiles is the page, as `make ui` has built it; NOTICE has the licences of what it is made of.
 //
-//go:embed ui/dist
+//go:embed ui/dist/index.html ui/dist/ui
 var pageFiles embed.FS
 
 // pagePolicy lets the page load its own scripts, styles and icon, and ask this server. That scripts

@@ -7,36 +7,6 @@ import (
 	"optimus/store"
 )
 
-// PutAPIKey adds a key, or replaces the one of its id.
-func (s *Store) PutAPIKey(ctx context.Context, k store.APIKey) error {
-	if err := k.Validate(); err != nil {
-		return fmt.Errorf("keep API key: %w", err)
-	}
-	return s.write(ctx, func(b *batch) error {
-		if err := b.roomForAPIKeys([]store.Record{{APIKey: &k}}); err != nil {
-			return err
-		}
-		b.putAPIKey(k)
-		return nil
-	})
-}
-
-func (b *batch) putAPIKey(k store.APIKey) { b.putJSON(bucketAPIKeys, []byte(k.ID), &k) }
-
-// roomForAPIKeys refuses records by which there would be too many keys.
-func (b *batch) roomForAPIKeys(records []store.Record) error {
-	added := map[string]bool{}
-	for _, r := range records {
-		if r.APIKey != nil && b.get(bucketAPIKeys, []byte(r.APIKey.ID)) == nil {
-			added[r.APIKey.ID] = true
-		}
-	}
-	if len(added) > 0 && len(b.keys(bucketAPIKeys, nil, store.MaxAPIKeys))+len(added) > store.MaxAPIKeys {
-		return store.TooManyAPIKeys()
-	}
-	return nil
-}
-
 // APIKeys gives every key, the oldest first.
 func (s *Store) APIKeys(ctx context.Context) (keys []store.APIKey, err error) {
 	err = s.read(ctx, func(v view) error {
@@ -56,13 +26,31 @@ func (v view) apiKeys() (keys []store.APIKey, err error) {
 	return keys, err
 }
 
-// DeleteAPIKey forgets a key.
-func (s *Store) DeleteAPIKey(ctx context.Context, id string) error {
-	return s.write(ctx, func(b *batch) error {
-		if id == "" || b.get(bucketAPIKeys, []byte(id)) == nil {
-			return fmt.Errorf("API key %.70q: %w", id, store.ErrNotFound)
-		}
+// ChangeAPIKeys has change decide, in the writer's transaction, what is done to the keys.
+func (s *Store) ChangeAPIKeys(ctx context.Context, change func(all []store.APIKey) (store.APIKeyChange, error)) error {
+	if change == nil {
+		return fmt.Errorf("change API keys: %w: nobody says how", store.ErrInvalid)
+	}
+	return s.write(ctx, func(b *batch) error { return b.changeAPIKeys(change) })
+}
+
+func (b *batch) changeAPIKeys(change func(all []store.APIKey) (store.APIKeyChange, error)) error {
+	all, err := b.apiKeys()
+	if err != nil {
+		return err
+	}
+	c, err := change(all)
+	if err == nil {
+		err = c.Check(all)
+	}
+	if err != nil {
+		return err
+	}
+	for _, k := range c.Put {
+		b.putJSON(bucketAPIKeys, []byte(k.ID), &k)
+	}
+	for _, id := range c.Forget {
 		b.delete(bucketAPIKeys, []byte(id))
-		return nil
-	})
+	}
+	return nil
 }

@@ -8,6 +8,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"optimus/store"
+	"optimus/store/storetest"
 )
 
 // TestCheckReadsAPIKeys: a record that is no key's, or another one's, is found.
@@ -47,7 +48,7 @@ func TestAFileFromBeforeAPIKeys(t *testing.T) {
 	if keys, err := s.APIKeys(t.Context()); err != nil || len(keys) != 0 {
 		t.Errorf("it has the keys %v, %v", keys, err)
 	}
-	must(t, s.PutAPIKey(t.Context(), store.APIKey{ID: "k1", Name: "a", Hash: store.PayloadHash{1}, Roles: []string{"read"}}))
+	must(t, s.ChangeAPIKeys(t.Context(), storetest.PutAPIKeys(store.APIKey{ID: "k1", Name: "a", Hash: store.PayloadHash{1}, Roles: []string{"read"}})))
 	if keys, err := s.APIKeys(t.Context()); err != nil || len(keys) != 1 {
 		t.Errorf("it has the keys %v, %v", keys, err)
 	}

@@ -28,19 +28,20 @@ func (s *Store) Import(ctx context.Context, records []store.Record) (store.Impor
 		if err := store.CheckQueues(records, names); err != nil {
 			return err
 		}
-		if err := b.roomForAPIKeys(records); err != nil {
+		// The keys first: what is refused must not have written anything.
+		if err := store.ImportAPIKeys(records, &done, b.changeAPIKeys); err != nil {
 			return err
 		}
 		for _, r := range records {
+			if r.APIKey != nil {
+				continue
+			}
 			added := &done.Skipped
 			switch {
 			case r.Queue != nil && b.importQueue(r.Queue):
 				added = &done.Queues
 			case r.Job != nil && b.importJob(r.Job):
 				added = &done.Jobs
-			case r.APIKey != nil && b.get(bucketAPIKeys, []byte(r.APIKey.ID)) == nil:
-				b.putAPIKey(*r.APIKey)
-				added = &done.APIKeys
 			}
 			*added++
 		}

@@ -136,7 +136,7 @@ func lively(t *testing.T, path string) {
 	must(t, s.Finish(ctx, cs[0].Lease, sandbox.Report{Verdict: sandbox.Accepted}))
 	must(t, s.GiveBack(ctx, cs[1].Lease, store.GiveBack{Counted: true}))
 	must(t, s.Heartbeat(ctx, store.Worker{Name: "w"}, time.Hour))
-	must(t, s.PutAPIKey(ctx, store.APIKey{ID: "k1", Name: "a", Hash: store.PayloadHash{1}, Roles: []string{"read"}}))
+	must(t, s.ChangeAPIKeys(ctx, storetest.PutAPIKeys(store.APIKey{ID: "k1", Name: "a", Hash: store.PayloadHash{1}, Roles: []string{"read"}})))
 	must(t, s.Close())
 }
 

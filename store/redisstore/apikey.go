@@ -7,77 +7,19 @@ import (
 	"optimus/store"
 )
 
-// PutAPIKey adds a key, or replaces the one of its id.
-func (s *Store) PutAPIKey(ctx context.Context, k store.APIKey) error {
-	_, err := s.putAPIKey(ctx, k, false)
-	return err
-}
-
-// putAPIKey tells whether the key was written; one that is there may be left alone.
-func (s *Store) putAPIKey(ctx context.Context, k store.APIKey, leave bool) (bool, error) {
-	if err := k.Validate(); err != nil {
-		return false, fmt.Errorf("keep API key: %w", err)
-	}
-	raw, err := store.EncodeAPIKey(k)
-	if err != nil {
-		return false, err
-	}
-	answer, err := s.apiKey(ctx, "keep API key", k.ID, raw, leave)
-	if err == nil && answer == "full" {
-		err = store.TooManyAPIKeys()
-	}
-	return answer == "ok", err
-}
-
-func (s *Store) apiKey(ctx context.Context, doing, id string, raw []byte, leave bool) (string, error) {
-	const again = 4
-	value, err := s.run(ctx, doing, &call{
-		script: s.scripts["apikey"], keys: []string{s.keys.apiKeys}, acknowledged: true, again: again,
-		args: []any{id, raw, store.MaxAPIKeys, boolArg(leave), ""},
-	})
-	answer, _ := value.(string)
-	return answer, err
-}
-
-func boolArg(b bool) string {
-	if b {
-		return "1"
-	}
-	return ""
-}
-
-// importAPIKeys adds those that are not there, and counts both kinds.
-func (s *Store) importAPIKeys(ctx context.Context, records []store.Record, done *store.Imported) error {
-	for _, r := range records {
-		if r.APIKey == nil {
-			continue
-		}
-		added, err := s.putAPIKey(ctx, *r.APIKey, true)
-		switch {
-		case err != nil:
-			return r.Fault(err)
-		case added:
-			done.APIKeys++
-		default:
-			done.Skipped++
-		}
-	}
-	return nil
-}
-
-// APIKeys gives every key, the oldest first.
-func (s *Store) APIKeys(ctx context.Context) ([]store.APIKey, error) {
+// rawAPIKeys gives the keys as they are kept, by id.
+func (s *Store) rawAPIKeys(ctx context.Context) (all map[string]string, err error) {
 	if s.isClosed() {
 		return nil, store.ErrClosed
 	}
-	var all map[string]string
-	err := s.patiently(ctx, "read API keys", func(ctx context.Context) (err error) {
+	err = s.patiently(ctx, "read API keys", func(ctx context.Context) (err error) {
 		all, err = s.client.HGetAll(ctx, s.keys.apiKeys).Result()
 		return err //nolint:wrapcheck // patiently does
 	})
-	if err != nil {
-		return nil, err
-	}
+	return all, err
+}
+
+func decodeAPIKeys(all map[string]string) ([]store.APIKey, error) {
 	keys := make([]store.APIKey, 0, len(all))
 	for _, raw := range all {
 		k, err := store.DecodeAPIKey([]byte(raw))
@@ -90,11 +32,63 @@ func (s *Store) APIKeys(ctx context.Context) ([]store.APIKey, error) {
 	return keys, nil
 }
 
-// DeleteAPIKey forgets a key.
-func (s *Store) DeleteAPIKey(ctx context.Context, id string) error {
-	answer, err := s.apiKey(ctx, "forget API key", id, nil, false)
-	if err == nil && answer == "missing" {
-		err = fmt.Errorf("API key %.70q: %w", id, store.ErrNotFound)
+// APIKeys gives every key, the oldest first.
+func (s *Store) APIKeys(ctx context.Context) ([]store.APIKey, error) {
+	all, err := s.rawAPIKeys(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return err
+	return decodeAPIKeys(all)
+}
+
+// ChangeAPIKeys reads the keys, has change decide, and writes if they are still the same; else it begins anew.
+// Each turn in vain is one in which somebody else has changed a key.
+func (s *Store) ChangeAPIKeys(ctx context.Context, change func(all []store.APIKey) (store.APIKeyChange, error)) error {
+	if change == nil {
+		return fmt.Errorf("change API keys: %w: nobody says how", store.ErrInvalid)
+	}
+	for {
+		raw, err := s.rawAPIKeys(ctx)
+		if err != nil {
+			return err
+		}
+		all, err := decodeAPIKeys(raw)
+		if err != nil {
+			return err
+		}
+		c, err := change(all)
+		if err == nil {
+			err = c.Check(all)
+		}
+		if err != nil || len(c.Put)+len(c.Forget) == 0 {
+			return err
+		}
+		if done, err := s.writeAPIKeys(ctx, raw, c); err != nil || done {
+			return err
+		}
+	}
+}
+
+// writeAPIKeys changes the keys, unless they are others than seen: then it says no.
+func (s *Store) writeAPIKeys(ctx context.Context, seen map[string]string, c store.APIKeyChange) (done bool, err error) {
+	const again = 1
+	args := []any{len(seen), "", len(c.Put)}
+	for id, raw := range seen {
+		args = append(args, id, raw)
+	}
+	for _, k := range c.Put {
+		raw, err := store.EncodeAPIKey(k)
+		if err != nil {
+			return false, err
+		}
+		args = append(args, k.ID, raw)
+	}
+	for _, id := range c.Forget {
+		args = append(args, id)
+	}
+	value, err := s.run(ctx, "change API keys", &call{
+		script: s.scripts["apikeys"], keys: []string{s.keys.apiKeys}, acknowledged: true, again: again, args: args,
+	})
+	answer, _ := value.(string)
+	return answer == "ok", err
 }

@@ -41,7 +41,9 @@ func (s *Store) Import(ctx context.Context, records []store.Record) (store.Impor
 		}
 		done.Add(more)
 	}
-	if err := s.importAPIKeys(ctx, records, &done); err != nil {
+	if err := store.ImportAPIKeys(records, &done, func(change func([]store.APIKey) (store.APIKeyChange, error)) error {
+		return s.ChangeAPIKeys(ctx, change)
+	}); err != nil {
 		return store.Imported{}, err
 	}
 	return done, s.bindKeys(ctx, records, false)

@@ -16,6 +16,7 @@ import (
 
 	"optimus/sandbox"
 	"optimus/store"
+	"optimus/store/storetest"
 )
 
 // drawn is a line of the drawing in the package doc.
@@ -143,7 +144,7 @@ func lively(t *testing.T, prefix string) *Store {
 	submitTest(t, s, store.NewJob{Tenant: "z"})
 	must(t, s.Heartbeat(ctx, store.Worker{Name: "w"}, time.Hour))
 	must(t, s.Ping(ctx))
-	must(t, s.PutAPIKey(ctx, store.APIKey{ID: "k1", Name: "a", Hash: store.PayloadHash{1}, Roles: []string{"read"}}))
+	must(t, s.ChangeAPIKeys(ctx, storetest.PutAPIKeys(store.APIKey{ID: "k1", Name: "a", Hash: store.PayloadHash{1}, Roles: []string{"read"}})))
 	_, err = s.Wake(ctx, []store.Lane{lane})
 	must(t, err)
 	free, err := s.revoke(ctx, store.NewID(s.now(), all[0].Queue(), 0))

@@ -2,11 +2,13 @@ package storetest
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"optimus/store"
@@ -18,6 +20,8 @@ func apiKeyChecks() []check {
 		{name: "apikey/what is none is refused", run: checkAPIKeyInvalid},
 		{name: "apikey/not too many", run: checkAPIKeyMany},
 		{name: "apikey/many at once", run: checkAPIKeysAtOnce},
+		{name: "apikey/all of a change or nothing", run: checkAPIKeyChange},
+		{name: "apikey/nobody changes one in between", run: checkAPIKeyLast},
 		{name: "apikey/a store opened anew has them", run: checkAPIKeyReopened, reopens: true},
 		{name: "move/API keys come over", run: checkAPIKeyMoved},
 	}
@@ -30,6 +34,22 @@ func (e *env) apiKey(id, name string) store.APIKey {
 		ID: id, Name: name, Hash: store.PayloadHash{1, 2, 3}, Roles: []string{"submit", "read"}, Rate: 2.5,
 		Created: created, Expires: created.Add(time.Hour), Unknown: map[string]json.RawMessage{"later": []byte(`{"a":1}`)},
 	}
+}
+
+// putAPIKey adds a key, or replaces the one of its id.
+func (e *env) putAPIKey(k store.APIKey) error {
+	return e.s.ChangeAPIKeys(e.ctx(), PutAPIKeys(k))
+}
+
+func (e *env) forgetAPIKey(id string) error {
+	return e.s.ChangeAPIKeys(e.ctx(), func([]store.APIKey) (store.APIKeyChange, error) {
+		return store.APIKeyChange{Forget: []string{id}}, nil
+	})
+}
+
+// PutAPIKeys is a change that adds or replaces keys, whatever there is.
+func PutAPIKeys(keys ...store.APIKey) func([]store.APIKey) (store.APIKeyChange, error) {
+	return func([]store.APIKey) (store.APIKeyChange, error) { return store.APIKeyChange{Put: keys}, nil }
 }
 
 func (e *env) apiKeys() []store.APIKey {
@@ -48,25 +68,25 @@ func (e *env) hasAPIKeys(want ...store.APIKey) {
 
 func checkAPIKeys(e *env) {
 	e.hasAPIKeys()
-	e.wants(e.s.DeleteAPIKey(e.ctx(), "a"), store.ErrNotFound, "to forget what is not there")
-	e.wants(e.s.DeleteAPIKey(e.ctx(), ""), store.ErrNotFound, "to forget nothing")
+	e.wants(e.forgetAPIKey("a"), store.ErrNotFound, "to forget what is not there")
+	e.wants(e.forgetAPIKey(""), store.ErrNotFound, "to forget nothing")
 	a := e.apiKey("a", "tenant: {ü}\x00")
-	e.ok(e.s.PutAPIKey(e.ctx(), a), "put")
+	e.ok(e.putAPIKey(a), "put")
 	e.clock.Move(time.Second)
 	b, c := e.apiKey("zz", "t"), e.apiKey("b b", "t")
 	b.Expires, b.Rate, b.Unknown = time.Time{}, 0, nil
 	c.Created = c.Created.Add(time.Millisecond)
-	e.ok(e.s.PutAPIKey(e.ctx(), c), "put")
-	e.ok(e.s.PutAPIKey(e.ctx(), b), "put")
+	e.ok(e.putAPIKey(c), "put")
+	e.ok(e.putAPIKey(b), "put")
 	e.hasAPIKeys(a, b, c)
 	a.Roles, a.Expires = []string{"admin"}, e.clock.Now().UTC().Add(-time.Hour)
-	e.ok(e.s.PutAPIKey(e.ctx(), a), "replace")
+	e.ok(e.putAPIKey(a), "replace")
 	e.hasAPIKeys(a, b, c)
 	e.clock.Move(1000 * time.Hour)
 	e.sweep()
 	e.hasAPIKeys(a, b, c) // those that have expired are kept, for people to see
-	e.ok(e.s.DeleteAPIKey(e.ctx(), b.ID), "forget")
-	e.wants(e.s.DeleteAPIKey(e.ctx(), b.ID), store.ErrNotFound, "to forget it again")
+	e.ok(e.forgetAPIKey(b.ID), "forget")
+	e.wants(e.forgetAPIKey(b.ID), store.ErrNotFound, "to forget it again")
 	e.hasAPIKeys(a, c)
 }
 
@@ -89,7 +109,7 @@ func checkAPIKeyInvalid(e *env) {
 	} {
 		k := e.apiKey("a", "t")
 		spoil(&k)
-		e.wants(e.s.PutAPIKey(e.ctx(), k), store.ErrInvalid, name)
+		e.wants(e.putAPIKey(k), store.ErrInvalid, name)
 		_, err := e.s.Import(e.ctx(), []store.Record{{APIKey: &k}})
 		e.wants(err, store.ErrInvalid, "an import with "+name)
 	}
@@ -98,15 +118,18 @@ func checkAPIKeyInvalid(e *env) {
 
 func checkAPIKeyMany(e *env) {
 	for i := range store.MaxAPIKeys {
-		e.ok(e.s.PutAPIKey(e.ctx(), e.apiKey(fmt.Sprint(i), "t")), "put")
+		e.ok(e.putAPIKey(e.apiKey(fmt.Sprint(i), "t")), "put")
 	}
 	k := e.apiKey("more", "t")
-	e.wants(e.s.PutAPIKey(e.ctx(), k), store.ErrInvalid, "a key too many")
+	e.wants(e.putAPIKey(k), store.ErrInvalid, "a key too many")
 	_, err := e.s.Import(e.ctx(), []store.Record{{APIKey: &k}})
 	e.wants(err, store.ErrInvalid, "an import of a key too many")
-	e.ok(e.s.PutAPIKey(e.ctx(), e.apiKey("7", "other")), "replace")
-	e.ok(e.s.DeleteAPIKey(e.ctx(), "8"), "forget")
-	e.ok(e.s.PutAPIKey(e.ctx(), k), "put")
+	e.ok(e.putAPIKey(e.apiKey("7", "other")), "replace")
+	e.ok(e.s.ChangeAPIKeys(e.ctx(), func([]store.APIKey) (store.APIKeyChange, error) {
+		return store.APIKeyChange{Put: []store.APIKey{e.apiKey("new", "t")}, Forget: []string{"9"}}, nil
+	}), "one in the place of another")
+	e.ok(e.forgetAPIKey("8"), "forget")
+	e.ok(e.putAPIKey(k), "put")
 	if n := len(e.apiKeys()); n != store.MaxAPIKeys {
 		e.Errorf("there are %d keys", n)
 	}
@@ -119,11 +142,11 @@ func checkAPIKeysAtOnce(e *env) {
 		wg.Go(func() {
 			for i := range each {
 				id := fmt.Sprint(w, "-", i)
-				if err := e.s.PutAPIKey(e.ctx(), e.apiKey(id, "t")); err != nil {
+				if err := e.putAPIKey(e.apiKey(id, "t")); err != nil {
 					e.Errorf("put: %v", err)
 				}
 				if i%2 == 0 {
-					if err := e.s.DeleteAPIKey(e.ctx(), id); err != nil {
+					if err := e.forgetAPIKey(id); err != nil {
 						e.Errorf("forget: %v", err)
 					}
 				}
@@ -136,9 +159,74 @@ func checkAPIKeysAtOnce(e *env) {
 	}
 }
 
+func checkAPIKeyChange(e *env) {
+	a, b, c := e.apiKey("a", "t"), e.apiKey("b", "t"), e.apiKey("c", "t")
+	change := func(err error, c store.APIKeyChange) error {
+		return e.s.ChangeAPIKeys(e.ctx(), func([]store.APIKey) (store.APIKeyChange, error) { return c, err })
+	}
+	e.ok(change(nil, store.APIKeyChange{Put: []store.APIKey{a, b}}), "put two")
+	e.ok(change(nil, store.APIKeyChange{}), "nothing")
+	mine := errors.New("the caller's own")
+	e.wants(change(mine, store.APIKeyChange{Forget: []string{"a"}}), mine, "a change that its caller gives up")
+	e.wants(change(nil, store.APIKeyChange{Put: []store.APIKey{c}, Forget: []string{"a", "x"}}), store.ErrNotFound, "to forget what is not there")
+	e.wants(change(nil, store.APIKeyChange{Put: []store.APIKey{c, c}}), store.ErrInvalid, "one key put twice")
+	e.wants(change(nil, store.APIKeyChange{Put: []store.APIKey{a}, Forget: []string{"b", "a"}}), store.ErrInvalid, "one put and forgotten")
+	e.wants(change(nil, store.APIKeyChange{Put: []store.APIKey{c, {ID: "d"}}, Forget: []string{"a"}}), store.ErrInvalid, "beside what is none")
+	e.wants(e.s.ChangeAPIKeys(e.ctx(), nil), store.ErrInvalid, "no change")
+	e.hasAPIKeys(a, b)
+	a.Name = "u"
+	var seen []store.APIKey
+	e.ok(e.s.ChangeAPIKeys(e.ctx(), func(all []store.APIKey) (store.APIKeyChange, error) {
+		seen = all
+		return store.APIKeyChange{Put: []store.APIKey{c, a}, Forget: []string{"b"}}, nil
+	}), "change")
+	if len(seen) != 2 || seen[0].ID != "a" || seen[1].ID != "b" {
+		e.Errorf("a change is told of %+v", seen)
+	}
+	e.hasAPIKeys(a, c)
+}
+
+// checkAPIKeyLast has each of several keys forgotten by who sees another one left: one must stay.
+func checkAPIKeyLast(e *env) {
+	const keys, rounds = 4, 5
+	last := errors.New("it is the last one")
+	for round := range rounds {
+		e.ok(e.s.ChangeAPIKeys(e.ctx(), func(all []store.APIKey) (c store.APIKeyChange, err error) {
+			for _, k := range all {
+				c.Forget = append(c.Forget, k.ID)
+			}
+			for i := range keys {
+				c.Put = append(c.Put, e.apiKey(fmt.Sprint(round, "-", i), "t"))
+			}
+			return c, nil
+		}), "begin anew")
+		var refused atomic.Int64
+		var wg sync.WaitGroup
+		for i := range keys {
+			wg.Go(func() {
+				err := e.s.ChangeAPIKeys(e.ctx(), func(all []store.APIKey) (c store.APIKeyChange, err error) {
+					if len(all) == 1 {
+						return c, last
+					}
+					return store.APIKeyChange{Forget: []string{fmt.Sprint(round, "-", i)}}, nil
+				})
+				if errors.Is(err, last) {
+					refused.Add(1)
+				} else if err != nil {
+					e.Errorf("forget: %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		if n := len(e.apiKeys()); n != 1 || refused.Load() != 1 {
+			e.Errorf("%d keys are left, and %d were refused, want one of each", n, refused.Load())
+		}
+	}
+}
+
 func checkAPIKeyReopened(e *env) {
 	k := e.apiKey("a", "t")
-	e.ok(e.s.PutAPIKey(e.ctx(), k), "put")
+	e.ok(e.putAPIKey(k), "put")
 	e.reopen(nil)
 	e.hasAPIKeys(k)
 }
@@ -146,13 +234,13 @@ func checkAPIKeyReopened(e *env) {
 func checkAPIKeyMoved(e *env) {
 	a, b := e.apiKey("a", "t"), e.apiKey("bb", "t")
 	b.Created = b.Created.Add(time.Second)
-	e.ok(e.s.PutAPIKey(e.ctx(), a), "put")
-	e.ok(e.s.PutAPIKey(e.ctx(), b), "put")
+	e.ok(e.putAPIKey(a), "put")
+	e.ok(e.putAPIKey(b), "put")
 	other := e.sibling()
 	defer other.close()
 	mine := a
 	mine.Name = "mine"
-	e.ok(other.s.PutAPIKey(e.ctx(), mine), "put")
+	e.ok(other.putAPIKey(mine), "put")
 	text := e.export()
 	for i, want := range []store.Imported{{APIKeys: 1, Skipped: 1}, {Skipped: 2}} {
 		if sum, err := other.load(text); err != nil || sum != want {

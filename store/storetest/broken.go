@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -50,6 +51,8 @@ func broken() []breakage {
 		{"imports without keys", "move/", func(s store.Store) store.Store { return noKeys{s} }},
 		{"hides whose limit was reached", "limit/", func(s store.Store) store.Store { return nameless{s} }},
 		{"reads what was true before", "concurrent/one order", func(s store.Store) store.Store { return &staleReads{Store: s, first: map[store.ID]store.Job{}} }},
+		{"loses an API key", "apikey/", func(s store.Store) store.Store { return &losesAPIKey{Store: s} }},
+		{"changes API keys by what was true before", "apikey/nobody", func(s store.Store) store.Store { return staleAPIKeys{s} }},
 		{"wakes nobody", "wake/", func(s store.Store) store.Store { return wakesNobody{s} }},
 	}
 }
@@ -158,6 +161,38 @@ func (s *staleReads) Get(ctx context.Context, id store.ID) (store.Job, error) {
 		s.first[id] = j
 	}
 	return j, err
+}
+
+// losesAPIKey acknowledges a third API key that it does not keep.
+type losesAPIKey struct {
+	store.Store
+	n atomic.Int64
+}
+
+func (s *losesAPIKey) ChangeAPIKeys(ctx context.Context, change func([]store.APIKey) (store.APIKeyChange, error)) error {
+	return s.Store.ChangeAPIKeys(ctx, func(all []store.APIKey) (store.APIKeyChange, error) {
+		c, err := change(all)
+		if len(c.Put) > 0 && s.n.Add(1) == 3 {
+			c.Put = nil
+		}
+		return c, err
+	})
+}
+
+// staleAPIKeys lets others change API keys between what a change is told and what it does.
+type staleAPIKeys struct{ store.Store }
+
+func (s staleAPIKeys) ChangeAPIKeys(ctx context.Context, change func([]store.APIKey) (store.APIKeyChange, error)) error {
+	all, err := s.APIKeys(ctx)
+	if err != nil {
+		return err
+	}
+	c, err := change(all)
+	if err != nil {
+		return err
+	}
+	time.Sleep(10 * time.Millisecond) // so that the others have been told too
+	return s.Store.ChangeAPIKeys(ctx, func([]store.APIKey) (store.APIKeyChange, error) { return c, nil })
 }
 
 // wakesNobody lets waiting workers sleep.

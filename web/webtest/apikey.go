@@ -8,19 +8,6 @@ import (
 	"optimus/store"
 )
 
-// PutAPIKey implements store.Keyring.
-func (s *Store) PutAPIKey(_ context.Context, k store.APIKey) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := k.Validate(); err != nil {
-		return err
-	}
-	if s.fail == nil {
-		s.apiKeys[k.ID] = k
-	}
-	return s.fail
-}
-
 // APIKeys implements store.Keyring.
 func (s *Store) APIKeys(context.Context) ([]store.APIKey, error) {
 	s.mu.Lock()
@@ -30,15 +17,27 @@ func (s *Store) APIKeys(context.Context) ([]store.APIKey, error) {
 	return keys, s.fail
 }
 
-// DeleteAPIKey implements store.Keyring.
-func (s *Store) DeleteAPIKey(_ context.Context, id string) error {
+// ChangeAPIKeys implements store.Keyring.
+func (s *Store) ChangeAPIKeys(_ context.Context, change func(all []store.APIKey) (store.APIKeyChange, error)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, ok := s.apiKeys[id]; !ok && s.fail == nil {
-		return store.ErrNotFound
+	if s.fail != nil {
+		return s.fail
 	}
-	if s.fail == nil {
+	all := slices.Collect(maps.Values(s.apiKeys))
+	store.SortAPIKeys(all)
+	c, err := change(all)
+	if err == nil {
+		err = c.Check(all)
+	}
+	if err != nil {
+		return err
+	}
+	for _, k := range c.Put {
+		s.apiKeys[k.ID] = k
+	}
+	for _, id := range c.Forget {
 		delete(s.apiKeys, id)
 	}
-	return s.fail
+	return nil
 }

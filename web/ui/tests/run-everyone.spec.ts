@@ -125,7 +125,8 @@ test("a server that is killed in mid-job comes back, and the page goes on", asyn
   test.slow();
   await start(page, {
     language: "python",
-    source_code: "import time\nprint('begun', flush=True)\ntime.sleep(4)\nprint('done')\n",
+    source_code: "import time\nprint('begun', flush=True)\ntime.sleep(12)\nprint('done')\n",
+    limits: { wall_ms: 50_000 },
   });
   await expect(output(page, "Standard output")).toHaveText("begun\n");
   await server.stop("SIGKILL");

@@ -17,7 +17,7 @@ w("tags:󠁁󠁂 line separator\n".encode())
 sys.stderr.write("<script>document.title='owned'</script>\x1b[8mhidden\n")
 `;
 
-test("hostile output is text, and nothing of it is hidden", async ({ page }) => {
+test("hostile output is text, and nothing of it is hidden", async ({ page, server }) => {
   const dialogs: string[] = [];
   page.on("dialog", (d) => {
     dialogs.push(d.message());
@@ -25,7 +25,7 @@ test("hostile output is text, and nothing of it is hidden", async ({ page }) => 
   });
   const foreign: string[] = [];
   page.on("request", (r) => {
-    if (new URL(r.url()).origin !== new URL(page.url()).origin) foreign.push(r.url());
+    if (new URL(r.url()).origin !== server.url) foreign.push(r.url());
   });
   await start(page, {
     language: "python",
@@ -59,9 +59,10 @@ test("hostile output is text, and nothing of it is hidden", async ({ page }) => 
   expect(foreign).toEqual([]);
 });
 
-test("markup cannot be made of text, even by the page's own fault", async ({ page }) => {
-  await page.goto("/");
-  const made = await page.evaluate(() => {
+test("markup cannot be made of text, even by the page's own fault", async ({ context }) => {
+  const other = await context.newPage(); // which may say that it refused
+  await other.goto("/");
+  const made = await other.evaluate(() => {
     try {
       document.body.innerHTML = "<img src=x onerror=1>";
       return "made";

@@ -87,10 +87,20 @@ test("a server with keys asks for one, which the tab alone keeps", async ({ page
     expect(faults).toEqual([]);
     await other.close();
 
-    await page.getByRole("button", { name: "Key" }).click();
+    await page.getByRole("button", { name: "Key of teachers" }).click();
+    await expect(dialog).toContainText("submit: submit jobs");
+    await expect(dialog).not.toContainText("admin");
+    await expectAccessible(page);
     await page.getByRole("button", { name: "Forget the key" }).click();
-    await page.reload();
-    await expect(page.getByRole("dialog", { name: "API key" })).toBeVisible();
+    await expect(page.getByRole("heading", { name: "API key" })).toBeVisible();
+    await expect(dialog).toContainText("This server asks for an API key.");
+
+    await page.goto("about:blank");
+    await page.goto(`${own.url}/#/run`);
+    await dialog.getByLabel("Key").fill("pupils-secret-key");
+    await page.keyboard.press("Enter");
+    await expect(page.getByText("This key may read, but not submit")).toBeVisible();
+    await expect(page.getByRole("button", { name: "Run", exact: true })).toBeDisabled();
   } finally {
     await own.remove();
   }
@@ -106,10 +116,14 @@ test("the page works under a path of a proxy", async ({ page, server }) => {
   await expect(page.locator(".status")).toHaveAttribute("data-state", "ready");
 });
 
-// SHA-256 of teachers-secret-key.
+// SHA-256 of teachers-secret-key and pupils-secret-key.
 const keys = `
 [[keys]]
 name = "teachers"
 hash = "73148fab45ba3c4d1442a268d253508d7bc0a2b3e8eb332208582f495594f07c"
 roles = ["submit", "read"]
+[[keys]]
+name = "pupils"
+hash = "e270c13f91e5d453e4c5e7c7cb03c5561b0c590ac915b2b35def6eea83f632b3"
+roles = ["read"]
 `;

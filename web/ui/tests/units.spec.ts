@@ -83,11 +83,10 @@ test("what is named in an output is bounded, and nothing is lost", () => {
 
 test("files are paired by all the names that are in use", () => {
   const names = (...paths: string[]) =>
-    pairUp(paths.map((path) => ({ path, bytes: new TextEncoder().encode(path) }))).tests.map((t) => [
-      t.id,
-      t.input,
-      t.expected,
-    ]);
+    pairUp(
+      paths.map((path) => ({ path, bytes: new TextEncoder().encode(path) })),
+      100,
+    ).tests.map((t) => [t.id, t.input, t.expected]);
   expect(names("a/10.in", "a/10.out", "a/9.in", "a/9.out")).toEqual([
     ["9", "a/9.in", "a/9.out"],
     ["10", "a/10.in", "a/10.out"],

@@ -232,7 +232,7 @@ export interface paths {
         put?: never;
         /**
          * Add or replace languages
-         * @description The body is a language of languages.json, or `{"languages": […]}`. One with the same name and version is replaced. Changes this server's languages.json, and holds here at once; workers and servers with a file of their own keep it. Where the file cannot be written (a ConfigMap) the answer is 403.
+         * @description The body is a language of languages.json, or `{"languages": […]}`. One with the same name and version is replaced. Changes this server's languages.json, and holds here at once; other servers and workers with a file of their own keep theirs, which `note` says where there may be any. Where the file cannot be written (a ConfigMap, which all servers share) the answer is 403, and says what to change instead.
          *
          *     Needs the role `admin` where API keys are configured.
          */
@@ -255,7 +255,7 @@ export interface paths {
         post?: never;
         /**
          * Remove a language
-         * @description Jobs that were submitted are still run. Changes this server's languages.json, and holds here at once; workers and servers with a file of their own keep it. Where the file cannot be written (a ConfigMap) the answer is 403.
+         * @description Jobs that were submitted are still run. Changes this server's languages.json, and holds here at once; other servers and workers with a file of their own keep theirs, which `note` says where there may be any. Where the file cannot be written (a ConfigMap, which all servers share) the answer is 403, and says what to change instead.
          *
          *     Needs the role `admin` where API keys are configured.
          */
@@ -588,6 +588,8 @@ export interface components {
         ChangedLanguages: {
             /** @description What was added or removed. */
             languages: components["schemas"]["LanguageVersion"][] | null;
+            /** @description Where the change does not hold, and what to do there; only where other servers or workers share the queue. */
+            note?: string;
         };
         CheckerRequest: {
             /**

@@ -10,7 +10,6 @@ import { Compile, limitsOf, TestReport, telling } from "../run/result";
 import { TestTable } from "../run/testtable";
 import { CopyButton, ErrorNote, Time } from "../shared/basics";
 import { amount, sentence } from "../shared/format";
-import { watchSelf } from "../shared/self";
 import { isPlain } from "../shared/submission";
 import { Actions } from "./actions";
 import { attemptsOf } from "./history";
@@ -25,7 +24,6 @@ type Job = Schemas["Job"];
 
 /** A job: how far it is, what became of it, what it was made of, and what happened to it. */
 export function JobPage({ id }: { id: string }) {
-  useEffect(watchSelf, []);
   const { now, again, took } = useJob(id);
   const target = useSignal<Target>(undefined);
   const { job } = now;

@@ -21,7 +21,7 @@ export function Timeline({ job, happened }: { job: Schemas["Job"]; happened: rea
             ) : null}
           </span>
           <span class="what">
-            {m.what}
+            <Visible text={m.what} />
             {m.more ? (
               <span class="muted">
                 {" · "}
@@ -50,7 +50,14 @@ export function Attempts({
   const rows = attempts.map((a, i) => ({ ...a, number: i + 1 }));
   const columns: Column<(typeof rows)[number]>[] = [
     { head: "Attempt", cell: (a) => a.number },
-    { head: "Worker", cell: (a) => <span class="wrap">{a.worker || "–"}</span> },
+    {
+      head: "Worker",
+      cell: (a) => (
+        <span class="wrap">
+          <Visible text={a.worker || "–"} />
+        </span>
+      ),
+    },
     { head: "Began", cell: (a) => <Time at={a.started_at} />, extra: true },
     {
       head: "Took",

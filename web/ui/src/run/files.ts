@@ -1,18 +1,30 @@
+import type { Schemas } from "../api/client";
 import { isTest } from "./check";
 import { type Content, contentOf } from "./content";
 import { fromTest, newRow, type TestRow } from "./draft";
 
-/** Bounds of what is taken from files: those of a server's defaults, or a little above. */
-export const bounds = {
+/** Bounds of what is taken from files, in bytes where nothing else is said. */
+export interface FileBounds {
   /** A .zip as it is. */
-  archive: 64 << 20,
-  /** One file. */
-  file: 16 << 20,
-  /** All of them together. */
-  together: 24 << 20,
-  files: 4000,
-  tests: 1000,
-};
+  archive: number;
+  /** One file, and all of them together. */
+  file: number;
+  together: number;
+  files: number;
+  tests: number;
+}
+
+/** Gives the bounds: what the server would take, or what it takes by default while that is not known. */
+export function fileBounds(limits: Schemas["Bounds"] | undefined): FileBounds {
+  const tests = limits?.tests ?? 1000;
+  return {
+    archive: 64 << 20,
+    file: Math.max(limits?.input_bytes ?? 16 << 20, limits?.expected_output_bytes ?? 16 << 20),
+    together: limits?.body_bytes ?? 32 << 20,
+    files: 2 * tests + 100,
+    tests,
+  };
+}
 
 /** A file that was dropped, chosen, or found in a .zip. */
 export interface NamedFile {
@@ -29,7 +41,7 @@ export interface Imported {
 }
 
 /** Makes tests of files: of a .zip's and of pairs such as 1.in and 1.out. Errors say what is wrong. */
-export async function importFiles(files: readonly File[]): Promise<Imported> {
+export async function importFiles(files: readonly File[], bounds: FileBounds): Promise<Imported> {
   const found: NamedFile[] = [];
   let together = 0;
   for (const file of files) {
@@ -41,17 +53,21 @@ export async function importFiles(files: readonly File[]): Promise<Imported> {
     }
     const bytes = new Uint8Array(await file.arrayBuffer());
     const more = zip
-      ? await unzip(file.name, bytes)
+      ? await unzip(file.name, bytes, bounds)
       : [{ path: file.webkitRelativePath || file.name, bytes }];
     together += more.reduce((n, f) => n + f.bytes.length, 0);
     if (together > bounds.together)
       throw new Error(`The files have more than ${mib(bounds.together)} together.`);
     found.push(...more);
   }
-  return pairUp(found);
+  return pairUp(found, bounds.tests);
 }
 
-async function unzip(name: string, archive: Uint8Array<ArrayBuffer>): Promise<NamedFile[]> {
+async function unzip(
+  name: string,
+  archive: Uint8Array<ArrayBuffer>,
+  bounds: FileBounds,
+): Promise<NamedFile[]> {
   const { unzipSync } = await import("fflate");
   let count = 0;
   let together = 0;
@@ -91,7 +107,7 @@ function mib(n: number): string {
 }
 
 /** Pairs inputs with outputs by their names, in the order that people count in. */
-export function pairUp(files: readonly NamedFile[]): Imported {
+export function pairUp(files: readonly NamedFile[], most: number): Imported {
   const pairs = new Map<string, { name: string; input?: Content; expected?: Content }>();
   const odd: string[] = [];
   for (const file of files) {
@@ -116,8 +132,7 @@ export function pairUp(files: readonly NamedFile[]): Imported {
       "There are no tests in it. Inputs and outputs are paired by name, such as 1.in and 1.out.",
     );
   }
-  if (tests.length > bounds.tests)
-    throw new Error(`There are ${tests.length} tests; the most is ${bounds.tests}.`);
+  if (tests.length > most) throw new Error(`There are ${tests.length} tests; the most is ${most}.`);
   const names = new Set(tests.map((p) => p.name));
   const open = tests.filter((p) => p.expected === undefined).map((p) => p.name);
   const notes: string[] = [];
@@ -172,13 +187,12 @@ function partOf(path: string): { kind: "input" | "expected"; pair: string; name:
 export const separators = { parts: "---", tests: "===" };
 
 /** Reads pasted tests: JSON as the API takes it, or text with separators. Errors say what is wrong. */
-export function readPasted(text: string): TestRow[] {
+export function readPasted(text: string, most: number): TestRow[] {
   const trimmed = text.trim();
   if (trimmed === "") throw new Error("There is nothing to add.");
   const rows = trimmed.startsWith("[") || trimmed.startsWith("{") ? ofJSON(trimmed) : undefined;
   const tests = rows ?? ofText(text);
-  if (tests.length > bounds.tests)
-    throw new Error(`There are ${tests.length} tests; the most is ${bounds.tests}.`);
+  if (tests.length > most) throw new Error(`There are ${tests.length} tests; the most is ${most}.`);
   return tests;
 }
 

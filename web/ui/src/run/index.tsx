@@ -5,6 +5,7 @@ import { api, type Schemas, unwrap } from "../api/client";
 import { go, href, type Route } from "../router";
 import { Button, ErrorNote } from "../shared/basics";
 import { useResource } from "../shared/poll";
+import { may } from "../shared/self";
 import { Tabs } from "../shared/tabs";
 import { outputText } from "./content";
 import { draft, fromSubmission, keep, kept, restore, type Submission, sampleOf, toSubmission } from "./draft";
@@ -48,7 +49,7 @@ function Workbench({ route, languages }: { route: Route; languages: Schemas["Lan
   useMarks(getEditor, language?.source_file ?? "main");
 
   const start = () => {
-    if (busy.peek()) return;
+    if (busy.peek() || may("submit") === false) return;
     refused.value = undefined;
     notice.value = undefined;
     let submission: Submission;
@@ -96,6 +97,9 @@ function Workbench({ route, languages }: { route: Route; languages: Schemas["Lan
         <ErrorNote error={refused.value} />
         {notice.value ? <NoticeBar notice={notice.value} close={() => (notice.value = undefined)} /> : null}
         {language?.available === false ? <Unavailable language={language} /> : null}
+        {may("submit") === false ? (
+          <p class="note warn">This key may read, but not submit: programs cannot be run with it.</p>
+        ) : null}
         {kept.value ? null : (
           <p class="note warn">
             This is too much for the tab to keep: it is lost when the page is loaded again.

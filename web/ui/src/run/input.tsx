@@ -1,5 +1,7 @@
 import type { Signal } from "@preact/signals";
 import type { Schemas } from "../api/client";
+import { amount } from "../shared/format";
+import { self } from "../shared/self";
 import { Field, TabPanel, Tabs } from "../shared/tabs";
 import { draft, limitFields, limitTexts } from "./draft";
 import { ContentField, TestRows } from "./testrows";
@@ -15,7 +17,7 @@ export function InputPanel(props: {
   const tests = draft.tests.value.length;
   const stated = Object.values(draft.limits.value).filter((v) => v.trim() !== "").length;
   return (
-    <section class="input" aria-label="Input">
+    <section class="input" aria-label="What the program is given">
       <Tabs
         id="input"
         label="Input"
@@ -67,6 +69,7 @@ export function InputPanel(props: {
 
 function Limits({ language }: { language: Schemas["LanguageInfo"] | undefined }) {
   const own = limitTexts(language?.limits);
+  const most = self.value?.limits.run;
   return (
     <>
       <p class="muted small">
@@ -77,8 +80,8 @@ function Limits({ language }: { language: Schemas["LanguageInfo"] | undefined })
           : ""}
       </p>
       <div class="limits">
-        {limitFields.map(({ name, label, unit }) => (
-          <Field key={name} label={label} hint={unit}>
+        {limitFields.map(({ name, label, unit, scale }) => (
+          <Field key={name} label={label} hint={hint(unit, most?.[name], scale)}>
             {(id) => (
               <input
                 id={id}
@@ -95,4 +98,11 @@ function Limits({ language }: { language: Schemas["LanguageInfo"] | undefined })
       </div>
     </>
   );
+}
+
+/** Says a limit's unit, and the most that the server allows. */
+function hint(unit: string, most: number | undefined, scale: number): string {
+  return [unit, most === undefined ? "" : `up to ${amount(Math.floor(most / scale))}`]
+    .filter(Boolean)
+    .join(", ");
 }

@@ -23,15 +23,17 @@ export function Result({ language, editor }: Props) {
   const now = run.value;
   return (
     <section class="result" aria-label="Result">
+      <h2 class="hidden">Result</h2>
       <p class="hidden" role="status">
         {now ? said(now) : ""}
       </p>
-      {now ? <Report now={now} language={language} editor={editor} /> : <Welcome />}
+      {now ? <Report now={now} language={language} editor={editor} /> : <Welcome language={language} />}
     </section>
   );
 }
 
-function Welcome() {
+function Welcome({ language }: { language: Schemas["LanguageInfo"] | undefined }) {
+  const own = language?.limits;
   return (
     <div class="welcome">
       <p>
@@ -42,6 +44,12 @@ function Welcome() {
         With tests it is judged: each has a verdict, with the time and the memory that it took beside their
         limits.
       </p>
+      {language && own?.cpu_ms !== undefined && own.memory_bytes !== undefined ? (
+        <p class="muted small">
+          {language.display_name} has {milliseconds(own.cpu_ms)} of CPU time and {bytes(own.memory_bytes)} of
+          memory, unless you set other limits.
+        </p>
+      ) : null}
     </div>
   );
 }

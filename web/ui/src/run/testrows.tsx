@@ -3,10 +3,11 @@ import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
 import { Button, Dialog, ErrorNote } from "../shared/basics";
 import { bytes } from "../shared/format";
+import { self } from "../shared/self";
 import { Field } from "../shared/tabs";
 import { type Content, sizeOf } from "./content";
 import { type CheckerKind, changeRow, draft, newRow, type TestRow } from "./draft";
-import { type Imported, importFiles, readPasted, separators } from "./files";
+import { fileBounds, type Imported, importFiles, readPasted, separators } from "./files";
 
 /** Rows that are shown at once; more are asked for. */
 const firstRows = 100;
@@ -26,7 +27,7 @@ export function TestRows() {
     error.value = undefined;
     took.value = undefined;
     try {
-      const found: Imported = await importFiles(files);
+      const found: Imported = await importFiles(files, fileBounds(self.peek()?.limits));
       draft.tests.value = [...draft.tests.peek(), ...found.tests];
       took.value = { count: found.tests.length, notes: found.notes };
     } catch (e) {
@@ -305,7 +306,10 @@ function PasteDialog({ close }: { close(): void }) {
   const add = (e: Event) => {
     e.preventDefault();
     try {
-      draft.tests.value = [...draft.tests.peek(), ...readPasted(text.value)];
+      draft.tests.value = [
+        ...draft.tests.peek(),
+        ...readPasted(text.value, fileBounds(self.peek()?.limits).tests),
+      ];
       close();
     } catch (e) {
       error.value = e;

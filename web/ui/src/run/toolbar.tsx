@@ -2,6 +2,7 @@ import { useSignal } from "@preact/signals";
 import type { Schemas } from "../api/client";
 import { messageOf } from "../api/problem";
 import { Button } from "../shared/basics";
+import { may } from "../shared/self";
 import { chooseLanguage, draft, toSubmission } from "./draft";
 import { busy } from "./job";
 import { shareLink } from "./share";
@@ -19,7 +20,7 @@ export function Toolbar({ languages, language, start, show }: Props) {
   const names = [...new Map(languages.map((l) => [l.name, l])).values()];
   const versions = languages.filter((l) => l.name === language?.name);
   return (
-    <div class="bar-top" role="toolbar" aria-label="Program">
+    <div class="bar-top" role="group" aria-label="Program">
       <select
         aria-label="Language"
         value={language?.name ?? ""}
@@ -55,7 +56,14 @@ export function Toolbar({ languages, language, start, show }: Props) {
       <Button onClick={show} title="As curl, as JSON">
         Export
       </Button>
-      <Button kind="primary" class="go" busy={busy.value} onClick={start} title="Ctrl+Enter">
+      <Button
+        kind="primary"
+        class="go"
+        busy={busy.value}
+        disabled={may("submit") === false}
+        onClick={start}
+        title={may("submit") === false ? "This key may not submit" : "Ctrl+Enter"}
+      >
         <svg viewBox="0 0 12 12" width="10" height="10" aria-hidden="true">
           <path d="M2 1l9 5-9 5z" fill="currentColor" />
         </svg>

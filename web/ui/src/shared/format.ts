@@ -22,8 +22,9 @@ export function milliseconds(ms: number): string {
   return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
 }
 
-/** Gives three significant digits, more where they stand before the point. */
+/** Gives three significant digits, more where they stand before the point; a whole number as it is. */
 function digits(v: number): string {
+  if (Number.isInteger(v)) return String(v);
   return v >= 100 ? v.toFixed(0) : v >= 10 ? v.toFixed(1) : v.toFixed(2);
 }
 
