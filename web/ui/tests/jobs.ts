@@ -112,9 +112,12 @@ export function output(page: Page, title: string): Locator {
   return page.getByRole("region", { name: title, exact: true }).locator("pre");
 }
 
-const shots = process.env.SCREENSHOTS;
-
-/** Takes a picture of the page, where SCREENSHOTS names a folder for them. */
+/** Takes a picture of the page for people to look at, below test-results/screens. */
 export async function shot(page: Page, name: string): Promise<void> {
-  if (shots) await page.screenshot({ path: `${shots}/${name}.png`, fullPage: true });
+  const whole = !name.startsWith("jobs"); // of a long list what a screen shows
+  await page.screenshot({
+    path: `test-results/screens/${name}.png`,
+    fullPage: whole,
+    animations: "disabled",
+  });
 }
