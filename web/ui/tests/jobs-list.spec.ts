@@ -213,7 +213,7 @@ own("on a phone the list fits the screen", async ({ page, waiting }) => {
   await expectAccessible(page);
   await shot(page, "jobs-phone");
   await row(page, job.id).getByRole("link").click();
-  await expect(page.getByText(/more waits? in default|only one that waits/)).toBeVisible();
+  await expect(page.getByText(/more waits? in default|only one that waits|no worker takes/)).toBeVisible();
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
   await expectAccessible(page);
   await shot(page, "job-phone-queued");

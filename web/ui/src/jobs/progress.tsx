@@ -1,5 +1,6 @@
 import { api, type Schemas, unwrap } from "../api/client";
 import { ended } from "../api/events";
+import { href } from "../router";
 import { Time } from "../shared/basics";
 import { amount, sentence } from "../shared/format";
 import { useResource } from "../shared/poll";
@@ -90,11 +91,18 @@ export function QueueNote({ job }: { job: Job }) {
     return (
       <p class="note warn">
         Its queue, {queue.name}, is paused: nothing is taken from it until an administrator resumes it, on the
-        page <a href="#/cluster">Cluster</a>.
+        page <a href={href("cluster")}>Cluster</a>.
       </p>
     );
   }
-  if (queue.unserved) return <p class="note warn">{queue.unserved}</p>;
+  if (queue.unserved) {
+    return (
+      <p class="note warn">
+        <strong>It waits in vain for now:</strong> {queue.unserved}. The page{" "}
+        <a href={href("cluster")}>Cluster</a> shows which workers there are.
+      </p>
+    );
+  }
   const others = queue.ready - 1;
   return (
     <p class="muted">
