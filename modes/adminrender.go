@@ -171,7 +171,9 @@ func renderDockerfile(c *cli.Context, _ Process, cfg config.Config) ([]deploy.Fi
 }
 
 func renderOpenAPI(_ *cli.Context, p Process, cfg config.Config) ([]deploy.File, error) {
-	doc, err := web.OpenAPI(webOptions(web.Options{Version: p.Version}, cfg))
+	o := webOptions(web.Options{}, cfg)
+	o.Version = p.Version
+	doc, err := web.OpenAPI(o)
 	if err != nil {
 		return nil, err
 	}

@@ -36,11 +36,13 @@ function Header() {
         <span>Optimus</span>
       </a>
       <nav aria-label="Views">
-        {Object.entries(views).map(([name, v]) => (
-          <a key={name} href={href(name)} aria-current={name === view ? "page" : undefined}>
-            {v.title}
-          </a>
-        ))}
+        {Object.entries(views).map(([name, v]) =>
+          v.aside ? null : (
+            <a key={name} href={href(name)} aria-current={name === view ? "page" : undefined}>
+              {v.title}
+            </a>
+          ),
+        )}
         <a href={`${base}docs`} class="out">
           API <span class="wide-only">reference</span>
         </a>

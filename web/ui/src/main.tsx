@@ -4,11 +4,9 @@ import "./style/tokens.css";
 import "./style/base.css";
 import "./style/shell.css";
 import { watchHealth } from "./api/health";
-import { watchSelf } from "./shared/self";
 import { followTheme } from "./theme";
 
 followTheme();
-watchSelf();
 watchHealth(new AbortController().signal);
 const root = document.getElementById("app");
 if (root) render(<App />, root);

@@ -34,10 +34,6 @@ export const keySettings = Object.entries({ pupils: "submit", root: "admin" })
 /** Opens an address of a page that asks for a key, and gives it one. */
 export async function enter(page: Page, address: string, key: string): Promise<void> {
   await page.goto(address);
-  await giveKey(page, key);
-}
-
-export async function giveKey(page: Page, key: string): Promise<void> {
   const dialog = page.getByRole("dialog", { name: "API key" });
   await dialog.getByLabel("Key").fill(key);
   await page.keyboard.press("Enter");

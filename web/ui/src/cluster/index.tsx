@@ -1,27 +1,59 @@
-import { api, unwrap } from "../api/client";
+import type { ComponentChildren } from "preact";
 import type { Route } from "../router";
-import { Empty, ErrorNote, Table, Time } from "../shared/basics";
-import { useResource } from "../shared/poll";
+import { ErrorNote } from "../shared/basics";
+import type { Resource } from "../shared/poll";
+import "./cluster.css";
+import { useCluster } from "./data";
+import type { Part } from "./findings";
+import { Languages } from "./languages";
+import { Queues } from "./queues";
+import { Store } from "./store";
+import { Freshness, Summary, Tiles } from "./summary";
+import { Workers } from "./workers";
 
+/** How the cluster is doing: workers, queues, languages and the store, and whether all is well. */
 export function View(_: { route: Route }) {
-  const list = useResource((signal) => unwrap(api.GET("/v1/workers", { signal })), [], 5000);
+  const cluster = useCluster();
+  const { live, store, languages } = cluster;
   return (
-    <div class="page">
-      <h1>Cluster</h1>
-      <ErrorNote error={list.error} retry={list.reload} />
-      {list.data?.workers?.length === 0 ? <Empty>No worker is registered.</Empty> : null}
-      {list.data?.workers?.length ? (
-        <Table
-          caption="Workers"
-          rows={list.data.workers}
-          id={(w) => w.name}
-          columns={[
-            { head: "Worker", cell: (w) => w.name },
-            { head: "Slots", cell: (w) => `${w.busy} of ${w.slots}`, end: true },
-            { head: "Seen", cell: (w) => <Time at={w.seen_at} relative /> },
-          ]}
-        />
-      ) : null}
+    <div class="page cluster">
+      <div class="row spread">
+        <h1>Cluster</h1>
+        <Freshness cluster={cluster} />
+      </div>
+      <Summary cluster={cluster} />
+      <Tiles cluster={cluster} />
+      <Section id="workers" title="Workers" of={live}>
+        {live.data ? <Workers workers={live.data.workers} /> : null}
+      </Section>
+      <Section id="queues" title="Queues" of={live}>
+        {live.data ? <Queues queues={live.data.queues} reload={live.reload} /> : null}
+      </Section>
+      <Section id="languages" title="Languages" of={languages}>
+        {languages.data ? <Languages languages={languages.data} /> : null}
+      </Section>
+      <Section id="store" title="Store" of={store}>
+        {store.data ? <Store health={store.data} /> : null}
+      </Section>
     </div>
+  );
+}
+
+/** A part of the view. Until it is known, it says why it is not. */
+function Section(props: { id: Part; title: string; of: Resource<unknown>; children: ComponentChildren }) {
+  const { id, title, of, children } = props;
+  return (
+    <section
+      id={id}
+      class="cluster-part"
+      aria-labelledby={`${id}-title`}
+      aria-busy={of.data === undefined}
+      tabIndex={-1}
+    >
+      <h2 id={`${id}-title`}>{title}</h2>
+      {of.data === undefined && of.error === undefined ? <p class="muted">…</p> : null}
+      {of.data === undefined ? <ErrorNote error={of.error} retry={of.reload} /> : null}
+      {children}
+    </section>
   );
 }

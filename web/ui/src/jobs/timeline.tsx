@@ -1,6 +1,7 @@
 import type { Schemas } from "../api/client";
 import { Visible } from "../run/messages";
-import { type Column, Table, Time } from "../shared/basics";
+import { type Column, Time } from "../shared/basics";
+import { Cards } from "../shared/cards";
 import { milliseconds } from "../shared/format";
 import { momentsOf } from "./history";
 import { between } from "./times";
@@ -79,5 +80,5 @@ export function Attempts({
         ),
     },
   ];
-  return <Table caption={caption} rows={rows} id={(a) => String(a.number)} columns={columns} />;
+  return <Cards caption={caption} rows={rows} id={(a) => String(a.number)} columns={columns} />;
 }

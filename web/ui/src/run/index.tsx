@@ -49,7 +49,7 @@ function Workbench({ route, languages }: { route: Route; languages: Schemas["Lan
   useMarks(getEditor, language?.source_file ?? "main");
 
   const start = () => {
-    if (busy.peek() || may("submit") === false) return;
+    if (busy.peek() || !may("submit")) return;
     refused.value = undefined;
     notice.value = undefined;
     let submission: Submission;
@@ -97,7 +97,7 @@ function Workbench({ route, languages }: { route: Route; languages: Schemas["Lan
         <ErrorNote error={refused.value} />
         {notice.value ? <NoticeBar notice={notice.value} close={() => (notice.value = undefined)} /> : null}
         {language?.available === false ? <Unavailable language={language} /> : null}
-        {may("submit") === false ? (
+        {!may("submit") ? (
           <p class="note warn">This key may read, but not submit: programs cannot be run with it.</p>
         ) : null}
         {kept.value ? null : (

@@ -102,7 +102,5 @@ function Limits({ language }: { language: Schemas["LanguageInfo"] | undefined })
 
 /** Says a limit's unit, and the most that the server allows. */
 function hint(unit: string, most: number | undefined, scale: number): string {
-  return [unit, most === undefined ? "" : `up to ${amount(Math.floor(most / scale))}`]
-    .filter(Boolean)
-    .join(", ");
+  return [unit, most === undefined ? "" : `≤ ${amount(Math.floor(most / scale))}`].filter(Boolean).join(", ");
 }

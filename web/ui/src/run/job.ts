@@ -100,7 +100,7 @@ export async function resume(
     const job = await unwrap(
       api.GET("/v1/jobs/{id}", { params: { path: { id }, query: { include: "submission" } }, signal }),
     );
-    const sent = asWritten(job.submission ?? { language: job.language });
+    const sent = submissionOf(job);
     change(signal, { sent, compiled: isCompiled(job.language), tests: expectedTests(sent) });
     watch(id, signal).catch((error: unknown) => fail(error, signal));
     return sent;
@@ -108,6 +108,11 @@ export async function resume(
     fail(error, signal);
     return undefined;
   }
+}
+
+/** Gives a job's submission in the form in which one is sent. */
+export function submissionOf(job: Schemas["Job"]): Submission {
+  return asWritten(job.submission ?? { language: job.language });
 }
 
 function expectedTests(s: Submission): TestState[] {

@@ -60,9 +60,9 @@ export function Toolbar({ languages, language, start, show }: Props) {
         kind="primary"
         class="go"
         busy={busy.value}
-        disabled={may("submit") === false}
+        disabled={!may("submit")}
         onClick={start}
-        title={may("submit") === false ? "This key may not submit" : "Ctrl+Enter"}
+        title={!may("submit") ? "This key may not submit" : "Ctrl+Enter"}
       >
         <svg viewBox="0 0 12 12" width="10" height="10" aria-hidden="true">
           <path d="M2 1l9 5-9 5z" fill="currentColor" />

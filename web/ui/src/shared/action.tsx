@@ -2,6 +2,7 @@ import type { ComponentChildren } from "preact";
 import { useId } from "preact/hooks";
 import { Button } from "./basics";
 import { barred, type Role } from "./self";
+import "./action.css";
 
 /**
  * A button of an operation that a role, or the state of things, may not allow. Where it is not allowed the

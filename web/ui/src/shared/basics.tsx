@@ -199,7 +199,7 @@ export function Table<T>(props: {
           {props.rows.map((row) => (
             <tr key={props.id(row)}>
               {props.columns.map((c) => (
-                <td key={c.head} class={classOf(c)}>
+                <td key={c.head} class={classOf(c)} data-head={c.head}>
                   {c.cell(row)}
                 </td>
               ))}

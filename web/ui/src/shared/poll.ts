@@ -1,5 +1,6 @@
 import { type Signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
+import { apiKey } from "../api/keys";
 import { isAbort } from "../api/problem";
 
 /**
@@ -40,6 +41,7 @@ export interface Resource<T> {
 /**
  * Asks the server for what a view shows: at once, whenever one of the inputs changes, and every so many
  * milliseconds where that is stated. A request is broken off when it is overtaken, and with the view.
+ * Another API key may see other things: what was known is forgotten, and asked for anew.
  */
 export function useResource<T>(
   load: (signal: AbortSignal) => Promise<T>,
@@ -54,7 +56,11 @@ export function useResource<T>(
   const turn = useSignal(0);
   const current = useRef(load);
   current.current = load;
+  const key = apiKey.value;
+  const usedKey = useRef(key);
   useEffect(() => {
+    if (usedKey.current !== key) state.value = { data: undefined, error: undefined, loading: true };
+    usedKey.current = key;
     const control = new AbortController();
     const ask = async (signal: AbortSignal) => {
       state.value = { ...state.peek(), loading: true };
@@ -68,7 +74,7 @@ export function useResource<T>(
     if (milliseconds === undefined) void ask(control.signal);
     else every(milliseconds, control.signal, ask);
     return () => control.abort();
-  }, [...inputs, milliseconds, turn.value]);
+  }, [...inputs, milliseconds, turn.value, key]);
   return {
     ...state.value,
     reload: () => {

@@ -15,8 +15,14 @@ export function watchSelf(): void {
   begun = true;
   effect(() => {
     const key = apiKey.value;
+    self.value = undefined;
     void load(key);
   });
+}
+
+/** Asks again who asks: the server may need keys by now, or none. */
+export function refreshSelf(): void {
+  void load(apiKey.peek());
 }
 
 async function load(key: string): Promise<void> {
@@ -28,6 +34,19 @@ async function load(key: string): Promise<void> {
     if (apiKey.peek() === key) self.value = undefined;
   }
 }
+
+/** What each role lets one do, in words. */
+export const roles: readonly { role: Role; text: string }[] = [
+  { role: "submit", text: "Submit jobs; cancel and delete its tenant’s own." },
+  {
+    role: "read",
+    text: "See its tenant’s own jobs, and the languages, queues, workers and the store’s health.",
+  },
+  {
+    role: "admin",
+    text: "Everything, for every tenant: pause and drain queues, retry dead letters, change keys and languages, export and import.",
+  },
+];
 
 /** Tells whether an operation that needs a role is allowed, as far as is known. */
 export function may(role: Role): boolean {
