@@ -129,7 +129,7 @@ test("a job is run again as it was, and opened in Run", async ({ page, server })
   await page.goto(`/#/jobs/${plain.id}`);
   await expect(verdict(page)).toHaveText("Accepted");
   await page.getByRole("button", { name: "Open in Run" }).click();
-  await expect(page.getByLabel("Standard input")).toHaveValue("hello there");
+  await expect(page.getByRole("textbox", { name: "Standard input" })).toHaveValue("hello there");
 });
 
 test("what can no longer be submitted again is told with all its faults", async ({ page, server }) => {

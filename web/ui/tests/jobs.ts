@@ -34,10 +34,6 @@ export const keySettings = Object.entries({ pupils: "submit", root: "admin" })
 /** Opens an address of a page that asks for a key, and gives it one. */
 export async function enter(page: Page, address: string, key: string): Promise<void> {
   await page.goto(address);
-  await giveKey(page, key);
-}
-
-export async function giveKey(page: Page, key: string): Promise<void> {
   const dialog = page.getByRole("dialog", { name: "API key" });
   await dialog.getByLabel("Key").fill(key);
   await page.keyboard.press("Enter");
@@ -112,9 +108,12 @@ export function output(page: Page, title: string): Locator {
   return page.getByRole("region", { name: title, exact: true }).locator("pre");
 }
 
-const shots = process.env.SCREENSHOTS;
-
-/** Takes a picture of the page, where SCREENSHOTS names a folder for them. */
+/** Takes a picture of the page for people to look at, below test-results/screens. */
 export async function shot(page: Page, name: string): Promise<void> {
-  if (shots) await page.screenshot({ path: `${shots}/${name}.png`, fullPage: true });
+  const whole = !name.startsWith("jobs"); // of a long list what a screen shows
+  await page.screenshot({
+    path: `test-results/screens/${name}.png`,
+    fullPage: whole,
+    animations: "disabled",
+  });
 }

@@ -1,5 +1,4 @@
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
 import { api, type Schemas, unwrap } from "../api/client";
 import { messageOf } from "../api/problem";
 import { href, type Route } from "../router";
@@ -8,7 +7,7 @@ import { Action } from "../shared/action";
 import { Button, Dialog, Empty, ErrorNote, Time } from "../shared/basics";
 import { amount } from "../shared/format";
 import { useResource } from "../shared/poll";
-import { barred, watchSelf } from "../shared/self";
+import { barred } from "../shared/self";
 import { type Filter, filterQuery, filters, listQuery, readFilter } from "./filter";
 import { Filters } from "./filters";
 import { failedOf, JobLink } from "./list";
@@ -21,7 +20,6 @@ type Job = Schemas["Job"];
 
 /** The jobs that Optimus itself could not judge, why, and the way to try them again. */
 export function DeadLetters({ route }: { route: Route }) {
-  useEffect(watchSelf, []);
   const filter: Filter = { ...readFilter(route.query), states: ["failed"] };
   const shared: Filter = { ...filter, states: [] };
   const place = readPlace(route.query);
@@ -49,15 +47,15 @@ export function DeadLetters({ route }: { route: Route }) {
         <JobTabs chosen="dead" filter={shared} failed={failedOf(known, shared)} />
       </div>
       <Filters filter={shared} path={["dead-letters"]} queues={known.map((q) => q.name)} />
-      <p class="muted">
-        These could not be judged by Optimus itself, in as many attempts as they had. What a program does
-        wrong is a verdict, and never brings a job here.
-      </p>
       <ErrorNote error={list.error} retry={list.reload} />
       <Retried ids={retried.value} />
       {list.data && jobs.length === 0 ? <None filter={shared} first={place.page === 1} /> : null}
       {jobs.length > 0 ? (
         <>
+          <p class="muted">
+            These could not be judged by Optimus itself, in as many attempts as they had. What a program does
+            wrong is a verdict, and never brings a job here.
+          </p>
           <div class="row">
             <Action
               needs="admin"

@@ -34,7 +34,7 @@ export function readFilter(query: URLSearchParams): Filter {
     states: states.filter((s) => named.includes(s)),
     queue: query.get("queue") ?? "",
     tenant: query.get("tenant") ?? "",
-    time: since || until || time === "between" ? "between" : time in spans ? time : "",
+    time: since || until || time === "between" ? "between" : Object.hasOwn(spans, time) ? time : "",
     since,
     until,
   };

@@ -81,7 +81,7 @@ function QueueSelect({ queue, queues, set }: { queue: string; queues: readonly s
   const id = useId();
   const names = queue && !queues.includes(queue) ? [...queues, queue] : queues;
   return (
-    <div class="pair">
+    <div class="choice">
       <label for={id}>Queue</label>
       <select id={id} value={queue} onChange={(e) => set({ queue: e.currentTarget.value })}>
         <option value="">All</option>
@@ -99,7 +99,7 @@ function TimeSelect({ filter, set }: { filter: Filter; set: Set }) {
   const id = useId();
   return (
     <>
-      <div class="pair">
+      <div class="choice">
         <label for={id}>Made</label>
         <select
           id={id}
@@ -128,7 +128,7 @@ function TimeSelect({ filter, set }: { filter: Filter; set: Set }) {
 function PointInput({ label, at, set }: { label: string; at: string; set(at: string): void }) {
   const id = useId();
   return (
-    <div class="pair">
+    <div class="choice">
       <label for={id}>{label}</label>
       <input
         id={id}
@@ -153,7 +153,7 @@ function localOf(at: string): string {
 function TextFilter(props: { label: string; value: string; set(value: string): void }) {
   const id = useId();
   return (
-    <div class="pair">
+    <div class="choice">
       <label for={id}>{props.label}</label>
       <input
         id={id}
@@ -178,7 +178,7 @@ function GoToJob() {
     if (text) go(href("jobs", [text]));
   };
   return (
-    <form class="pair find" onSubmit={submit}>
+    <form class="choice find" onSubmit={submit}>
       <label for={id}>Find</label>
       <input
         id={id}

@@ -40,7 +40,9 @@ export function momentsOf(job: Job, happened: readonly Happening[]): Moment[] {
     tests = [];
   };
   let first = true;
-  for (const { event: e, seen: at } of happened) {
+  for (const [i, { event: e, seen: at }] of happened.entries()) {
+    // A server that stays away is tried often, and told of once.
+    if (e.type === "lost" && happened[i - 1]?.event.type === "lost") continue;
     if (e.type === "test") {
       tests.push(e.data);
       seen = at;
@@ -53,6 +55,16 @@ export function momentsOf(job: Job, happened: readonly Happening[]): Moment[] {
     if (!submitted) moments.push(momentOf(e, at, job, attempts[attempt]));
   }
   flush();
+  return inOrder(moments);
+}
+
+/** The page sees things later than they happen: what came before something else is not shown as later. */
+function inOrder(moments: Moment[]): Moment[] {
+  let next: string | undefined;
+  for (const m of moments.toReversed()) {
+    if (m.at !== undefined && next !== undefined && Date.parse(m.at) > Date.parse(next)) m.at = next;
+    next = m.at ?? next;
+  }
   return moments;
 }
 

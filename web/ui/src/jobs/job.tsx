@@ -10,7 +10,6 @@ import { Compile, limitsOf, TestReport, telling } from "../run/result";
 import { TestTable } from "../run/testtable";
 import { CopyButton, ErrorNote, Time } from "../shared/basics";
 import { amount, sentence } from "../shared/format";
-import { watchSelf } from "../shared/self";
 import { isPlain } from "../shared/submission";
 import { Actions } from "./actions";
 import { attemptsOf } from "./history";
@@ -25,7 +24,6 @@ type Job = Schemas["Job"];
 
 /** A job: how far it is, what became of it, what it was made of, and what happened to it. */
 export function JobPage({ id }: { id: string }) {
-  useEffect(watchSelf, []);
   const { now, again, took } = useJob(id);
   const target = useSignal<Target>(undefined);
   const { job } = now;
@@ -70,12 +68,9 @@ export function JobPage({ id }: { id: string }) {
           <Facts job={job} />
           <div class="job-body">
             <div class="main">
-              {job.history?.length ? (
-                <Section title="Attempts">
-                  <Attempts attempts={attemptsOf(job)} caption="Attempts, the first on top" />
-                </Section>
-              ) : null}
+              {job.state === "failed" ? <History job={job} /> : null}
               <Results now={now} job={job} target={target} />
+              {job.state === "failed" ? null : <History job={job} />}
               {now.sent ? (
                 <Section title="Submission">
                   <SubmissionView sent={now.sent} target={target} />
@@ -95,6 +90,16 @@ export function JobPage({ id }: { id: string }) {
         </p>
       ) : null}
     </div>
+  );
+}
+
+/** The attempts of a job that had several, or that failed. */
+function History({ job }: { job: Job }) {
+  if (!job.history?.length) return null;
+  return (
+    <Section title="Attempts">
+      <Attempts attempts={attemptsOf(job)} caption="Attempts, the first on top" />
+    </Section>
   );
 }
 
@@ -143,7 +148,7 @@ function Failure({ error, again }: { error: unknown; again(): void }) {
 
 function Section({ title, children }: { title: string; children: ComponentChildren }) {
   return (
-    <section class="part" aria-label={title}>
+    <section class="part">
       <h2>{title}</h2>
       {children}
     </section>
@@ -153,7 +158,7 @@ function Section({ title, children }: { title: string; children: ComponentChildr
 function Facts({ job }: { job: Job }) {
   useTick(!ended(job.state));
   const score =
-    job.score !== undefined && job.max_score !== undefined
+    job.score !== undefined && job.max_score
       ? `${amount(round(job.score))} of ${amount(round(job.max_score))}`
       : undefined;
   return (
@@ -163,7 +168,7 @@ function Facts({ job }: { job: Job }) {
         <Time at={job.created_at} />
       </Fact>
       <Fact name="Waited">{waitedFor(job)}</Fact>
-      <Fact name="Ran">{ranFor(job)}</Fact>
+      <Fact name="Ran">{job.started_at && job.state !== "queued" ? ranFor(job) : undefined}</Fact>
       <Fact name="Ended">{job.finished_at ? <Time at={job.finished_at} /> : undefined}</Fact>
       <Fact name="Attempts">
         {job.attempts} of {job.max_attempts}

@@ -1,12 +1,11 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useEffect } from "preact/hooks";
 import { api, type Schemas, unwrap } from "../api/client";
 import { ended } from "../api/events";
 import { href, type Route } from "../router";
 import { Badge, Button, type Column, Empty, ErrorNote, Table, Time } from "../shared/basics";
 import { useResource } from "../shared/poll";
-import { may, self, watchSelf } from "../shared/self";
+import { may, self } from "../shared/self";
 import { type Filter, filterQuery, filters, listQuery, readFilter } from "./filter";
 import { type Counts, countsOf, Filters } from "./filters";
 import { Pager, pageSize, readPlace } from "./pager";
@@ -17,7 +16,6 @@ type Job = Schemas["Job"];
 
 /** All jobs, newest first, as they are now. */
 export function List({ route }: { route: Route }) {
-  useEffect(watchSelf, []);
   const filter = readFilter(route.query);
   const place = readPlace(route.query);
   const live = useSignal(true);

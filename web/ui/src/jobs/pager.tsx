@@ -1,5 +1,6 @@
 import { useEffect } from "preact/hooks";
 import { go } from "../router";
+import "../shared/action.css";
 import { amount } from "../shared/format";
 
 /** Jobs on a page: few enough that the page stays quick, however many jobs there are. */

@@ -1,5 +1,6 @@
 import { api, type Schemas, unwrap } from "../api/client";
 import { ended } from "../api/events";
+import { href } from "../router";
 import { Time } from "../shared/basics";
 import { amount, sentence } from "../shared/format";
 import { useResource } from "../shared/poll";
@@ -59,8 +60,7 @@ function testText({ tests }: Watched["run"]): string {
 }
 
 function resultText({ run }: Watched, job: Job): string {
-  if (job.state === "failed") return "Optimus could not judge it.";
-  if (run.tests.length <= 1 || run.compile?.exit_code) return "";
+  if (job.state === "failed" || run.tests.length <= 1 || run.compile?.exit_code) return "";
   const good = run.tests.filter((t) => t.report?.verdict === "accepted").length;
   return `${good} of ${run.tests.length} tests accepted`;
 }
@@ -91,16 +91,23 @@ export function QueueNote({ job }: { job: Job }) {
     return (
       <p class="note warn">
         Its queue, {queue.name}, is paused: nothing is taken from it until an administrator resumes it, on the
-        page <a href="#/cluster">Cluster</a>.
+        page <a href={href("cluster")}>Cluster</a>.
       </p>
     );
   }
-  if (queue.unserved) return <p class="note warn">{queue.unserved}</p>;
+  if (queue.unserved) {
+    return (
+      <p class="note warn">
+        <strong>It waits in vain for now:</strong> {queue.unserved}. The page{" "}
+        <a href={href("cluster")}>Cluster</a> shows which workers there are.
+      </p>
+    );
+  }
   const others = queue.ready - 1;
   return (
     <p class="muted">
       {others > 0
-        ? `${amount(others)} more wait in ${queue.name}`
+        ? `${amount(others)} more ${others === 1 ? "waits" : "wait"} in ${queue.name}`
         : `It is the only one that waits in ${queue.name}`}
       , {amount(queue.running)} {queue.running === 1 ? "runs" : "run"}.
     </p>

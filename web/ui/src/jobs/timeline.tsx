@@ -1,6 +1,7 @@
 import type { Schemas } from "../api/client";
 import { Visible } from "../run/messages";
-import { type Column, Table, Time } from "../shared/basics";
+import { type Column, Time } from "../shared/basics";
+import { Cards } from "../shared/cards";
 import { milliseconds } from "../shared/format";
 import { momentsOf } from "./history";
 import { between } from "./times";
@@ -21,7 +22,7 @@ export function Timeline({ job, happened }: { job: Schemas["Job"]; happened: rea
             ) : null}
           </span>
           <span class="what">
-            {m.what}
+            <Visible text={m.what} />
             {m.more ? (
               <span class="muted">
                 {" · "}
@@ -50,7 +51,14 @@ export function Attempts({
   const rows = attempts.map((a, i) => ({ ...a, number: i + 1 }));
   const columns: Column<(typeof rows)[number]>[] = [
     { head: "Attempt", cell: (a) => a.number },
-    { head: "Worker", cell: (a) => <span class="wrap">{a.worker || "–"}</span> },
+    {
+      head: "Worker",
+      cell: (a) => (
+        <span class="wrap">
+          <Visible text={a.worker || "–"} />
+        </span>
+      ),
+    },
     { head: "Began", cell: (a) => <Time at={a.started_at} />, extra: true },
     {
       head: "Took",
@@ -72,5 +80,5 @@ export function Attempts({
         ),
     },
   ];
-  return <Table caption={caption} rows={rows} id={(a) => String(a.number)} columns={columns} />;
+  return <Cards caption={caption} rows={rows} id={(a) => String(a.number)} columns={columns} />;
 }

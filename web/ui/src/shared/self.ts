@@ -9,7 +9,7 @@ export const self = signal<Schemas["Self"] | undefined>(undefined);
 
 let begun = false;
 
-/** Asks the server who asks, now and whenever another key is used. Each part that shows what is allowed calls it. */
+/** Asks the server who asks, now and whenever another key is used. */
 export function watchSelf(): void {
   if (begun) return;
   begun = true;
