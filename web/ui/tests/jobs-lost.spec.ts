@@ -94,7 +94,8 @@ lost("jobs that could not be judged are dead letters, and are tried again", asyn
   ).toBeVisible();
   await expectAccessible(page);
   await shot(page, "dead-letters-pupil");
-  await page.getByRole("button", { name: "Key", exact: true }).click();
+  await page.getByRole("link", { name: /^Access/ }).click();
+  await page.getByRole("button", { name: "Use another key" }).click();
   await giveKey(page, keys.root);
   await page.goto("/#/jobs");
   const link = page.getByRole("link", { name: "Dead letters 2" });
