@@ -83,7 +83,8 @@ export async function grammarOf(file: string): Promise<Grammar> {
   const extension = file.slice(file.lastIndexOf(".") + 1).toLowerCase();
   const load = Object.hasOwn(grammars, extension) ? grammars[extension] : undefined;
   return {
-    extension: load ? await load() : [],
+    // Where the server is away just now the source is edited as plain text.
+    extension: load ? await load().catch(() => []) : [],
     indent: extension === "go" ? "\t" : twoSpaces.has(extension) ? "  " : "    ",
   };
 }
