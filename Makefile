@@ -21,7 +21,7 @@ SEED ?=
 # Packages under test, such as PKG=./store/...
 PKG ?= ./...
 
-.PHONY: help build image deb setup images demo picture test test-cgroup2 test-cgroup2-quick test-machine test-kube test-gvisor test-packaging test-manifests test-observability test-deb lint lint-rules fmt generate notices bench bench-queues bench-losses fuzz soak cover clean
+.PHONY: help build ui image deb setup images demo picture picture-ui test test-ui test-cgroup2 test-cgroup2-quick test-machine test-kube test-gvisor test-packaging test-manifests test-observability test-deb lint lint-rules fmt generate notices bench bench-queues bench-losses fuzz soak cover clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,11 @@ build: ## compile ./optimus, one static binary
 	@CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o optimus .
 	@size=$$(stat -c %s optimus); echo "optimus $(VERSION): $$((size / 1000000)) MB" >&2; \
 	 if [ $$size -ge $$(($(MAX_BINARY_MB) * 1000000)) ]; then echo "./optimus is over $(MAX_BINARY_MB) MB" >&2; exit 1; fi
+
+ui: ## remake the page, web/ui/dist, which is in the repository: go build needs no Node, this does
+	@deploy/node.sh
+	@cd web/ui && npm ci --no-audit --no-fund --loglevel=error && npm run -s types && npm run -s check && npm run -s build
+	@go -C .tools run ./notices -check 2>/dev/null || go -C .tools run ./notices
 
 image: build ## write the image of the Dockerfile, without Docker, as an OCI archive: IMAGE_FILE=dist/optimus-image.tar, named IMAGE=…
 	@go -C .tools/packaging run ./image -root ../.. -binary ../../optimus -version '$(VERSION)' -revision '$(REVISION)' -epoch $(EPOCH) \
@@ -51,10 +56,23 @@ picture: images ## remake docs/demo.svg, the README's picture, from a run of the
 	@./optimus admin demo docs/examples | go -C .tools run ./demosvg > docs/demo.svg.part
 	@mv docs/demo.svg.part docs/demo.svg
 
+picture-ui: images ## remake docs/page.png, the README's picture of the page
+	@deploy/setup.sh "/usr/bin/chromium=chromium=shows the page"
+	@deploy/node.sh
+	@cd web/ui && npm ci --no-audit --no-fund --loglevel=error && npx playwright test tests/screens.spec.ts -g 'desktop, light'
+	@cp web/ui/test-results/screens/run-desktop-light.png docs/page.png
+
 test: images ## set up, then test everything under the race detector, and fuzz for a moment
 	@echo "testing $(PKG)" >&2
 	@go test -race -timeout 15m $(PKG)
 	@$(MAKE) test-packaging test-manifests test-observability fuzz FUZZ_TIME=5000x
+
+test-ui: images ## hold the page to its source, and try it in Chromium against a server of its own
+	@deploy/setup.sh "/usr/bin/chromium=chromium=shows the page, in tests"
+	@$(MAKE) ui
+	@if [ -n "$$(git status --porcelain web/ui/dist web/ui/src/api)" ]; then git status --short web/ui/dist web/ui/src/api >&2; echo "web/ui/dist is not what its source gives: commit what 'make ui' has made" >&2; exit 1; fi
+	@$(MAKE) build
+	@cd web/ui && npm test
 
 test-manifests: ## hold Kubernetes's manifests to schemas, kustomize and what may speak to whom
 	@echo "testing the manifests" >&2; go -C .tools/kube test -count 1 ./... # its files lie outside that module, so Go would not see them change

@@ -12,6 +12,7 @@ import (
 	"optimus/config"
 	"optimus/deploy"
 	"optimus/sandbox/containerd"
+	"optimus/web"
 )
 
 // rendering is one thing that `optimus admin render` makes from the settings.
@@ -59,6 +60,12 @@ func renderings() []rendering {
 				examples("optimus admin render dockerfile python > Dockerfile"),
 			args:  []string{"LANGUAGE"},
 			files: renderDockerfile,
+		},
+		{
+			name:        "openapi",
+			usage:       "print the OpenAPI document of the API, to generate clients from",
+			description: "A server shows the same at /openapi.json, with the bounds of its settings.",
+			files:       renderOpenAPI,
 		},
 	}
 }
@@ -160,4 +167,14 @@ func renderDockerfile(c *cli.Context, _ Process, cfg config.Config) ([]deploy.Fi
 		return nil, err
 	}
 	return []deploy.File{{Name: "Dockerfile", Text: text}}, nil
+}
+
+func renderOpenAPI(_ *cli.Context, p Process, cfg config.Config) ([]deploy.File, error) {
+	o := webOptions(web.Options{}, cfg)
+	o.Version = p.Version
+	doc, err := web.OpenAPI(o)
+	if err != nil {
+		return nil, err
+	}
+	return []deploy.File{{Name: "openapi.json", Text: string(doc) + "\n"}}, nil
 }

@@ -2,6 +2,7 @@ package modes
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -103,6 +104,22 @@ func TestRenderedDockerfile(t *testing.T) {
 	text, err := rendered(t, "admin", "render", "dockerfile", "python")
 	if err != nil || !strings.HasPrefix(text, "FROM debian:trixie-slim\n") || !strings.Contains(text, "python3-minimal") {
 		t.Errorf("error %v, text\n%s", err, text)
+	}
+}
+
+func TestRenderedOpenAPI(t *testing.T) {
+	text, err := rendered(t, "admin", "render", "openapi")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		Paths      map[string]any `json:"paths"`
+		Components struct {
+			Schemas map[string]any `json:"schemas"`
+		} `json:"components"`
+	}
+	if err := json.Unmarshal([]byte(text), &doc); err != nil || doc.Paths["/v1/jobs"] == nil || doc.Components.Schemas["JobRequest"] == nil {
+		t.Errorf("error %v, text %.200s", err, text)
 	}
 }
 

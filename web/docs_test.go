@@ -245,10 +245,3 @@ func TestEverySchemaIsUsed(t *testing.T) {
 		}
 	}
 }
-
-func TestTheRootLeadsToTheReference(t *testing.T) {
-	t.Parallel()
-	if a := setup(t, keyed).do(http.MethodGet, "/", "").want(http.StatusFound); a.Header.Get("Location") != "/docs" {
-		t.Errorf("leads to %q", a.Header.Get("Location"))
-	}
-}

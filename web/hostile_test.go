@@ -27,6 +27,7 @@ func TestHeadIsGetWithoutABody(t *testing.T) {
 		status            int
 	}{
 		{"/health", "application/json", http.StatusOK},
+		{"/", "text/html; charset=utf-8", http.StatusOK},
 		{"/docs", "text/html; charset=utf-8", http.StatusOK},
 		{"/v1/jobs", "application/json", http.StatusOK},
 		{"/v1/jobs/" + id, "application/json", http.StatusOK},

@@ -116,7 +116,7 @@ func TestReferencePageIsWhole(t *testing.T) {
 		t.Error("the page refers to another host")
 	}
 	for _, m := range regexp.MustCompile(`(?:href|src)="([^"#]+)"`).FindAllStringSubmatch(page, -1) {
-		h.do(http.MethodGet, m[1], "").want(http.StatusOK)
+		h.do(http.MethodGet, "/"+m[1], "").want(http.StatusOK)
 	}
 	if regexp.MustCompile(`<script>|<style>| style=| on[a-z]+=`).MatchString(page) {
 		t.Error("the page has inline script or style, which its policy forbids")

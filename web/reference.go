@@ -2,8 +2,12 @@ package web
 
 import (
 	"embed"
+	"fmt"
 	"net/http"
 	"sync"
+	"time"
+
+	"optimus/sandbox"
 )
 
 //go:embed reference
@@ -14,14 +18,12 @@ const referencePolicy = "default-src 'none'; script-src 'self'; style-src 'self'
 	"img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // routeReference serves the OpenAPI document, which must be complete by now, and the page that
-// shows it, to which a browser that comes to the root is led. Both are public: they say nothing
-// that the source does not.
+// shows it. Both are public: they say nothing that the source does not.
 func (s *Server) routeReference() {
 	doc := s.api.OpenAPI()
 	for _, unused := range []string{"ErrorModel", "ErrorDetail"} { // the library's errors: ours are problems
 		delete(doc.Components.Schemas.Map(), unused)
 	}
-	s.get("/", rolePublic, http.RedirectHandler("/docs", http.StatusFound).ServeHTTP)
 	s.static("/openapi.json", "application/openapi+json", doc.MarshalJSON)
 	s.static("/openapi.yaml", "application/openapi+yaml", doc.YAML)
 	for path, file := range map[string][2]string{
@@ -31,6 +33,30 @@ func (s *Server) routeReference() {
 	} {
 		s.static(path, file[1], func() ([]byte, error) { return referenceFiles.ReadFile("reference/" + file[0]) })
 	}
+}
+
+// OpenAPI gives the OpenAPI document of a server with these options, as JSON. It needs no store,
+// catalogue or clock. Errors are those of [New].
+func OpenAPI(o Options) ([]byte, error) {
+	o.Store, o.Catalogue, o.Now = struct{ Store }{}, noLanguages{}, func() time.Time { return time.Time{} }
+	s, err := New(o)
+	if err != nil {
+		return nil, err
+	}
+	doc, err := s.api.OpenAPI().MarshalJSON()
+	if err != nil {
+		return nil, fmt.Errorf("encode the OpenAPI document: %w", err)
+	}
+	return doc, nil
+}
+
+// noLanguages is a catalogue without any.
+type noLanguages struct{}
+
+func (noLanguages) Languages() []Language { return nil }
+
+func (noLanguages) Resolve(string, string) (sandbox.Language, error) {
+	return sandbox.Language{}, ErrUnknownLanguage
 }
 
 // static serves what content gives; it is asked once, when it is needed first: rendering the

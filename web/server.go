@@ -92,6 +92,7 @@ func newServer(o Options, before *Server) (*Server, error) {
 	s.routeProbes()
 	s.routeOriginal()
 	s.routeReference()
+	s.routePage()
 	o.Metrics.Register(newQueueMetrics(o.Store, o.Catalogue, o.Timeouts.Store, o.Now))
 	return s, nil
 }

@@ -1,5 +1,5 @@
 // Command notices makes the repository's NOTICE: the notices and licences of every module that is
-// linked into the binary. With -check it only tells whether NOTICE is up to date.
+// linked into the binary, and of every package that the page in it is made of. With -check it only tells whether NOTICE is up to date.
 package main
 
 import (
@@ -40,6 +40,11 @@ func run(root string, check bool) error {
 	if err != nil {
 		return err
 	}
+	packages, err := bundled(filepath.Join(root, "web/ui/dist/LICENSES.md"))
+	if err != nil {
+		return err
+	}
+	modules = append(modules, packages...)
 	text, err := notice(modules)
 	if err != nil {
 		return err
@@ -60,9 +65,31 @@ func run(root string, check bool) error {
 	return nil
 }
 
-// module is a module that is linked into the binary, or the Go standard library.
+// module is a module that is linked into the binary, or the Go standard library, or a package of the page.
 type module struct {
-	Path, Version, Dir string
+	Path, Version string
+	// Dir holds its legal texts; a package of the page has its Text instead.
+	Dir, Text string
+}
+
+// bundled lists the packages that the page is made of, by what its build says of them.
+func bundled(file string) ([]module, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	_, list, _ := strings.Cut(string(data), "\n## ")
+	var packages []module
+	for section := range strings.SplitSeq(list, "\n## ") {
+		title, text, _ := strings.Cut(section, "\n")
+		path, version, ok := strings.Cut(title, " - ")
+		version, _, licensed := strings.Cut(version, " (")
+		if !ok || !licensed {
+			return nil, fmt.Errorf("%s: no package and version in %q", file, title)
+		}
+		packages = append(packages, module{Path: path + " (npm)", Version: "v" + version, Text: normal(text)})
+	}
+	return packages, nil
 }
 
 // linked lists the modules of the packages that the binary is made of, by path.
@@ -91,7 +118,7 @@ func linked(root string) ([]module, error) {
 			return nil, fmt.Errorf("read the list of packages: %w", err)
 		}
 		if p.Module != nil && p.Module.Path != "optimus" {
-			found[p.Module.Path] = module(*p.Module)
+			found[p.Module.Path] = module{Path: p.Module.Path, Version: p.Module.Version, Dir: p.Module.Dir}
 		}
 	}
 	modules := make([]module, 0, len(found))
@@ -136,6 +163,9 @@ func notice(modules []module) ([]byte, error) {
 }
 
 func legalTexts(m module) ([]string, error) {
+	if m.Text != "" {
+		return []string{m.Text}, nil
+	}
 	entries, err := os.ReadDir(m.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", m.Path, err)

@@ -173,7 +173,7 @@ function show(doc) {
   }
 }
 
-fetch("/openapi.json")
+fetch("openapi.json")
   .then((response) => {
     if (!response.ok) throw new Error("HTTP " + response.status);
     return response.json();

@@ -1,0 +1,288 @@
+import "./run.css";
+import { useComputed, useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import { api, type Schemas, unwrap } from "../api/client";
+import { go, href, type Route } from "../router";
+import { Button, ErrorNote } from "../shared/basics";
+import { useResource } from "../shared/poll";
+import { may } from "../shared/self";
+import { Tabs } from "../shared/tabs";
+import { outputText } from "./content";
+import { draft, fromSubmission, keep, kept, restore, type Submission, sampleOf, toSubmission } from "./draft";
+import { Editor, type EditorHandle } from "./editor";
+import { ExportDialog } from "./export";
+import { InputPanel, type InputTab } from "./input";
+import { busy, outputOf, resume, run, submit } from "./job";
+import { failureMark, marksOf } from "./messages";
+import { Result } from "./result";
+import { readShared } from "./share";
+import { Toolbar } from "./toolbar";
+
+type Pane = "code" | "input" | "result";
+
+/** Write a program, run or judge it, and see what became of it. */
+export function View({ route }: { route: Route }) {
+  const list = useResource((signal) => unwrap(api.GET("/v1/languages", { signal })), []);
+  const languages = list.data?.languages ?? undefined;
+  if (!languages) {
+    return (
+      <div class="page" aria-busy={list.loading}>
+        <h1 class="hidden">Run</h1>
+        <ErrorNote error={list.error} retry={list.reload} />
+      </div>
+    );
+  }
+  return <Workbench route={route} languages={languages} />;
+}
+
+function Workbench({ route, languages }: { route: Route; languages: Schemas["LanguageInfo"][] }) {
+  const pane = useSignal<Pane>("code");
+  const input = useSignal<InputTab>("stdin");
+  const notice = useSignal<Notice | undefined>(undefined);
+  const refused = useSignal<unknown>(undefined);
+  const exported = useSignal<Submission | undefined>(undefined);
+  const editor = useRef<EditorHandle>(undefined);
+  const getEditor = () => editor.current;
+  const language = useComputed(() => find(languages, draft.language.value, draft.version.value)).value;
+  useDraft(languages);
+  useAddress(route, languages, { notice, input, pane });
+  useMarks(getEditor, language?.source_file ?? "main");
+
+  const start = () => {
+    if (busy.peek() || !may("submit")) return;
+    refused.value = undefined;
+    notice.value = undefined;
+    let submission: Submission;
+    try {
+      submission = toSubmission();
+    } catch (error) {
+      refused.value = error;
+      input.value = "limits";
+      pane.value = "input";
+      return;
+    }
+    pane.value = "result";
+    const now = find(languages, submission.language, submission.version ?? "");
+    void submit(submission, now?.compiled === true);
+  };
+  const latest = useRef(start);
+  latest.current = start;
+  useEffect(() => {
+    const onKey = (e: KeyboardEvent) => {
+      if (e.key !== "Enter" || !(e.ctrlKey || e.metaKey) || e.defaultPrevented) return;
+      if (document.querySelector("dialog[open]")) return;
+      e.preventDefault();
+      latest.current();
+    };
+    addEventListener("keydown", onKey);
+    return () => removeEventListener("keydown", onKey);
+  }, []);
+
+  return (
+    <div class="run" data-pane={pane.value}>
+      <h1 class="hidden">Run</h1>
+      <Toolbar
+        languages={languages}
+        language={language}
+        start={() => latest.current()}
+        show={() => {
+          try {
+            exported.value = run.peek()?.sent ?? toSubmission();
+          } catch (error) {
+            refused.value = error;
+          }
+        }}
+      />
+      <div class="notes">
+        <ErrorNote error={refused.value} />
+        {notice.value ? <NoticeBar notice={notice.value} close={() => (notice.value = undefined)} /> : null}
+        {language?.available === false ? <Unavailable language={language} /> : null}
+        {!may("submit") ? (
+          <p class="note warn">This key may read, but not submit: programs cannot be run with it.</p>
+        ) : null}
+        {kept.value ? null : (
+          <p class="note warn">
+            This is too much for the tab to keep: it is lost when the page is loaded again.
+          </p>
+        )}
+      </div>
+      <div class="panes">
+        <Tabs
+          id="pane"
+          label="Parts of the page"
+          chosen={pane.value}
+          choose={(p) => (pane.value = p)}
+          tabs={[
+            { name: "code", title: "Code" },
+            { name: "input", title: "Input" },
+            { name: "result", title: "Result" },
+          ]}
+        />
+      </div>
+      <div class="work">
+        <div class="left">
+          <div class="code" id="pane-panel-code">
+            <Editor
+              text={draft.source}
+              file={language?.source_file ?? "main"}
+              onRun={() => latest.current()}
+              onReady={(handle) => {
+                editor.current = {
+                  ...handle,
+                  jump: (line, column) => {
+                    pane.value = "code";
+                    handle.jump(line, column);
+                  },
+                };
+              }}
+            />
+          </div>
+          <div class="given" id="pane-panel-input">
+            <InputPanel chosen={input} language={language} />
+          </div>
+        </div>
+        <div class="right" id="pane-panel-result">
+          <Result language={language} editor={getEditor} />
+        </div>
+      </div>
+      {exported.value ? (
+        <ExportDialog
+          submission={exported.value}
+          sent={exported.value === run.value?.sent}
+          close={() => (exported.value = undefined)}
+        />
+      ) : null}
+    </div>
+  );
+}
+
+/** Something that was done to the form, and how to take it back. */
+interface Notice {
+  text: string;
+  bad?: boolean;
+  undo?: () => void;
+}
+
+function NoticeBar({ notice, close }: { notice: Notice; close(): void }) {
+  return (
+    <div class={notice.bad ? "note bad row" : "note row"} role={notice.bad ? "alert" : "status"}>
+      <span>{notice.text}</span>
+      <span class="gap" />
+      {notice.undo ? (
+        <Button
+          onClick={() => {
+            notice.undo?.();
+            close();
+          }}
+        >
+          Undo
+        </Button>
+      ) : null}
+      <Button kind="quiet" onClick={close} aria-label="Close the message">
+        ✕
+      </Button>
+    </div>
+  );
+}
+
+function Unavailable({ language }: { language: Schemas["LanguageInfo"] }) {
+  return (
+    <p class="note warn">
+      {language.display_name} cannot be run here for now.{" "}
+      {language.how_to_get ? (
+        <>
+          Whoever operates this server gets it with: <code>{language.how_to_get}</code>
+        </>
+      ) : null}
+    </p>
+  );
+}
+
+/** Gives a language by its name or alias, and its version where one is stated. */
+function find(
+  languages: readonly Schemas["LanguageInfo"][],
+  name: string,
+  version: string,
+): Schemas["LanguageInfo"] | undefined {
+  const named = languages.filter((l) => l.name === name || l.aliases?.includes(name));
+  return named.find((l) => l.version === version) ?? named[0];
+}
+
+/** Fills the form with what the tab has kept, else with a sample, and keeps it from then on. */
+function useDraft(languages: readonly Schemas["LanguageInfo"][]): void {
+  useEffect(() => {
+    if (draft.language.peek() === "" && !restore()) {
+      const there = languages.filter((l) => l.available);
+      const first = there.find((l) => l.name === "python") ?? there[0] ?? languages[0];
+      draft.source.value = sampleOf(first);
+      draft.language.value = first?.name ?? "";
+    }
+    return keep();
+  }, []);
+}
+
+/** Opens what the address names: a job to follow, or a submission that was shared. */
+function useAddress(
+  route: Route,
+  languages: readonly Schemas["LanguageInfo"][],
+  to: {
+    notice: { value: Notice | undefined };
+    input: { value: InputTab };
+    pane: { value: Pane };
+  },
+): void {
+  const id = route.path[0] ?? "";
+  const shared = route.query.get("s") ?? "";
+  useEffect(() => {
+    const show = (s: Submission, text: string) => {
+      const before = toSubmissionOrNone();
+      fromSubmission(s);
+      to.input.value = s.tests?.length ? "tests" : "stdin";
+      const touched = before !== undefined && JSON.stringify(before) !== JSON.stringify(toSubmissionOrNone());
+      to.notice.value = touched ? { text, undo: () => fromSubmission(before) } : { text };
+    };
+    const failed = (error: unknown) => {
+      to.notice.value = { text: error instanceof Error ? error.message : String(error), bad: true };
+    };
+    if (shared) {
+      readShared(shared)
+        .then((s) => show(s, "Opened from a link."))
+        .catch(failed)
+        .finally(() => go(href("run"), { replace: true }));
+      return;
+    }
+    if (!id || run.peek()?.id === id) return;
+    const own = sessionStorage.getItem("optimus.draft") !== null;
+    to.pane.value = "result";
+    void resume(id, (name) => find(languages, name, "")?.compiled === true).then((s) => {
+      if (s && !own) {
+        try {
+          show(s, "This is what was submitted.");
+        } catch (error) {
+          failed(error);
+        }
+      }
+    });
+  }, [id, shared]);
+}
+
+function toSubmissionOrNone(): Submission | undefined {
+  try {
+    return toSubmission();
+  } catch {
+    return undefined;
+  }
+}
+
+/** Shows the messages of the last compile, or where the program failed, beside the lines of the source. */
+function useMarks(editor: () => EditorHandle | undefined, file: string): void {
+  const now = run.value;
+  const stderr = now?.compile ? outputText(now.compile.stderr, now.compile.stderr_encoding) : "";
+  const broken =
+    now?.phase === "ended" ? now.tests.find((t) => t.report?.verdict === "runtime_error") : undefined;
+  useEffect(() => {
+    if (stderr) editor()?.mark(marksOf(stderr, file));
+    else if (broken) editor()?.mark(failureMark(outputOf(broken, "stderr").text, file));
+    else editor()?.mark([]);
+  }, [now?.id, stderr, broken?.report]);
+}

@@ -1,0 +1,51 @@
+/** A piece of a program's output: text, or characters that show nothing or change what is shown. */
+export interface Piece {
+  text: string;
+  /** What it is, in words; undefined for plain text. */
+  hidden?: string;
+}
+
+// Controls, characters that turn the direction of text, that have no width, or that break lines unseen; and
+// the lone surrogates that stand for bytes: see content.ts.
+const pattern =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
+
+/**
+ * Splits output into what can be shown as it is and what must be named, so that a program can neither hide
+ * text nor make it look like other text. At most most pieces are named one by one; after them they are
+ * named within the text.
+ */
+export function visible(text: string, most = 2000): Piece[] {
+  const pieces: Piece[] = [];
+  let start = 0;
+  let named = 0;
+  for (const m of text.matchAll(pattern)) {
+    if (named === most) break;
+    if (m.index > start) pieces.push({ text: text.slice(start, m.index) });
+    const last = pieces.at(-1);
+    const sign = signOf(m[0]);
+    if (last?.hidden === sign.hidden && m.index === start) last.text += sign.text;
+    else {
+      pieces.push(sign);
+      named++;
+    }
+    start = m.index + m[0].length;
+  }
+  const rest = text.slice(start);
+  if (rest) pieces.push({ text: named < most ? rest : rest.replace(pattern, (c) => signOf(c).text) });
+  return pieces;
+}
+
+function signOf(c: string): Required<Piece> {
+  const code = c.codePointAt(0) ?? 0;
+  if (code >= 0xdc00 && code <= 0xdcff) {
+    const byte = (code - 0xdc00).toString(16).toUpperCase().padStart(2, "0");
+    return { text: `\\x${byte}`, hidden: `byte 0x${byte}, no UTF-8` };
+  }
+  const name = `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
+  if (code < 0x20)
+    return { text: String.fromCharCode(0x2400 + code), hidden: `${name}, a control character` };
+  if (code === 0x7f) return { text: "\u2421", hidden: `${name}, a control character` };
+  return { text: `⟨${name}⟩`, hidden: `${name}, unseen` };
+}
