@@ -1,7 +1,7 @@
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { api, type Schemas, unwrap } from "../api/client";
-import { ageOf, readClock } from "../shared/clock";
+import { ageOf, readClock, serverTime } from "../shared/clock";
 import { type Resource, useResource } from "../shared/poll";
 
 export type Worker = Schemas["Worker"];
@@ -13,8 +13,9 @@ export type Store = Schemas["StoreHealth"];
 export interface Live {
   workers: Worker[];
   queues: Queue[];
-  /** When they were asked for, in this machine's milliseconds. */
+  /** When the server answered, in milliseconds, by this machine's clock and by its own. */
   at: number;
+  serverAt: number;
 }
 
 /** How often workers and queues are asked for, in milliseconds. */
@@ -47,7 +48,7 @@ async function loadLive(signal: AbortSignal): Promise<Live> {
   const queues = api.GET("/v1/queues", { params: { query: { include: "minutes" } }, signal });
   const [w, q] = await Promise.all([unwrap(workers), unwrap(queues)]);
   readClock((await workers).response);
-  return { workers: w.workers ?? [], queues: q.queues ?? [], at: Date.now() };
+  return { workers: w.workers ?? [], queues: q.queues ?? [], at: Date.now(), serverAt: serverTime.peek() };
 }
 
 /**
@@ -85,15 +86,16 @@ export interface Seen {
 }
 
 /** Gives the workers that are registered, then those that are gone. */
-export function seen(workers: readonly Worker[]): Seen[] {
-  const here = workers.map((worker) => ({ worker, state: stateOf(worker) }));
+export function seen({ workers, serverAt }: Live): Seen[] {
+  const here = workers.map((worker) => ({ worker, state: stateOf(worker, serverAt) }));
   const away = [...gone.value.values()].filter(
     (w) => ageOf(w.seen_at) < toldFor && !workers.some((h) => h.name === w.name),
   );
   return [...here, ...away.map((worker) => ({ worker, state: "gone" as const }))];
 }
 
-function stateOf(worker: Worker): WorkerState {
-  if (ageOf(worker.seen_at) > lateAfter) return "late";
+/** How a worker was when the server was asked: what was not asked for since then says nothing of it. */
+function stateOf(worker: Worker, asked: number): WorkerState {
+  if (asked - Date.parse(worker.seen_at) > lateAfter) return "late";
   return worker.busy > 0 ? "working" : "idle";
 }

@@ -28,7 +28,7 @@ export function findings(cluster: Cluster, health: Health | undefined): Finding[
   const found = [
     ...ofServer(cluster, health),
     ...ofStore(store.data),
-    ...ofWorkers(live.data ? seen(live.data.workers) : undefined),
+    ...ofWorkers(live.data ? seen(live.data) : undefined),
     ...(live.data?.queues ?? []).flatMap(ofQueue),
   ];
   const list = languages.data;

@@ -33,7 +33,7 @@ export function View(_: { route: Route }) {
       <Summary cluster={cluster} />
       <Tiles cluster={cluster} />
       <Section id="workers" title="Workers" of={live}>
-        {live.data ? <Workers workers={live.data.workers} /> : null}
+        {live.data ? <Workers live={live.data} /> : null}
       </Section>
       <Section id="queues" title="Queues" of={live}>
         {live.data ? <Queues queues={live.data.queues} reload={live.reload} /> : null}

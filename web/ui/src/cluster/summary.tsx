@@ -86,7 +86,7 @@ function Mark({ level }: { level: "good" | Finding["level"] }) {
 /** The figures that matter most; each leads to where there are more. */
 export function Tiles({ cluster }: { cluster: Cluster }) {
   const { live, store, languages } = cluster;
-  const workers = live.data ? seen(live.data.workers).filter((w) => w.state !== "gone") : undefined;
+  const workers = live.data ? seen(live.data).filter((w) => w.state !== "gone") : undefined;
   const sum = (of: "slots" | "busy") => workers?.reduce((n, w) => n + w.worker[of], 0) ?? 0;
   const queues = live.data?.queues;
   const total = (of: "ready" | "delayed" | "running") => queues?.reduce((n, q) => n + q[of], 0) ?? 0;

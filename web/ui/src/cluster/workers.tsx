@@ -1,11 +1,11 @@
 import { Badge, Button, Empty } from "../shared/basics";
 import { Cards } from "../shared/cards";
 import { Ago } from "../shared/clock";
-import { forget, type Seen, seen, type Worker } from "./data";
+import { forget, type Live, type Seen, seen, type Worker } from "./data";
 
 /** The workers: what each runs, how busy it is, and when it was last heard of. */
-export function Workers({ workers }: { workers: readonly Worker[] }) {
-  const list = seen(workers);
+export function Workers({ live }: { live: Live }) {
+  const list = seen(live);
   if (list.length === 0) {
     return (
       <Empty>
