@@ -309,8 +309,11 @@ func testHealth(t *testing.T, l *lab) {
 			"optimus_queue_depth{",
 			`optimus_api_requests_total{`,
 		},
-		"/v1/workers": {`"slots":2`, "python"},
-		"/v1/queues":  {`"name":"default"`},
+		"/v1/workers":        {`"slots":2`, "python"},
+		"/v1/queues":         {`"name":"default"`},
+		"/v1/queues/default": {`"completed":3`, `"per_minute":[`},
+		"/v1/languages":      {`"image_digest":"sha256:`, `"image_bytes":`, `"state":"available"`, `"state":"missing"`},
+		"/v1/store":          {`"status":"ok"`, `"kind":"file"`, `"free_bytes":`},
 	} {
 		for _, part := range parts {
 			eventually(t, path+" has "+part, func() bool {

@@ -67,6 +67,7 @@ func testFullStore(t *testing.T, l *lab) {
 	}, http.StatusInternalServerError).body), "QUEUE_FAILURE")
 	s.untilReadiness(t, http.StatusServiceUnavailable, "no room is left", small.storePath())
 	s.ask(t, http.MethodGet, "/health", nil, http.StatusServiceUnavailable)
+	contains(t, "the store's health", string(s.ask(t, http.MethodGet, "/v1/store", nil, http.StatusOK).body), `"status":"full"`, `"reason":"`)
 	s.job(t, ids[0]) // what is there can be read
 	eventually(t, "the job has ended, and its report waits for room", func() bool {
 		return strings.Contains(s.readLog(t), `"message":"the store fails; trying on"`)

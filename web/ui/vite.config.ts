@@ -10,6 +10,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     license: { fileName: "LICENSES.md" },
     reportCompressedSize: false,
+    rolldownOptions: { checks: { bundlerTimings: false } }, // of no interest, and other in each run
   },
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
 });

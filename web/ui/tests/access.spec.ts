@@ -157,7 +157,7 @@ test("it says who one is, and shows what a role may not do as disabled, with the
     const roles = page.getByRole("region", { name: "What the roles allow" }).getByRole("listitem");
     await expect(roles).toHaveText([/submit.*You may\.$/, /read.*You may\.$/, /admin.*You may not\.$/]);
 
-    const reason = "This needs a key with the role admin; yours has submit and read.";
+    const reason = "This needs a key with the role admin; yours has submit, read.";
     const add = page.getByRole("button", { name: "New key" });
     await expect(add).toHaveAttribute("aria-disabled", "true");
     await expect(add).toHaveAccessibleDescription(reason);
@@ -280,6 +280,9 @@ test("a key that is revoked in mid-use is asked for again, and what was to be do
     expect((await server.call(`/v1/keys/${admin.id}`, { method: "DELETE", headers })).status).toBe(204);
     await expect(question(page)).toContainText("The server does not know this key"); // the view asked
     await page.keyboard.press("Escape");
+    await expect(
+      page.getByText("The server takes this tab’s key no more: what is shown here is old."),
+    ).toBeVisible();
     await page.getByRole("button", { name: "Pause", exact: true }).click();
     await expect(question(page)).toContainText("The server does not know this key"); // the user asked
     await give(page, rootKey);
@@ -301,6 +304,7 @@ test("streams have the key in their header; who gave none can give one later", a
     await page.evaluate(() => sessionStorage.clear());
     await page.reload();
     await page.keyboard.press("Escape"); // no key now, later
+    await expectAccessible(page);
     await expect(question(page)).toBeHidden();
     await page.getByRole("banner").getByRole("button", { name: "Enter a key" }).click();
     await give(page, courseKey);

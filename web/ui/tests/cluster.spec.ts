@@ -53,7 +53,7 @@ test("one look tells that all is well, and more of it what there is", async ({ p
   await expect(store).toContainText("a power cut too (fsync)");
   await expect(store).toContainText("Form 1, the newest");
 
-  await page.getByRole("button", { name: /^Store OK/ }).click();
+  await page.getByRole("button", { name: /^Store Ok/ }).click();
   await expect(page.locator("#store")).toBeFocused();
 });
 
@@ -182,7 +182,9 @@ test("what is wrong is said, with where to look", async ({ page, server }) => {
   await page.route("**/v1/queues*", async (route) => {
     const response = await route.fetch();
     const list = (await response.json()) as { queues: Record<string, unknown>[] };
-    const lost = { unserved: "3 jobs wait, and no worker takes from this queue", failed: 2 };
+    const minutes = list.queues[0]?.per_minute as object[];
+    const per_minute = [...minutes.slice(0, -1), { ...minutes.at(-1), failed: 2, leases_lost: 1 }];
+    const lost = { per_minute, unserved: "3 jobs wait, and no worker takes from this queue", failed: 2 };
     const second = { ...list.queues[0], name: "exam", state: "draining" };
     await route.fulfill({ response, json: { queues: [{ ...list.queues[0], ...lost }, second] } });
   });
@@ -192,6 +194,7 @@ test("what is wrong is said, with where to look", async ({ page, server }) => {
     /Wrong: Queue default is not served: 3 jobs wait, and no worker takes from this queue\. See queues/,
     /Warning: The store has only 1000 B left\. See store/,
     /Warning: The server keeps nothing: say appendonly yes\. See store/,
+    /Warning: Queue default, jobs of the last hour: 2 could not be judged; 1 lost their worker\. See dead letters/,
     /Warning: Queue exam is draining: it takes no submissions\. See queues/,
   ]);
   await expect(verdict(page).getByRole("status")).toHaveText("Something is wrong");
@@ -200,7 +203,7 @@ test("what is wrong is said, with where to look", async ({ page, server }) => {
   await expect(page.locator("#store")).toContainText("Redis 7.2.4");
   await expect(
     row(page, "Queues and what waits in them", "default").getByRole("link", { name: "2" }),
-  ).toHaveAttribute("href", "#/jobs?state=failed&queue=default");
+  ).toHaveAttribute("href", "#/jobs/dead-letters?queue=default");
   await page.getByLabel("Queue", { exact: true }).selectOption("exam");
   await expect(page.getByRole("slider", { name: /last hour, exam/ })).toBeVisible();
   await expectAccessible(page);

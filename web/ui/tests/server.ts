@@ -29,6 +29,7 @@ export class Server {
   url = "";
   private process: ChildProcess | undefined;
   private port = "0";
+  private killed = false;
 
   static async make(options: ServerOptions = {}): Promise<Server> {
     if (!existsSync(binary)) throw new Error(`no program at ${binary}: say 'make build'`);
@@ -51,9 +52,14 @@ export class Server {
     delete env.OPTIMUS_BINARY; // it is no setting of the program, and would be refused
     const images = options.images ?? [];
     const server = new Server(dir, env, images.length > 0);
-    if (images.length > 0) await server.admin("images", "build", ...images);
-    await server.start();
-    return server;
+    try {
+      if (images.length > 0) await server.admin("images", "build", ...images);
+      await server.start();
+      return server;
+    } catch (error) {
+      await rm(dir, { recursive: true, force: true });
+      throw error;
+    }
   }
 
   /** Runs an admin command to its end, and gives what it prints. */
@@ -68,6 +74,7 @@ export class Server {
     if (!this.worker) args.push("--worker=false");
     const child = spawn(binary, args, { env: this.env, stdio: ["ignore", "ignore", "pipe"] });
     this.process = child;
+    this.killed = false;
     this.url = await new Promise<string>((resolve, reject) => {
       let log = "";
       child.stderr.setEncoding("utf8").on("data", (text: string) => {
@@ -89,10 +96,13 @@ export class Server {
     const gone = new Promise((resolve) => child.once("exit", resolve));
     child.kill(signal);
     await gone;
+    this.killed = signal === "SIGKILL";
   }
 
   /** Ends it and deletes what it has left. */
   async remove(): Promise<void> {
+    // One that was killed has left its containerd and containers: the next start takes them over.
+    if (this.worker && this.killed) await this.start();
     await this.stop();
     await rm(this.dir, { recursive: true, force: true });
   }

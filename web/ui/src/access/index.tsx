@@ -11,7 +11,7 @@ import "./access.css";
 /** Shows whose key this tab has, and leads to the view of it; asks for one where it has none but needs it. */
 export function AccessButton() {
   useEffect(watchSelf, []);
-  if (refused.value && !apiKey.value) {
+  if (refused.value) {
     return (
       <Button kind="primary" onClick={() => void askForKey("")}>
         Enter a key

@@ -1,7 +1,7 @@
 import { useEffect } from "preact/hooks";
 import { askForKey, refused, setKey } from "../api/keys";
 import type { Route } from "../router";
-import { Button, Time } from "../shared/basics";
+import { Button, NoKey, Time } from "../shared/basics";
 import { ageOf } from "../shared/clock";
 import { Facts } from "../shared/facts";
 import { amount, bytes, milliseconds } from "../shared/format";
@@ -26,14 +26,7 @@ function You() {
   const me = self.value;
   if (!me) {
     if (!refused.value) return <p class="muted">Asking the server who you are…</p>;
-    return (
-      <section class="note warn" aria-label="No key">
-        <strong>This tab has no key, and the server asks for one.</strong>
-        <div>
-          <Button onClick={() => void askForKey("")}>Enter a key</Button>
-        </div>
-      </section>
-    );
+    return <NoKey />;
   }
   if (!me.keys_needed) {
     return (

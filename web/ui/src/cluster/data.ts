@@ -1,7 +1,7 @@
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { api, type Schemas, unwrap } from "../api/client";
-import { readClock, serverTime } from "../shared/clock";
+import { ageOf, readClock } from "../shared/clock";
 import { type Resource, useResource } from "../shared/poll";
 
 export type Worker = Schemas["Worker"];
@@ -56,6 +56,9 @@ async function loadLive(signal: AbortSignal): Promise<Live> {
  */
 const lateAfter = 11_000;
 
+/** How long a worker that is gone is told of, in milliseconds: where workers come and go, it is no news then. */
+const toldFor = 10 * 60_000;
+
 /** Workers that were registered while this page looked, by name, and no longer are. */
 const gone = signal<ReadonlyMap<string, Worker>>(new Map());
 let known: readonly Worker[] = [];
@@ -84,11 +87,13 @@ export interface Seen {
 /** Gives the workers that are registered, then those that are gone. */
 export function seen(workers: readonly Worker[]): Seen[] {
   const here = workers.map((worker) => ({ worker, state: stateOf(worker) }));
-  const away = [...gone.value.values()].filter((w) => !workers.some((h) => h.name === w.name));
+  const away = [...gone.value.values()].filter(
+    (w) => ageOf(w.seen_at) < toldFor && !workers.some((h) => h.name === w.name),
+  );
   return [...here, ...away.map((worker) => ({ worker, state: "gone" as const }))];
 }
 
 function stateOf(worker: Worker): WorkerState {
-  if (serverTime.value - Date.parse(worker.seen_at) > lateAfter) return "late";
+  if (ageOf(worker.seen_at) > lateAfter) return "late";
   return worker.busy > 0 ? "working" : "idle";
 }

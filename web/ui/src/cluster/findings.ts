@@ -1,7 +1,8 @@
 import type { Health } from "../api/health";
 import { ApiError, messageOf } from "../api/problem";
-import { ageOf } from "../shared/clock";
-import { amount, bytes, milliseconds } from "../shared/format";
+import { href } from "../router";
+import { ageOf, roughly } from "../shared/clock";
+import { amount, bytes } from "../shared/format";
 import { type Cluster, type Queue, type Seen, type Store, seen } from "./data";
 
 /** Something that is not as it should be. */
@@ -11,6 +12,8 @@ export interface Finding {
   text: string;
   /** The part of the view that says more. */
   where?: Part;
+  /** The view that says more. */
+  link?: { to: string; text: string };
 }
 
 /** The parts of the view, by their ids. */
@@ -40,6 +43,9 @@ function ofServer({ live, store, languages }: Cluster, health: Health | undefine
   const errors = [live.error, store.error, languages.error].filter((e) => e !== undefined);
   if (errors.some((e) => e instanceof TypeError)) {
     return [{ level: "bad", text: "The server cannot be reached." }];
+  }
+  if (errors.some((e) => e instanceof ApiError && e.status === 401)) {
+    return [{ level: "bad", text: "The server takes this tab’s key no more: what is shown here is old." }];
   }
   const away = store.data && store.data.status !== "ok";
   const said = new Set(errors.filter((e) => !(away && isUnavailable(e))).map(messageOf));
@@ -104,7 +110,7 @@ function ofWorkers(workers: Seen[] | undefined): Finding[] {
     found.push({ level: "bad", text: "No worker has a language’s image: jobs wait.", where: "workers" });
   }
   for (const { worker, state } of workers) {
-    const ago = milliseconds(Math.round(ageOf(worker.seen_at) / 1000) * 1000);
+    const ago = roughly(ageOf(worker.seen_at));
     if (state === "late") {
       found.push({ level: "warn", text: `Worker ${worker.name} is silent for ${ago}.`, where: "workers" });
     } else if (state === "gone") {
@@ -124,16 +130,30 @@ function ofQueue(q: Queue): Finding[] {
   if (q.state === "draining") add("warn", "is draining: it takes no submissions.");
   const waits = q.oldest_ready_at ? ageOf(q.oldest_ready_at) : 0;
   if (!q.unserved && q.state !== "paused" && waits > longWait) {
-    add("warn", `is behind: its oldest job waits for ${milliseconds(waits)}.`);
+    add("warn", `is behind: its oldest job waits for ${roughly(waits)}.`);
   }
-  const hour = (what: "failed" | "leases_lost" | "rejected_full") =>
-    (q.per_minute ?? []).reduce((sum, m) => sum + m[what], 0);
-  const jobs = (n: number) => `${amount(n)} ${n === 1 ? "job" : "jobs"}`;
-  if (hour("failed") > 0)
-    add("warn", `could not judge ${jobs(hour("failed"))} in the last hour: they are dead letters.`);
-  if (hour("leases_lost") > 0)
-    add("warn", `lost the worker of ${jobs(hour("leases_lost"))} in the last hour.`);
-  if (hour("rejected_full") > 0)
-    add("warn", `was full, and refused ${jobs(hour("rejected_full"))} in the last hour.`);
+  found.push(...ofHour(q));
   return found;
+}
+
+/** What went wrong in a queue in the last hour, in one sentence. */
+function ofHour(q: Queue): Finding[] {
+  const count = (what: "failed" | "leases_lost" | "rejected_full") =>
+    (q.per_minute ?? []).reduce((sum, m) => sum + m[what], 0);
+  const [failed, lost, refused] = [count("failed"), count("leases_lost"), count("rejected_full")];
+  const parts = [
+    ...(failed > 0 ? [`${amount(failed)} could not be judged`] : []),
+    ...(lost > 0 ? [`${amount(lost)} lost their worker`] : []),
+    ...(refused > 0 ? [`${amount(refused)} were refused, since it was full`] : []),
+  ];
+  if (parts.length === 0) return [];
+  const text = `Queue ${q.name}, jobs of the last hour: ${parts.join("; ")}.`;
+  if (failed === 0) return [{ level: "warn", text, where: "queues" }];
+  return [
+    {
+      level: "warn",
+      text,
+      link: { to: href("jobs", ["dead-letters"], { queue: q.name }), text: "See dead letters" },
+    },
+  ];
 }

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from "preact";
+import { refused } from "../api/keys";
 import type { Route } from "../router";
-import { ErrorNote } from "../shared/basics";
+import { ErrorNote, NoKey } from "../shared/basics";
 import type { Resource } from "../shared/poll";
 import "./cluster.css";
 import { useCluster } from "./data";
@@ -15,8 +16,16 @@ import { Workers } from "./workers";
 export function View(_: { route: Route }) {
   const cluster = useCluster();
   const { live, store, languages } = cluster;
+  if (refused.value && !live.data) {
+    return (
+      <div class="page">
+        <h1>Cluster</h1>
+        <NoKey />
+      </div>
+    );
+  }
   return (
-    <div class="page cluster">
+    <div class="page">
       <div class="row spread">
         <h1>Cluster</h1>
         <Freshness cluster={cluster} />

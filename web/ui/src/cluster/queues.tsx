@@ -76,7 +76,7 @@ function State({ of }: { of: Queue }) {
 function DeadLetters({ of }: { of: Queue }) {
   if (of.failed === 0) return <>0</>;
   return (
-    <a href={href("jobs", [], { state: "failed", queue: of.name })} title="Jobs that could not be judged">
+    <a href={href("jobs", ["dead-letters"], { queue: of.name })} title="Jobs that could not be judged">
       {amount(of.failed)}
     </a>
   );

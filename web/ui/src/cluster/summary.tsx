@@ -1,7 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { health } from "../api/health";
 import { Button } from "../shared/basics";
-import { ageOf, serverTime } from "../shared/clock";
+import { ageOf, roughly, serverTime } from "../shared/clock";
 import { amount, milliseconds, when } from "../shared/format";
 import { type Cluster, livePeriod, seen } from "./data";
 import { type Finding, findings, type Part } from "./findings";
@@ -66,6 +66,7 @@ function Item({ finding }: { finding: Finding }) {
             See {names[where].toLowerCase()}
           </button>
         ) : null}
+        {finding.link ? <a href={finding.link.to}>{finding.link.text}</a> : null}
       </span>
     </li>
   );
@@ -100,9 +101,7 @@ export function Tiles({ cluster }: { cluster: Cluster }) {
         {amount(sum("busy"))} of {amount(sum("slots"))} slots busy
       </Tile>
       <Tile part="queues" name="Waiting" value={queues && amount(wait)}>
-        {oldest
-          ? `oldest for ${milliseconds(Math.max(0, ageOf(oldest)))}`
-          : `${amount(total("running"))} running`}
+        {oldest ? `oldest for ${roughly(ageOf(oldest))}` : `${amount(total("running"))} running`}
       </Tile>
       <Tile
         part="queues"
@@ -117,7 +116,7 @@ export function Tiles({ cluster }: { cluster: Cluster }) {
       <Tile
         part="store"
         name="Store"
-        value={store.data && { ok: "OK", full: "Full", unavailable: "Away" }[store.data.status]}
+        value={store.data && { ok: "Ok", full: "Full", unavailable: "Away" }[store.data.status]}
       >
         answers in {milliseconds(store.data?.latency_ms ?? 0)}
       </Tile>

@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
+import { apiKey, askForKey } from "../api/keys";
 import { ApiError, messageOf } from "../api/problem";
 import { amount, bytes, sentence, when } from "./format";
 
@@ -73,6 +74,7 @@ export function ErrorNote({ error, retry }: { error: unknown; retry?: () => void
   if (error === undefined || error === null) return null;
   const problem = error instanceof ApiError ? error.problem : undefined;
   const after = error instanceof ApiError ? error.retryAfter : undefined;
+  if (problem?.status === 401) return <NoKey />;
   return (
     <div class="note bad" role="alert">
       <strong>{problem ? problem.title : messageOf(error)}</strong>
@@ -89,6 +91,22 @@ export function ErrorNote({ error, retry }: { error: unknown; retry?: () => void
       {after ? <p>Try again in {after} s.</p> : null}
       {problem?.request_id ? <p class="muted small">Request {problem.request_id}</p> : null}
       {retry ? <Button onClick={retry}>Try again</Button> : null}
+    </div>
+  );
+}
+
+/** Says that a key is needed, and asks for one. */
+export function NoKey() {
+  return (
+    <div class="note warn" role="alert">
+      <strong>
+        {apiKey.value
+          ? "The server takes this tab’s key no more."
+          : "This tab has no key, and the server asks for one."}
+      </strong>
+      <div>
+        <Button onClick={() => void askForKey("")}>Enter a key</Button>
+      </div>
     </div>
   );
 }
