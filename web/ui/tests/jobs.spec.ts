@@ -203,7 +203,7 @@ test("an end that is deleted elsewhere, and a megabyte of output", async ({ page
   });
   await page.goto(`/#/jobs/${job.id}`);
   await expect(verdict(page)).toHaveText("Accepted");
-  await expect(page.getByRole("region", { name: "Standard output", exact: true })).toContainText("1.00 MiB");
+  await expect(page.getByRole("region", { name: "Standard output", exact: true })).toContainText("1 MiB");
   expect(await page.locator("main *").count()).toBeLessThan(2000);
   expect((await server.call(`/v1/jobs/${job.id}`, { method: "DELETE" })).status).toBeLessThan(300);
   await page.getByRole("button", { name: "Delete" }).click();

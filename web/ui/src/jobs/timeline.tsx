@@ -50,7 +50,15 @@ export function Attempts({
 }) {
   const rows = attempts.map((a, i) => ({ ...a, number: i + 1 }));
   const columns: Column<(typeof rows)[number]>[] = [
-    { head: "Attempt", cell: (a) => a.number },
+    {
+      head: "Attempt",
+      cell: (a) => (
+        <>
+          <span class="phone-word">Attempt </span>
+          {a.number}
+        </>
+      ),
+    },
     {
       head: "Worker",
       cell: (a) => (
