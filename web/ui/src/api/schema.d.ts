@@ -183,7 +183,7 @@ export interface paths {
         post?: never;
         /**
          * Revoke an API key
-         * @description It is refused at once here, and within two seconds on every server of the store. The last key with the role `admin` is not revoked (409).
+         * @description It is refused at once here, and within two seconds on every server of the store. The last key with the role `admin`, or the last such key that does not expire, is not revoked (409).
          *
          *     Needs the role `admin` where API keys are configured.
          */
