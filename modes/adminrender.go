@@ -64,7 +64,7 @@ func renderings() []rendering {
 		{
 			name:        "openapi",
 			usage:       "print the OpenAPI document of the API, to generate clients from",
-			description: "A server shows the same at /openapi.json, with the bounds of its settings.",
+			description: "A server shows the same at /openapi.json, with the bounds of its settings." + examples("optimus admin render openapi > openapi.json"),
 			files:       renderOpenAPI,
 		},
 	}

@@ -68,12 +68,12 @@ func (b *imageBuild) runDebootstrap(ctx context.Context, binary, scratch string,
 	report := &buildReport{build: b, detail: "starting"}
 	files := &countingWriter{w: w, report: report}
 	cmd.Stdout, cmd.Stderr = files, report
+	stop := report.start()
+	defer stop()
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("run mmdebstrap: %w", err)
 	}
-	stop := report.start()
 	err := cmd.Wait()
-	stop()
 	switch {
 	case ctx.Err() != nil:
 		// What did not hear SIGTERM must not outlive the work folder.

@@ -117,9 +117,13 @@ func checkAPIKeyInvalid(e *env) {
 }
 
 func checkAPIKeyMany(e *env) {
-	for i := range store.MaxAPIKeys {
-		e.ok(e.putAPIKey(e.apiKey(fmt.Sprint(i), "t")), "put")
+	all := make([]store.APIKey, store.MaxAPIKeys)
+	for i := range all {
+		all[i] = e.apiKey(fmt.Sprint(i), "t")
 	}
+	e.ok(e.s.ChangeAPIKeys(e.ctx(), func([]store.APIKey) (store.APIKeyChange, error) {
+		return store.APIKeyChange{Put: all}, nil
+	}), "put as many as there may be")
 	k := e.apiKey("more", "t")
 	e.wants(e.putAPIKey(k), store.ErrInvalid, "a key too many")
 	_, err := e.s.Import(e.ctx(), []store.Record{{APIKey: &k}})
