@@ -64,7 +64,7 @@ picture-ui: images ## remake docs/page.png, the README's picture of the page
 
 test: images ## set up, then test everything under the race detector, and fuzz for a moment
 	@echo "testing $(PKG)" >&2
-	@go test -race -timeout 15m $(PKG)
+	@go test -race -timeout 30m $(PKG)
 	@$(MAKE) test-packaging test-manifests test-observability fuzz FUZZ_TIME=5000x
 
 test-ui: images ## hold the page to its source, and try it in Chromium against a server of its own
