@@ -204,7 +204,7 @@ func (d *Daemon) Images() *Images { return NewImages(d.client, d.snapshotter) }
 func (d *Daemon) Close(ctx context.Context) error {
 	d.closing.Do(func() {
 		if d.private != nil {
-			d.closeErr = d.private.leave(ctx, d.client)
+			d.closeErr = d.private.leave(ctx, d.client, d.snapshotter)
 		}
 		d.closeErr = errors.Join(d.closeErr, d.client.Close())
 	})

@@ -55,7 +55,7 @@ func connectPrivate(ctx context.Context, o DaemonOptions) (*Daemon, error) {
 	}
 	d, err := dialDaemon(ctx, p.socket, p.dial)
 	if err != nil {
-		return nil, errors.Join(err, p.leave(context.WithoutCancel(ctx), nil))
+		return nil, errors.Join(err, p.leave(context.WithoutCancel(ctx), nil, ""))
 	}
 	d.private = p
 	supervision, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -302,8 +302,8 @@ func (p *privateDaemon) logEnd(offset int64) string {
 }
 
 // leave gives up this process's share. The last user ends what still runs in the daemon,
-// stops it and undoes its mounts; images stay. c may be nil.
-func (p *privateDaemon) leave(ctx context.Context, c *client.Client) error {
+// stops it and undoes its mounts; images stay. c may be nil: then nothing was made with snapshotter.
+func (p *privateDaemon) leave(ctx context.Context, c *client.Client, snapshotter string) error {
 	if p.cancel != nil {
 		p.cancel()
 		<-p.watched
@@ -320,7 +320,7 @@ func (p *privateDaemon) leave(ctx context.Context, c *client.Client) error {
 		return nil
 	}
 	if c != nil {
-		if err := p.endContainers(ctx, c); err != nil {
+		if err := p.endContainers(ctx, c, snapshotter); err != nil {
 			p.log.Warn().Err(err).Msg("containers could not be ended through containerd; ending their processes")
 		}
 	}

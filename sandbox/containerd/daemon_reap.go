@@ -15,8 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// endContainers kills and deletes every container of every namespace, with its snapshot.
-func (p *privateDaemon) endContainers(ctx context.Context, c *client.Client) error {
+// endContainers kills and deletes every container of every namespace, with its snapshot, and what an earlier
+// end has left of others.
+func (p *privateDaemon) endContainers(ctx context.Context, c *client.Client, snapshotter string) error {
 	spaces, err := c.NamespaceService().List(ctx)
 	if err != nil {
 		return fmt.Errorf("list namespaces: %w", err)
@@ -33,7 +34,7 @@ func (p *privateDaemon) endContainers(ctx context.Context, c *client.Client) err
 				errs = append(errs, fmt.Errorf("namespace %s: %w", space, err))
 			}
 		}
-		errs = append(errs, endLeases(ctx, c), collect(ctx, c))
+		errs = append(errs, endLeases(ctx, c), collect(ctx, c, snapshotter))
 	}
 	return errors.Join(errs...)
 }

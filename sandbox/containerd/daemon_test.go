@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/containerd/containerd/v2/core/leases"
 	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 )
@@ -221,6 +222,25 @@ func TestPrivateDaemonIsShared(t *testing.T) {
 	}
 	if _, err := second.Client().Version(t.Context()); err != nil {
 		t.Errorf("after the first user left: %v", err)
+	}
+}
+
+// A containerd that was killed while it removed a snapshot has its folder still, and knows nothing of it.
+func TestForgottenSnapshotsAreRemoved(t *testing.T) {
+	o, _ := privateOptions(t)
+	d := connect(t, o)
+	if _, err := d.Client().LeasesService().Create(t.Context(), leases.WithRandomID()); err != nil { // a first thing of ours
+		t.Fatal(err)
+	}
+	left := filepath.Join(o.Dir, "root", "io.containerd.snapshotter.v1."+d.Snapshotter(), "snapshots", "4711")
+	if err := os.MkdirAll(filepath.Join(left, "fs", ".optimus"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(left); !os.IsNotExist(err) {
+		t.Errorf("the folder is left: %v", err)
 	}
 }
 

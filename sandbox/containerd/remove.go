@@ -40,15 +40,17 @@ func tryRemove(ctx context.Context, c client.Container) error {
 	return nil
 }
 
-// collect has containerd remove the folders of snapshots that are gone. By itself it does so only after
-// more changes, which may not come.
-func collect(ctx context.Context, c *client.Client) error {
+// collect has containerd remove the folders of a snapshotter's snapshots that are gone. By itself it does so only
+// after more changes, which may not come; and one that was killed in the midst of it forgets them, until a snapshot
+// of the same snapshotter goes: here one that is made for it, and ends with its lease.
+func collect(ctx context.Context, c *client.Client, snapshotter string) error {
 	ctx, cancel := context.WithTimeout(ctx, removeTimeout)
 	defer cancel()
 	service := c.LeasesService()
 	lease, err := service.Create(ctx, leases.WithRandomID(), leases.WithExpiration(removeTimeout))
 	if err == nil {
-		err = service.Delete(ctx, lease, leases.SynchronousDelete)
+		_, err = c.SnapshotService(snapshotter).Prepare(leases.WithLease(ctx, lease.ID), lease.ID, "")
+		err = errors.Join(err, service.Delete(ctx, lease, leases.SynchronousDelete))
 	}
 	return wrap("collect what was removed", err)
 }

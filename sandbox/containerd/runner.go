@@ -294,7 +294,7 @@ func (r *Runner) Close(ctx context.Context) error {
 	wg.Wait()
 	r.work.Wait()
 	if made {
-		if err := collect(ctx, r.client); err != nil {
+		if err := collect(ctx, r.client, r.daemon.Snapshotter()); err != nil {
 			r.log.Debug().Err(err).Msg("snapshots that are gone are left to containerd")
 		}
 	}
