@@ -2,7 +2,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { Button, CopyButton } from "../shared/basics";
 import { bytes } from "../shared/format";
-import { sizeOf } from "./content";
+import { exactly, sizeOf } from "./content";
 import type { EditorHandle } from "./editor";
 import { Messages, Visible } from "./messages";
 
@@ -86,9 +86,9 @@ export function Output({ title, text, truncated, live, file, editor }: Props) {
   );
 }
 
-/** Saves a text as a file. */
+/** Saves a text as a file, of bytes that are no text as they were. */
 export function save(text: string, name: string, type = "text/plain"): void {
-  const url = URL.createObjectURL(new Blob([text], { type }));
+  const url = URL.createObjectURL(new Blob(exactly(text), { type }));
   const link = document.createElement("a");
   link.href = url;
   link.download = name;

@@ -9,7 +9,7 @@ type ButtonProps = Omit<JSX.IntrinsicElements["button"], "type"> & {
   kind?: "plain" | "primary" | "danger" | "quiet";
   /** For forms; a button submits none by itself. */
   type?: "button" | "submit";
-  /** Shows that what it has begun goes on; it cannot be pressed meanwhile. */
+  /** Shows that what it has begun goes on; it cannot be pressed meanwhile, and keeps the focus. */
   busy?: boolean;
 };
 
@@ -19,7 +19,8 @@ export function Button({ kind = "plain", type = "button", busy, class: more, ...
       {...rest}
       type={type}
       class={`button ${kind} ${more ?? ""}`}
-      disabled={rest.disabled === true || busy === true}
+      onClick={busy ? undefined : rest.onClick}
+      aria-disabled={busy ? true : rest["aria-disabled"]}
       aria-busy={busy === true}
     />
   );
