@@ -78,7 +78,8 @@ test("a worker's process is killed while its job is watched: another takes the j
     const { worker } = (await (await fleet.server.call(`/v1/jobs/${id}`)).json()) as { worker: string };
     await fleet.kill(worker);
     // The server is there all the while: neither page says that it is not.
-    for (const one of [page, watched]) await expect(one.getByText(/^Attempt 2( of \d+)?$/)).toBeVisible();
+    for (const one of [page, watched])
+      await expect(one.locator(".headline .badge")).toHaveText(/^Attempt 2( of \d+)?$/);
     await expect(page.getByText("Trying again.")).toHaveCount(0);
     await page.reload(); // in the middle of the second attempt
     await expectVerdict(page, "Accepted");

@@ -243,6 +243,25 @@ own("on a phone the list fits the screen", async ({ page, waiting }) => {
   await shot(page, "job-phone-queued");
 });
 
+own(
+  "between a phone and a desk the filters can be read, and no view takes another's styles",
+  async ({ page, waiting }) => {
+    const job = await submit(waiting, python);
+    await cancel(waiting, job.id);
+    await page.setViewportSize({ width: 640, height: 800 }); // as 1280 at 200 %
+    await page.goto("/#/cluster");
+    await expect(page.getByRole("heading", { name: "Queues" })).toBeVisible();
+    await page.getByRole("link", { name: "Jobs", exact: true }).click();
+    const queue = page.getByLabel("Queue", { exact: true });
+    const word = await queue.evaluate((e) => e.getBoundingClientRect().width);
+    expect(word).toBeGreaterThan(150);
+    await page.setViewportSize({ width: 390, height: 844 });
+    await row(page, job.id).getByRole("link").click();
+    await expect(page.getByRole("button", { name: "Delete" })).toBeInViewport({ ratio: 1 });
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
+  },
+);
+
 /** Presses Tab until something has the focus. */
 async function tabTo(page: Page, to: ReturnType<Page["locator"]>): Promise<void> {
   for (let i = 0; i < 150; i++) {
