@@ -63,7 +63,9 @@ function Status() {
   return (
     <span class="status" data-state={state} role="status" title={h?.reasons.join("\n") || h?.version}>
       <span class="dot" aria-hidden="true" />
-      <span class="wide-only">{text}</span>
+      <span class="wide-only" aria-hidden="true">
+        {text}
+      </span>
       <span class="hidden">Server: {[text, ...(h?.reasons ?? [])].join(". ")}</span>
     </span>
   );

@@ -3,7 +3,7 @@ import { readEvents } from "../src/api/sse";
 import { contentOf, exactly, fromBase64, outputText, sizeOf, toBase64 } from "../src/run/content";
 import { diffLines, fold } from "../src/run/diff";
 import { pairUp } from "../src/run/files";
-import { visible } from "../src/run/visible";
+import { visible } from "../src/shared/visible";
 
 /** Numbers of a fixed sequence, the same in each run. */
 function sequence(seed: number): (below: number) => number {

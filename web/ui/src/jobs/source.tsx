@@ -1,9 +1,9 @@
 import { type Signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { Visible } from "../run/messages";
 import { save } from "../run/output";
 import { Button, CopyButton } from "../shared/basics";
 import { amount, bytes } from "../shared/format";
+import { Visible } from "../shared/named";
 
 /** How many lines are shown at first, and with each press of "Show more". */
 const first = 1000;

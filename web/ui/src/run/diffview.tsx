@@ -1,7 +1,7 @@
 import { useComputed, useSignal } from "@preact/signals";
 import { Button } from "../shared/basics";
+import { visible } from "../shared/visible";
 import { type DiffLine, diffLines, type Fold, fold } from "./diff";
-import { visible } from "./visible";
 
 /** The longest part of a line that is shown, in characters. */
 const longest = 400;

@@ -2,9 +2,10 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { Button, CopyButton } from "../shared/basics";
 import { bytes } from "../shared/format";
+import { Visible } from "../shared/named";
 import { exactly, sizeOf } from "./content";
 import type { EditorHandle } from "./editor";
-import { Messages, Visible } from "./messages";
+import { Messages } from "./messages";
 
 /** How much of an output is shown at first, and with each press of "Show more", in characters. */
 const first = 32 << 10;

@@ -5,12 +5,12 @@ import type { Schemas } from "../api/client";
 import { href } from "../router";
 import { Badge, Bar, Button, ErrorNote } from "../shared/basics";
 import { amount, bytes, milliseconds, sentence } from "../shared/format";
+import { Visible } from "../shared/named";
 import { outputText } from "./content";
 import { Diff } from "./diffview";
 import type { Submission } from "./draft";
 import type { EditorHandle } from "./editor";
 import { cancel, outputOf, type Run, run, type TestState } from "./job";
-import { Visible } from "./messages";
 import { Output } from "./output";
 import { TestTable } from "./testtable";
 
@@ -254,7 +254,9 @@ export function TestReport({ test, now, alone, limits, file, editor }: TestProps
     <section class="report" aria-label={alone ? "Run" : `Test ${test.id}`}>
       {alone ? null : (
         <header class="row">
-          <h2>Test {test.id}</h2>
+          <h2>
+            Test <Visible text={test.id} />
+          </h2>
           {r ? <Badge word={r.verdict} /> : <Badge word="running" />}
           {r && r.weight !== 1 ? <span class="muted small">weight {figure(r.weight)}</span> : null}
         </header>

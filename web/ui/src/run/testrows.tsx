@@ -2,13 +2,13 @@ import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { Button, Dialog, ErrorNote } from "../shared/basics";
 import { bytes } from "../shared/format";
+import { Visible } from "../shared/named";
 import { self } from "../shared/self";
 import { Field } from "../shared/tabs";
 import { type Content, sizeOf } from "./content";
 import { type CheckerKind, changeRow, draft, newRow, type TestRow } from "./draft";
 import { dragged, take, taken } from "./dropped";
 import { fileBounds, readPasted, separators } from "./files";
-import { Visible } from "./messages";
 
 /** Rows that are shown at once; more are asked for. */
 const firstRows = 100;
@@ -123,12 +123,18 @@ function Row({ row, number, open }: { row: TestRow; number: number; open: boolea
   return (
     <details open={open}>
       <summary>
-        <span class="name">{name}</span>
-        <span class="glimpse">{glimpse(row.input)}</span>
+        <span class="name">
+          <Visible text={name} />
+        </span>
+        <span class="glimpse">
+          <Visible text={glimpse(row.input)} />
+        </span>
         <span class="muted" aria-hidden="true">
           →
         </span>
-        <span class="glimpse">{row.expected === undefined ? <i>only run</i> : glimpse(row.expected)}</span>
+        <span class="glimpse">
+          {row.expected === undefined ? <i>only run</i> : <Visible text={glimpse(row.expected)} />}
+        </span>
         <span class="gap" />
         {row.weight !== 1 ? <span class="small muted">weight {row.weight}</span> : null}
         {choice !== "trim" && choice !== "none" ? <span class="small muted">{choice}</span> : null}
