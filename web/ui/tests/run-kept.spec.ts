@@ -1,4 +1,4 @@
-import { expect, test } from "./fixtures";
+import { expect, expectAccessible, test } from "./fixtures";
 import { expectVerdict, jobOf, open, output, packed, source, start } from "./run";
 
 test("the tab keeps what stands in the form, finished or not", async ({ page }) => {
@@ -34,7 +34,7 @@ test("what the form has no place for is said, and a link shows no result of befo
     language: "python",
     source_code: "print('second')",
     args: ["one\ntwo"],
-    queue: "default",
+    queue: "another",
     priority: 3,
     labels: { course: "x" },
     limits: { open_files: 10 },
@@ -62,9 +62,11 @@ test("the result of another program is not taken for that of the one in the edit
   await other.goto(`/#/run/${id}`);
   await expectVerdict(other, "Accepted");
   await expect(other.getByText("of another program than the one in the editor")).toBeVisible();
+  await expectAccessible(other);
   await expect(source(other)).toContainText("mine");
   await other.getByRole("button", { name: "Show that program" }).click();
   await expect(source(other)).toContainText("theirs");
+  await expect(other.getByText("This is what was submitted.", { exact: true })).toBeVisible();
   await other.getByRole("button", { name: "Undo" }).click();
   await expect(source(other)).toContainText("mine");
   await other.close();

@@ -129,9 +129,9 @@ function toTest(row: TestRow): Schemas["TestRequest"] {
 
 /**
  * Shows a submission in the form, in place of what it holds, and gives what of it the form has no place for,
- * in words. Errors say what the form cannot show.
+ * in words: of its queue, where that is not its language's own. Errors say what the form cannot show.
  */
-export function fromSubmission(s: Submission): string[] {
+export function fromSubmission(s: Submission, language?: Schemas["LanguageInfo"]): string[] {
   const files = s.files ?? [];
   if (files.length > 1) throw new Error("It has several files; this page edits one.");
   const file = files[0];
@@ -148,7 +148,7 @@ export function fromSubmission(s: Submission): string[] {
     draft.stopOnFailure.value = s.stop_on_failure === true;
     draft.limits.value = limitTexts(s.limits);
   });
-  return leftOut(s);
+  return leftOut(s, language?.queue);
 }
 
 /** Notes what the form holds, and gives what puts it back. */
@@ -163,14 +163,14 @@ export function snapshot(): () => void {
 }
 
 /** Says what of a submission the form has no place for. */
-function leftOut(s: Submission): string[] {
+function leftOut(s: Submission, ownQueue: string | undefined): string[] {
   const shown = new Set<string>(limitFields.map((f) => f.name));
   const limits = Object.keys(s.limits ?? {}).filter((name) => !shown.has(name));
   const found: [boolean, string][] = [
     [limits.length > 0, `the limits ${limits.join(", ")}`],
     [s.tests?.some((t) => Object.keys(t.limits ?? {}).length > 0) === true, "limits of single tests"],
     [s.args?.some((a) => a === "" || a.includes("\n")) === true, "arguments that are no line each"],
-    [Boolean(s.queue), "the queue"],
+    [Boolean(s.queue) && s.queue !== ownQueue, "the queue"],
     [Boolean(s.priority), "the priority"],
     [Object.keys(s.labels ?? {}).length > 0, "the labels"],
   ];

@@ -258,7 +258,7 @@ function useAddress(
       try {
         const before = toSubmissionOrNone();
         const undo = { name: "Undo", work: snapshot() };
-        const left = fromSubmission(s);
+        const left = fromSubmission(s, find(languages, s.language, s.version ?? ""));
         to.input.value = s.tests?.length ? "tests" : "stdin";
         const more =
           left.length > 0 ? ` Left out, since this form has no place for it: ${left.join(", ")}.` : "";
