@@ -57,7 +57,13 @@ export function TestRows() {
           </label>
         ) : null}
         {tests.length > 0 ? (
-          <Button kind="quiet" onClick={() => (draft.tests.value = [])}>
+          <Button
+            kind="quiet"
+            onClick={() => {
+              draft.tests.value = [];
+              taken.value = undefined;
+            }}
+          >
             Remove all
           </Button>
         ) : null}
