@@ -1,13 +1,13 @@
 import type { Page } from "@playwright/test";
 import { expect, expectAccessible, Server, setTheme, test } from "./fixtures";
-import { cancel, heading, row, rows, shot, step, submit, submitMany } from "./jobs";
+import { cancel, heading, largeBatches, row, rows, shot, step, submit, submitMany } from "./jobs";
 
 // No worker: jobs wait until they are cancelled, so that a list stays as a test has made it.
 const own = test.extend<object, { waiting: Server }>({
   waiting: [
     // biome-ignore lint/correctness/noEmptyPattern: Playwright wants the pattern
     async ({}, use) => {
-      const server = await Server.make();
+      const server = await Server.make({ settings: largeBatches });
       await use(server);
       await server.remove();
     },
