@@ -1,6 +1,6 @@
 import { useComputed, useSignal } from "@preact/signals";
-import type { ComponentType } from "preact";
-import { useEffect } from "preact/hooks";
+import type { ComponentChildren, ComponentType } from "preact";
+import { useEffect, useErrorBoundary } from "preact/hooks";
 import { AccessButton, AccessDialog } from "./access";
 import { base } from "./api/client";
 import { health } from "./api/health";
@@ -63,7 +63,9 @@ function Status() {
   return (
     <span class="status" data-state={state} role="status" title={h?.reasons.join("\n") || h?.version}>
       <span class="dot" aria-hidden="true" />
-      <span class="wide-only">{text}</span>
+      <span class="wide-only" aria-hidden="true">
+        {text}
+      </span>
       <span class="hidden">Server: {[text, ...(h?.reasons ?? [])].join(". ")}</span>
     </span>
   );
@@ -84,7 +86,7 @@ function Outlet() {
   const name = useComputed(() => route.value.view).value;
   const loaded = useSignal<{ name: string; View: ComponentType<{ route: Route }> } | undefined>(undefined);
   const error = useSignal<unknown>(undefined);
-  const entry = views[name];
+  const entry = Object.hasOwn(views, name) ? views[name] : undefined;
   useEffect(() => {
     let stale = false;
     error.value = undefined;
@@ -120,5 +122,24 @@ function Outlet() {
   }
   if (loaded.value?.name !== name) return <div class="page" aria-busy="true" />;
   const View = loaded.value.View;
-  return <View route={route.value} />;
+  return (
+    <Guard key={name} path={route.value.path.join("/")}>
+      <View route={route.value} />
+    </Guard>
+  );
+}
+
+/** Stands in for a view that has broken, as over an answer that no server of ours gives: the rest goes on. */
+function Guard({ path, children }: { path: string; children: ComponentChildren }) {
+  const [error, reset] = useErrorBoundary();
+  useEffect(() => {
+    if (error !== undefined) reset();
+  }, [path]);
+  if (error === undefined) return <>{children}</>;
+  const why = error instanceof Error ? error.message : String(error);
+  return (
+    <div class="page">
+      <ErrorNote error={new Error(`This view could not be shown: ${why}`)} retry={() => location.reload()} />
+    </div>
+  );
 }

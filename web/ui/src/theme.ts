@@ -1,4 +1,5 @@
 import { effect, signal } from "@preact/signals";
+import { pageStore } from "./shared/storage";
 
 export type Theme = "system" | "light" | "dark";
 const slot = "optimus.theme";
@@ -8,7 +9,7 @@ const themes: readonly Theme[] = ["system", "light", "dark"];
 export const theme = signal<Theme>(stored());
 
 function stored(): Theme {
-  const text = localStorage.getItem(slot);
+  const text = pageStore.get(slot);
   return themes.find((t) => t === text) ?? "system";
 }
 
@@ -28,5 +29,5 @@ export function followTheme(): void {
 
 export function nextTheme(): void {
   theme.value = themes[(themes.indexOf(theme.value) + 1) % themes.length] ?? "system";
-  localStorage.setItem(slot, theme.value);
+  pageStore.set(slot, theme.value);
 }

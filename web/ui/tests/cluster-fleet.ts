@@ -16,7 +16,7 @@ export class Fleet {
 
   private readonly workers = new Map<string, ChildProcess>();
 
-  static async make(): Promise<Fleet> {
+  static async make(more = ""): Promise<Fleet> {
     const dir = await mkdtemp(join(tmpdir(), "optimus-fleet-"));
     const socket = join(dir, "redis.sock");
     const redis = spawn(
@@ -25,18 +25,18 @@ export class Fleet {
       { stdio: ["ignore", "pipe", "ignore"] },
     );
     await says(redis, redis.stdout, /ready to accept connections/i);
-    const settings = `[redis]\nurl = "unix://${socket}"\n`;
+    const settings = `${more}[redis]\nurl = "unix://${socket}"\n`;
     return new Fleet(dir, redis, settings, await Server.make({ settings }));
   }
 
-  /** Starts a worker that judges python, and waits until it is ready. */
-  async work(name: string): Promise<void> {
+  /** Starts a worker that judges python, and waits until it is ready; settings are lines of its [worker]. */
+  async work(name: string, more = ""): Promise<void> {
     const data = join(this.dir, name);
     const config = `${data}.toml`;
     const id = `${process.pid}-${name}`;
     const first = 200_000_000 + 64 * ((process.pid * 4 + this.workers.size) % (1 << 22));
     const sandbox = `[sandbox]\ncontainerd = "private"\ncgroup_parent = "/optimus-ui-${id}"\nuid_base = ${first}\n`;
-    await writeFile(config, `${this.settings}[worker]\nname = "${name}"\nslots = 4\n${sandbox}`, {
+    await writeFile(config, `${this.settings}[worker]\nname = "${name}"\nslots = 4\n${more}${sandbox}`, {
       mode: 0o600,
     });
     const env: NodeJS.ProcessEnv = { ...process.env, OPTIMUS_CONFIG: config, OPTIMUS_DATA: data };

@@ -1,13 +1,13 @@
 import type { Page } from "@playwright/test";
 import { expect, expectAccessible, Server, setTheme, test } from "./fixtures";
-import { cancel, heading, row, rows, shot, submit, submitMany } from "./jobs";
+import { cancel, heading, largeBatches, row, rows, shot, step, submit, submitMany } from "./jobs";
 
 // No worker: jobs wait until they are cancelled, so that a list stays as a test has made it.
 const own = test.extend<object, { waiting: Server }>({
   waiting: [
     // biome-ignore lint/correctness/noEmptyPattern: Playwright wants the pattern
     async ({}, use) => {
-      const server = await Server.make();
+      const server = await Server.make({ settings: largeBatches });
       await use(server);
       await server.remove();
     },
@@ -18,7 +18,7 @@ const own = test.extend<object, { waiting: Server }>({
 
 const python = { language: "python", source_code: "print(1)" };
 
-own("a list without jobs says how to get some", async ({ page, waiting }) => {
+own("a list without jobs says how to get some", async ({ page }) => {
   const fresh = await Server.make();
   try {
     await page.goto(`${fresh.url}/#/jobs`);
@@ -36,7 +36,6 @@ own("a list without jobs says how to get some", async ({ page, waiting }) => {
   } finally {
     await fresh.remove();
   }
-  expect(waiting.url).not.toBe(fresh.url);
 });
 
 own("jobs are filtered by state, queue and time, and the address says so", async ({ page, waiting }) => {
@@ -107,6 +106,7 @@ own("a filter that the server refuses is told as it tells it", async ({ page }) 
 
 own("states change in the list by themselves, unless it is stopped", async ({ page, waiting }) => {
   const job = await submit(waiting, python);
+  await page.clock.install();
   await page.goto("/#/jobs");
   await expect(row(page, job.id)).toContainText("Queued");
   await cancel(waiting, job.id);
@@ -116,12 +116,36 @@ own("states change in the list by themselves, unless it is stopped", async ({ pa
   const requests: string[] = [];
   const later = await submit(waiting, python);
   page.on("request", (r) => requests.push(r.url()));
-  await page.waitForTimeout(4000);
+  await page.clock.runFor(60_000);
   expect(requests.filter((url) => url.includes("/v1/jobs"))).toEqual([]);
   await expect(row(page, later.id)).toHaveCount(0);
   await page.getByRole("button", { name: "Live" }).click();
   await expect(row(page, later.id)).toBeVisible();
 });
+
+own(
+  "a server that was away is heard of again, also where a job has nothing to tell",
+  async ({ page, context }) => {
+    const away = await Server.make();
+    try {
+      const job = await submit(away, python);
+      await page.goto(`${away.url}/#/run/${job.id}`);
+      await expect(step(page)).toHaveText("Queued");
+      const other = await context.newPage();
+      await other.goto(`${away.url}/#/jobs/${job.id}`);
+      await expect(step(other)).toHaveText("Queued");
+      await away.stop();
+      const says = [page.getByText("Trying again."), other.getByText("The server is not heard of.")];
+      for (const one of says) await expect(one).toBeVisible();
+      await away.start();
+      for (const one of says) await expect(one).toHaveCount(0);
+      for (const one of [page, other]) await expect(step(one)).toHaveText("Queued");
+      await other.close();
+    } finally {
+      await away.remove();
+    }
+  },
+);
 
 own("ten thousand jobs are paged through, and the page stays quick", async ({ page, waiting }) => {
   test.setTimeout(300_000);
@@ -218,6 +242,25 @@ own("on a phone the list fits the screen", async ({ page, waiting }) => {
   await expectAccessible(page);
   await shot(page, "job-phone-queued");
 });
+
+own(
+  "between a phone and a desk the filters can be read, and no view takes another's styles",
+  async ({ page, waiting }) => {
+    const job = await submit(waiting, python);
+    await cancel(waiting, job.id);
+    await page.setViewportSize({ width: 640, height: 800 }); // as 1280 at 200 %
+    await page.goto("/#/cluster");
+    await expect(page.getByRole("heading", { name: "Queues" })).toBeVisible();
+    await page.getByRole("link", { name: "Jobs", exact: true }).click();
+    const queue = page.getByLabel("Queue", { exact: true });
+    const word = await queue.evaluate((e) => e.getBoundingClientRect().width);
+    expect(word).toBeGreaterThan(150);
+    await page.setViewportSize({ width: 390, height: 844 });
+    await row(page, job.id).getByRole("link").click();
+    await expect(page.getByRole("button", { name: "Delete" })).toBeInViewport({ ratio: 1 });
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
+  },
+);
 
 /** Presses Tab until something has the focus. */
 async function tabTo(page: Page, to: ReturnType<Page["locator"]>): Promise<void> {

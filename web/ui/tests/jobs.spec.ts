@@ -174,7 +174,7 @@ test("hostile output, source, names and labels are shown as text", async ({ page
       { name: "main.py", content: source_code },
       { name: "b<i>.txt", content: evil },
     ],
-    tests: [{ id: "<b>1", input: evil, expected_output: `${evil}\n` }],
+    tests: [{ id: "<b>1\u202e", input: evil, expected_output: `${evil}\n` }],
     labels: { note: `${evil} \u202e` },
     args: [evil],
   });
@@ -189,6 +189,7 @@ test("hostile output, source, names and labels are shown as text", async ({ page
   await expect(output(page, "main.py")).toContainText("⟨U+202E⟩");
   await expect(page.getByRole("heading", { name: "b<i>.txt" })).toBeVisible();
   await expect(page.locator(".facts-grid")).toContainText(`${evil} ⟨U+202E⟩`);
+  expect(await page.locator("main").textContent()).not.toMatch(/[\u202a-\u202e\u2066-\u2069]/u);
   await expect(page.locator("main").locator("img, script, b, i, iframe")).toHaveCount(0);
   await expect(page).toHaveTitle(/^Wrong answer · Job/);
   await expectAccessible(page);

@@ -30,7 +30,7 @@ test("hostile output is text, and nothing of it is hidden", async ({ page, serve
   await start(page, {
     language: "python",
     source_code: hostile,
-    tests: [{ id: "<b>t</b>", expected_output: "<i>‮</i>" }],
+    tests: [{ id: "<b>t</b>\u202e", expected_output: "<i>‮</i>" }],
   });
   await expectVerdict(page, "Wrong answer");
   const out = output(page, "Standard output");
@@ -50,10 +50,11 @@ test("hostile output is text, and nothing of it is hidden", async ({ page, serve
   expect(shown).not.toMatch(unseen);
   expect(compared).not.toMatch(unseen);
   await expect(page.locator(".diff")).toContainText("⟨U+202E⟩");
-  await expect(page.getByRole("heading", { name: "Test <b>t</b>" })).toBeVisible();
+  await expect(page.getByRole("heading", { name: "Test <b>t</b>⟨U+202E⟩" })).toBeVisible();
   expect(await page.locator("iframe, .result img[src], .result script, .result b, .result i").count()).toBe(
     0,
   );
+  expect(await page.locator("main").textContent()).not.toMatch(/[\u202a-\u202e\u2066-\u2069]/u);
   await expect(page).toHaveTitle("Run · Optimus");
   expect(dialogs).toEqual([]);
   expect(foreign).toEqual([]);

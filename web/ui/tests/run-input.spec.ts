@@ -85,19 +85,68 @@ test("files that cannot be taken are refused with the reason", async ({ page }) 
   await expect(alert).toContainText("There are no tests in it");
   await take(file("1.in", Buffer.from("x")), file("1.inp", Buffer.from("y")));
   await expect(alert).toContainText("another file is this test's input too");
-  // 200 MiB of zeros in 200 KiB, and one that says that it is small.
+  // 200 MiB of zeros in 200 KiB.
   await take(zip({ "1.in": new Uint8Array(200 << 20), "1.out": text("1") }));
   await expect(alert).toContainText("1.in in tests.zip has 200 MiB; the most is 16 MiB.");
-  const lying = Buffer.from(zipSync({ "1.in": new Uint8Array(64 << 20), "1.out": text("1") }));
-  for (let at = lying.indexOf("PK\x01\x02"); at >= 0; at = lying.indexOf("PK\x01\x02", at + 1)) {
-    lying.writeUInt32LE(10, at + 24); // the size that the directory states
-  }
-  await take(file("lying.zip", lying));
-  await expect(page.getByText("1 test added").or(alert)).toBeVisible();
   const many: Zippable = {};
   for (let i = 0; i < 2200; i++) many[`${i}.in`] = new Uint8Array();
   await take(zip(many));
   await expect(alert).toContainText("holds more than 2100 files");
+});
+
+test("archives of an attacker give tests or a refusal, and nothing else", async ({ page }) => {
+  await open(page, sum);
+  await page.getByRole("tab", { name: "Tests" }).click();
+  const alert = page.getByRole("alert");
+  const take = (name: string, buffer: Buffer) =>
+    page.getByLabel("Files with tests").setInputFiles([{ name, mimeType: "application/zip", buffer }]);
+  const directory = Buffer.from("PK\x01\x02", "latin1");
+
+  // Paths and names are names alone, and what cannot be seen of them is named.
+  await take(
+    "names.zip",
+    Buffer.from(
+      zipSync({
+        "../../etc/1.in": text("1 1"),
+        "../../etc/1.out": text("2"),
+        "__proto__/toString.in": text("2 2"),
+        "__proto__/toString.out": text("4"),
+        "C:\\windows\\<img src=x onerror=document.title=1>.in": text("3 3"),
+        "C:\\windows\\<img src=x onerror=document.title=1>.out": text("6"),
+        "exe\u202e.txt.md": text("x"),
+      }),
+    ),
+  );
+  await expect(page.getByText("3 tests added")).toBeVisible();
+  await expect(page.getByText("Neither input nor output, and left: exe⟨U+202E⟩.txt.md.")).toBeVisible();
+  await expect(page.locator(".rows img")).toHaveCount(0);
+  await page.keyboard.press("Control+Enter");
+  await expectVerdict(page, "Accepted");
+
+  // A hundred thousand files, and as many folders.
+  const empty = new Uint8Array();
+  const all = (end: string): Zippable =>
+    Object.fromEntries(Array.from({ length: 100_000 }, (_, i) => [i + end, empty]));
+  await take("files.zip", Buffer.from(zipSync(all(".in"), { level: 0 })));
+  await expect(alert).toContainText("files.zip holds more than 2100 files");
+  await take("folders.zip", Buffer.from(zipSync(all("/"), { level: 0 })));
+  await expect(alert).toContainText("There are no tests in it");
+
+  // Sizes that are not those of what is there: four gigabytes in a few bytes, and few bytes of many.
+  const stating = (size: number) => {
+    const archive = Buffer.from(
+      zipSync({ "1.in": [new Uint8Array(1 << 20), { level: 9 }], "1.out": text("1") }),
+    );
+    archive.writeUInt32LE(size, archive.indexOf(directory) + 24);
+    return archive;
+  };
+  await take("huge.zip", stating(0xfffffffe));
+  await expect(alert).toContainText("1.in in huge.zip has 4096 MiB; the most is 16 MiB.");
+  await take("lying.zip", stating(10)); // no more is unpacked than is stated
+  await expect(page.getByText("1 test added")).toBeVisible();
+  await expect(page.getByLabel("Input of test 1").last()).toHaveValue("\0".repeat(10));
+  await take("cut.zip", stating(1 << 20).subarray(0, 300));
+  await expect(alert).toContainText("cut.zip cannot be read as a .zip");
 });
 
 test("tests are pasted, as text or as JSON", async ({ page }) => {

@@ -10,7 +10,12 @@ export async function open(page: Page, submission: object): Promise<void> {
 
 /** Gives what a link holds, made by another program than the page's own. */
 export function packed(v: unknown): string {
-  return deflateRawSync(JSON.stringify(v)).toString("base64url");
+  return packedText(JSON.stringify(v));
+}
+
+/** As {@link packed}, of JSON as it is written. */
+export function packedText(json: string): string {
+  return deflateRawSync(json).toString("base64url");
 }
 
 /** Opens it, and runs it. */

@@ -1,9 +1,9 @@
 import { expect, test } from "@playwright/test";
 import { readEvents } from "../src/api/sse";
-import { contentOf, fromBase64, outputText, sizeOf, toBase64 } from "../src/run/content";
+import { contentOf, exactly, fromBase64, outputText, sizeOf, toBase64 } from "../src/run/content";
 import { diffLines, fold } from "../src/run/diff";
 import { pairUp } from "../src/run/files";
-import { visible } from "../src/run/visible";
+import { visible } from "../src/shared/visible";
 
 /** Numbers of a fixed sequence, the same in each run. */
 function sequence(seed: number): (below: number) => number {
@@ -67,6 +67,11 @@ test("bytes come through base64, and those that are no UTF-8 are told apart", ()
       return code >= 0xdc00 && code <= 0xdcff ? [code - 0xdc00] : [...new TextEncoder().encode(c)];
     });
     expect(Uint8Array.from(parts.flat())).toEqual(bytes);
+    expect(sizeOf(text)).toBe(bytes.length);
+    const saved = exactly(text).flatMap((p) => [
+      ...(typeof p === "string" ? new TextEncoder().encode(p) : p),
+    ]);
+    expect(Uint8Array.from(saved)).toEqual(bytes);
   }
   expect(typeof contentOf(Uint8Array.of(0xff))).toBe("object");
   for (const s of ["", "abc", "é", "✓", "😀", "a✓😀"])
@@ -123,4 +128,22 @@ test("events are read however the stream is cut", async () => {
     pull: (control) => control.enqueue(new Uint8Array(1000).fill(0x61)),
   });
   await expect(readEvents(endless, 10_000).next()).rejects.toThrow("too long");
+  const lines = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    pull: (control) => control.enqueue(new TextEncoder().encode("data: and on\n")),
+  });
+  await expect(readEvents(lines, 10_000).next()).rejects.toThrow("too long");
+});
+
+test("a stream that has gone silent is given up, so that it is begun again", async () => {
+  let cancelled = false;
+  const silent = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    start: (control) => control.enqueue(new TextEncoder().encode("id: 1\ndata: x\n\n: comment\n")),
+    cancel: () => {
+      cancelled = true;
+    },
+  });
+  const events = readEvents(silent, 10_000, 100);
+  expect((await events.next()).value).toEqual({ id: "1", event: "message", data: "x" });
+  await expect(events.next()).rejects.toThrow("nothing for too long");
+  expect(cancelled).toBe(true);
 });

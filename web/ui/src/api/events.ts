@@ -11,6 +11,8 @@ export type JobEvent =
   | { type: "restart"; data: Schemas["RestartEvent"] }
   /** The stream broke off, and is begun again from where it was. */
   | { type: "lost"; data: { reason: string } }
+  /** The stream goes on after that, be there something to tell or not. */
+  | { type: "found" }
   /** The job has ended; this is the last event. */
   | { type: "end"; data: Schemas["Job"] };
 
@@ -28,6 +30,7 @@ export function ended(state: string): boolean {
  */
 export async function* follow(id: string, signal: AbortSignal): AsyncGenerator<JobEvent> {
   let last = "";
+  let away = false;
   for (let pause = 250; ; pause = Math.min(2 * pause, 10_000)) {
     let reason = "The stream of events broke off.";
     try {
@@ -41,6 +44,8 @@ export async function* follow(id: string, signal: AbortSignal): AsyncGenerator<J
         }),
       );
       if (!response.ok || !response.body) throw await problemOf(response);
+      if (away) yield { type: "found" };
+      away = false;
       for await (const e of readEvents(response.body)) {
         pause = 250;
         last = e.id;
@@ -57,6 +62,7 @@ export async function* follow(id: string, signal: AbortSignal): AsyncGenerator<J
       if (error instanceof ApiError && error.status < 500 && error.status !== 429) throw error;
       if (error instanceof ApiError) reason = error.message;
     }
+    away = true;
     yield { type: "lost", data: { reason } };
     await sleep(pause, signal);
   }

@@ -1,32 +1,19 @@
 import { computed, signal } from "@preact/signals";
+import { tabStore } from "../shared/storage";
 
 const slot = "optimus.key";
 
-/** The API key, kept for this tab alone; empty is none. It is sent in a header, never in an address. */
-export const apiKey = signal(stored());
+/**
+ * The API key, kept for this tab alone; empty is none. It is sent in a header, never in an address. Where
+ * the browser keeps nothing for this page, it lasts until the page is left.
+ */
+export const apiKey = signal(tabStore.get(slot) ?? "");
 
 /**
  * Whether the user was asked for a key and gave none, or has forgotten it: what the page reads by itself
  * then fails without a question, so that there is not one every few seconds.
  */
 export const refused = signal(false);
-
-function stored(): string {
-  try {
-    return sessionStorage.getItem(slot) ?? "";
-  } catch {
-    return ""; // the browser keeps nothing for this page; the key then lasts until the page is left
-  }
-}
-
-function keep(key: string): void {
-  try {
-    if (key) sessionStorage.setItem(slot, key);
-    else sessionStorage.removeItem(slot);
-  } catch {
-    // as above
-  }
-}
 
 /** A request that waits for a key. */
 interface Ask {
@@ -56,7 +43,7 @@ export function askForKey(reason: string): Promise<string | undefined> {
 
 /** Gives the key that was asked for, or a new one; an empty one forgets it. */
 export function setKey(key: string): void {
-  keep(key);
+  tabStore.set(slot, key || undefined);
   refused.value = key === "";
   apiKey.value = key;
   settle(key || undefined);

@@ -47,7 +47,22 @@ export function errorOf(response: Response, body: unknown): ApiError {
 }
 
 function isProblem(v: unknown): v is Problem {
-  return typeof v === "object" && v !== null && "title" in v && "status" in v && "code" in v;
+  if (typeof v !== "object" || v === null) return false;
+  const p = v as Record<string, unknown>;
+  const texts = [p.title, p.code, p.detail ?? "", p.request_id ?? ""];
+  const faults = p.errors ?? [];
+  return (
+    typeof p.status === "number" &&
+    texts.every((t) => typeof t === "string") &&
+    Array.isArray(faults) &&
+    faults.every(isFault)
+  );
+}
+
+function isFault(v: unknown): boolean {
+  if (typeof v !== "object" || v === null) return false;
+  const f = v as Record<string, unknown>;
+  return [f.detail, f.pointer ?? "", f.parameter ?? ""].every((t) => typeof t === "string");
 }
 
 /** Says in words why something failed, whatever it is. */

@@ -4,7 +4,8 @@ import { ended } from "../api/events";
 import { go, href } from "../router";
 import { longestLink, shareLink } from "../run/share";
 import { Action } from "../shared/action";
-import { Button, CopyButton, Dialog, ErrorNote } from "../shared/basics";
+import { CopyButton, ErrorNote } from "../shared/basics";
+import { Confirm } from "../shared/confirm";
 import { barred } from "../shared/self";
 import { asWritten } from "../shared/submission";
 import { shortId } from "./times";
@@ -120,32 +121,16 @@ async function runAddress(id: string, sent: Schemas["JobRequest"] | undefined): 
 }
 
 function DeleteDialog({ job, close }: { job: Job; close(): void }) {
-  const busy = useSignal(false);
-  const error = useSignal<unknown>(undefined);
-  const remove = async () => {
-    busy.value = true;
-    try {
-      await unwrap(api.DELETE("/v1/jobs/{id}", { params: { path: { id: job.id } } }));
-      close();
-      go(href("jobs"));
-    } catch (e) {
-      error.value = e;
-      busy.value = false;
-    }
+  const work = async () => {
+    await unwrap(api.DELETE("/v1/jobs/{id}", { params: { path: { id: job.id } } }));
+    go(href("jobs"));
   };
   return (
-    <Dialog title="Delete the job?" onClose={close}>
+    <Confirm title="Delete the job?" action="Delete" danger work={work} onClose={close}>
       <p>
         Job <code>{shortId(job.id)}</code> is forgotten, with its submission, its report and its events. This
         cannot be undone.
       </p>
-      <ErrorNote error={error.value} />
-      <div class="row end">
-        <Button onClick={close}>Keep it</Button>
-        <Button kind="danger" busy={busy.value} onClick={() => void remove()}>
-          Delete
-        </Button>
-      </div>
-    </Dialog>
+    </Confirm>
   );
 }

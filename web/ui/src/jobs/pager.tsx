@@ -2,6 +2,7 @@ import { useEffect } from "preact/hooks";
 import { go } from "../router";
 import "../shared/action.css";
 import { amount } from "../shared/format";
+import { tabStore } from "../shared/storage";
 
 /** Jobs on a page: few enough that the page stays quick, however many jobs there are. */
 export const pageSize = 100;
@@ -26,7 +27,7 @@ const slot = "optimus.jobs.pages";
  */
 function trail(list: string): string[] {
   try {
-    const kept = JSON.parse(sessionStorage.getItem(slot) ?? "null") as {
+    const kept = JSON.parse(tabStore.get(slot) ?? "null") as {
       list: string;
       cursors: string[];
     } | null;
@@ -40,7 +41,7 @@ function trail(list: string): string[] {
 function keepTrail(list: string, place: Place): void {
   const cursors = trail(list).slice(0, place.page - 1);
   cursors[place.page - 1] = place.cursor;
-  sessionStorage.setItem(slot, JSON.stringify({ list, cursors }));
+  tabStore.set(slot, JSON.stringify({ list, cursors }));
 }
 
 /** Leads through the pages of a list. */

@@ -1,12 +1,13 @@
 import { type Signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { Visible } from "../run/messages";
 import { save } from "../run/output";
 import { Button, CopyButton } from "../shared/basics";
 import { amount, bytes } from "../shared/format";
+import { Visible } from "../shared/named";
 
-/** How many lines are shown at first. */
+/** How many lines are shown at first, and with each press of "Show more". */
 const first = 1000;
+const more = 5000;
 
 /** A source file as text, with its lines numbered. */
 export function Source(props: {
@@ -17,11 +18,11 @@ export function Source(props: {
   target?: Signal<{ line: number } | undefined>;
 }) {
   const { name, text, size } = props;
-  const all = useSignal(false);
+  const room = useSignal(first);
   const box = useRef<HTMLPreElement>(null);
   const target = props.target?.value;
   const lines = text.replace(/\n$/, "").split("\n");
-  const shown = all.value ? lines : lines.slice(0, first);
+  const shown = lines.slice(0, Math.max(room.value, Math.min(target?.line ?? 0, 4 * more)));
   useEffect(() => {
     if (!target) return;
     const line = box.current?.children[target.line - 1];
@@ -52,7 +53,7 @@ export function Source(props: {
       {shown.length < lines.length ? (
         <p class="row small more">
           <span class="muted">{amount(lines.length - shown.length)} more lines</span>
-          <Button onClick={() => (all.value = true)}>Show all</Button>
+          <Button onClick={() => (room.value = shown.length + more)}>Show more</Button>
         </p>
       ) : null}
     </section>

@@ -2,8 +2,8 @@ import type { Signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import type { Schemas } from "../api/client";
 import { outputText, sizeOf } from "../run/content";
-import { Visible } from "../run/messages";
 import { bytes, milliseconds } from "../shared/format";
+import { Visible } from "../shared/named";
 import { isPlain } from "../shared/submission";
 import { Source } from "./source";
 

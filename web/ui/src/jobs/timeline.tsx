@@ -1,8 +1,8 @@
 import type { Schemas } from "../api/client";
-import { Visible } from "../run/messages";
 import { type Column, Time } from "../shared/basics";
 import { Cards } from "../shared/cards";
 import { milliseconds } from "../shared/format";
+import { Visible } from "../shared/named";
 import { momentsOf } from "./history";
 import { between } from "./times";
 import type { Happening } from "./watch";

@@ -3,13 +3,13 @@ import { useEffect } from "preact/hooks";
 import { api, type Schemas, unwrap } from "../api/client";
 import { ended, follow, type JobEvent, report } from "../api/events";
 import { isAbort } from "../api/problem";
-import { LiveTests, type Run } from "../run/job";
+import { advance, LiveTests, type Run } from "../run/job";
 
 type Job = Schemas["Job"];
 
 /** What happened to a job, and when it was seen to happen; undefined where it was before the page watched. */
 export interface Happening {
-  event: Exclude<JobEvent, { type: "output" | "end" }>;
+  event: Exclude<JobEvent, { type: "output" | "end" | "found" }>;
   seen: string | undefined;
 }
 
@@ -133,31 +133,14 @@ class Watch {
     else this.opened ??= Date.now();
     const run = { ...next.run };
     this.next = { ...next, run, lost: e.type === "lost" ? e.data.reason : undefined };
-    switch (e.type) {
-      case "state":
-        this.state(e.data, run);
-        break;
-      case "compiled":
-        run.compile = e.data;
-        run.phase = "running";
-        break;
-      case "test":
-        run.phase = "running";
-        this.live.report(e.data);
-        break;
-      case "output":
-        run.phase = "running";
-        this.live.output(e.data);
-        break;
-      case "restart":
-        this.live.restart(e.data.test);
-        break;
-      case "end":
-        this.end(e.data, run);
-        break;
+    advance(run, e, this.live);
+    if (e.type === "state") this.askSoon();
+    if (e.type === "end") {
+      clearTimeout(this.asking);
+      this.next.job = e.data;
     }
-    run.tests = this.live.tests;
-    if (e.type !== "output" && e.type !== "end") this.next.happened = [...next.happened, this.happening(e)];
+    if (e.type === "output" || e.type === "end" || e.type === "found") return;
+    this.next.happened = [...next.happened, this.happening(e)];
   }
 
   private happening(event: Happening["event"]): Happening {
@@ -165,16 +148,8 @@ class Watch {
     return { event, seen: fresh ? new Date().toISOString() : undefined };
   }
 
-  private state(s: Schemas["StateEvent"], run: Run): void {
-    if (s.state === "running") {
-      this.live.reset();
-      delete run.compile;
-      run.phase = run.compiled ? "compiling" : "running";
-      run.attempt = s.attempt ?? 1;
-    } else if (s.state === "queued") {
-      run.phase = "queued";
-    }
-    // Its worker, its times and its attempts are in its report alone.
+  /** Asks for its report: its worker, its times and its attempts are there alone. */
+  private askSoon(): void {
     clearTimeout(this.asking);
     this.asking = setTimeout(() => void this.ask(), 100);
   }
@@ -187,17 +162,6 @@ class Watch {
     } catch {
       // The stream says what is wrong, and is begun again.
     }
-  }
-
-  private end(job: Job, run: Run): void {
-    clearTimeout(this.asking);
-    for (const t of job.tests ?? []) this.live.report(t);
-    this.next.job = job;
-    run.phase = "ended";
-    run.job = job;
-    run.attempt = job.attempts;
-    if (job.compile) run.compile = job.compile;
-    run.verdict = job.verdict ?? job.state;
   }
 }
 

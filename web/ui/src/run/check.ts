@@ -9,8 +9,10 @@ export function isSubmission(v: unknown): v is Submission {
   return (
     isObject(v) &&
     typeof v.language === "string" &&
-    only(v, "string", ["version", "source_code", "stdin", "stdin_encoding"]) &&
+    only(v, "string", ["version", "source_code", "stdin", "stdin_encoding", "queue"]) &&
     only(v, "boolean", ["stop_on_failure"]) &&
+    only(v, "number", ["priority"]) &&
+    (v.labels === undefined || isObject(v.labels)) &&
     listOf(v.args, (a) => typeof a === "string") &&
     listOf(v.files, (f) => isObject(f) && only(f, "string", ["name", "content", "encoding"])) &&
     isLimits(v.limits) &&
@@ -25,6 +27,7 @@ export function isTest(v: unknown): v is NonNullable<Submission["tests"]>[number
     isObject(v) &&
     only(v, "string", ["id", "input", "expected_output", "encoding"]) &&
     only(v, "number", ["weight"]) &&
+    isLimits(v.limits) &&
     isChecker(v.checker)
   );
 }

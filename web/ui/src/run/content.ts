@@ -20,9 +20,20 @@ export function sizeOf(c: Content): number {
   let n = c.length;
   for (let i = 0; i < c.length; i++) {
     const unit = c.charCodeAt(i);
-    if (unit > 0x7f) n += unit > 0x7ff && (unit < 0xd800 || unit > 0xdfff) ? 2 : 1;
+    if (unit < 0x80 || isLow(unit)) continue;
+    // A pair of surrogates has four bytes, and a lone one stands for one: see outputText.
+    if (isHigh(unit) && isLow(c.charCodeAt(i + 1))) n += 2;
+    else n += unit > 0x7ff ? 2 : 1;
   }
   return n;
+}
+
+function isHigh(unit: number): boolean {
+  return unit >= 0xd800 && unit <= 0xdbff;
+}
+
+function isLow(unit: number): boolean {
+  return unit >= 0xdc00 && unit <= 0xdfff;
 }
 
 export function toBase64(bytes: Uint8Array): string {
@@ -47,6 +58,20 @@ export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
  */
 export function outputText(text: string, encoding: string | undefined): string {
   return encoding === "base64" ? lossless(fromBase64(text)) : text;
+}
+
+/** Gives the bytes of a text of {@link outputText}, as parts of a file. */
+export function exactly(text: string): (string | Uint8Array<ArrayBuffer>)[] {
+  const parts: (string | Uint8Array<ArrayBuffer>)[] = [];
+  let start = 0;
+  for (const m of text.matchAll(/[\udc80-\udcff]+/gu)) {
+    parts.push(
+      text.slice(start, m.index),
+      Uint8Array.from(m[0], (c) => c.charCodeAt(0) - 0xdc00),
+    );
+    start = m.index + m[0].length;
+  }
+  return [...parts, text.slice(start)];
 }
 
 function lossless(bytes: Uint8Array<ArrayBuffer>): string {

@@ -1,7 +1,7 @@
 import { useComputed, useSignal } from "@preact/signals";
 import { Button } from "../shared/basics";
+import { visible } from "../shared/visible";
 import { type DiffLine, diffLines, type Fold, fold } from "./diff";
-import { visible } from "./visible";
 
 /** The longest part of a line that is shown, in characters. */
 const longest = 400;
@@ -117,9 +117,14 @@ function Text({ line }: { line: DiffLine }) {
   );
 }
 
+function signOfSpace(c: string): string {
+  const sign = { " ": "·", "\t": "→\t", "\n": "↵" }[c];
+  return sign ?? `⟨U+${(c.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}⟩`;
+}
+
 /** Text with its white space shown: all of it, or what stands at the end of the line alone. */
 function Spaced({ text, all }: { text: string; all: boolean }) {
-  const pattern = all ? /[ \t\n]+/g : /[ \t]+(?=\n|$)/g;
+  const pattern = all ? /[ \t\n\p{Zs}]+/gu : /[ \t\p{Zs}]+(?=\n|$)/gu;
   return (
     <>
       {visible(all ? text : text.replace(/\n$/, "")).flatMap((p, i) => {
@@ -134,7 +139,7 @@ function Spaced({ text, all }: { text: string; all: boolean }) {
         let start = 0;
         for (const m of p.text.matchAll(pattern)) {
           parts.push(p.text.slice(start, m.index));
-          const space = m[0].replaceAll(" ", "·").replaceAll("\t", "→\t").replaceAll("\n", "↵");
+          const space = Array.from(m[0], signOfSpace).join("");
           parts.push(
             <span key={`${i}-${m.index}`} class="space">
               {space}

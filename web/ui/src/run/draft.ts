@@ -1,6 +1,7 @@
-import { batch, effect, signal } from "@preact/signals";
+import { batch, effect, type Signal, signal } from "@preact/signals";
 import type { Schemas } from "../api/client";
-import { type Content, contentOf, fromBase64, sizeOf, toBase64 } from "./content";
+import { tabStore } from "../shared/storage";
+import { bytesOf, type Content, contentOf, fromBase64, sizeOf, toBase64 } from "./content";
 
 /** What is submitted; docs/API.md, "Submit a job". */
 export type Submission = Schemas["JobRequest"];
@@ -119,30 +120,61 @@ function toTest(row: TestRow): Schemas["TestRequest"] {
     if (expected !== undefined) t.expected_output = expected;
     return t;
   }
-  const encode = (c: Content) => toBase64(typeof c === "string" ? new TextEncoder().encode(c) : c);
+  const encode = (c: Content) => toBase64(bytesOf(c));
   t.encoding = "base64";
   t.input = encode(input);
   if (expected !== undefined) t.expected_output = encode(expected);
   return t;
 }
 
-/** Shows a submission in the form, in place of what it holds. Errors say what the form cannot show. */
-export function fromSubmission(s: Submission): void {
+/**
+ * Shows a submission in the form, in place of what it holds, and gives what of it the form has no place for,
+ * in words: of its queue, where that is not its language's own. Errors say what the form cannot show.
+ */
+export function fromSubmission(s: Submission, language?: Schemas["LanguageInfo"]): string[] {
   const files = s.files ?? [];
   if (files.length > 1) throw new Error("It has several files; this page edits one.");
   const file = files[0];
   const source = s.source_code ?? (file ? textOf(file.content, file.encoding) : "");
   const tests = (s.tests ?? []).map((t) => fromTest(t, s.checker));
+  const stdin = decode(s.stdin ?? "", s.stdin_encoding);
   batch(() => {
     draft.language.value = s.language;
     draft.version.value = s.version ?? "";
     draft.source.value = source;
-    draft.stdin.value = decode(s.stdin ?? "", s.stdin_encoding);
+    draft.stdin.value = stdin;
     draft.tests.value = tests;
     draft.args.value = (s.args ?? []).join("\n");
     draft.stopOnFailure.value = s.stop_on_failure === true;
     draft.limits.value = limitTexts(s.limits);
   });
+  return leftOut(s, language?.queue);
+}
+
+/** Notes what the form holds, and gives what puts it back. */
+export function snapshot(): () => void {
+  const back = Object.values(draft).map((s: Signal<unknown>) => {
+    const value = s.peek();
+    return () => {
+      s.value = value;
+    };
+  });
+  return () => batch(() => back.forEach((one) => void one()));
+}
+
+/** Says what of a submission the form has no place for. */
+function leftOut(s: Submission, ownQueue: string | undefined): string[] {
+  const shown = new Set<string>(limitFields.map((f) => f.name));
+  const limits = Object.keys(s.limits ?? {}).filter((name) => !shown.has(name));
+  const found: [boolean, string][] = [
+    [limits.length > 0, `the limits ${limits.join(", ")}`],
+    [s.tests?.some((t) => Object.keys(t.limits ?? {}).length > 0) === true, "limits of single tests"],
+    [s.args?.some((a) => a === "" || a.includes("\n")) === true, "arguments that are no line each"],
+    [Boolean(s.queue) && s.queue !== ownQueue, "the queue"],
+    [Boolean(s.priority), "the priority"],
+    [Object.keys(s.labels ?? {}).length > 0, "the labels"],
+  ];
+  return found.filter(([is]) => is).map(([, what]) => what);
 }
 
 export function limitTexts(limits: Schemas["LimitsRequest"] | undefined): LimitTexts {
@@ -165,7 +197,12 @@ export function fromTest(t: Schemas["TestRequest"], checker?: Schemas["CheckerRe
 }
 
 function decode(text: string, encoding: string | undefined): Content {
-  return encoding === "base64" ? contentOf(fromBase64(text)) : text;
+  if (encoding !== "base64") return text;
+  try {
+    return contentOf(fromBase64(text));
+  } catch {
+    throw new Error("It has a text that is said to be base64, and is no base64.");
+  }
 }
 
 function textOf(text: string, encoding: string | undefined): string {
@@ -174,25 +211,58 @@ function textOf(text: string, encoding: string | undefined): string {
   return c;
 }
 
-const slot = "optimus.draft";
+/** The name by which the tab keeps what the form holds. */
+export const draftSlot = "optimus.draft";
 /** The most that a tab keeps, in characters: a browser's own bound is about five million. */
 const most = 2_000_000;
 
 /** Whether the tab keeps what the form holds; it does not where that is too much. */
 export const kept = signal(true);
 
+/** What the form holds as the tab keeps it: as it stands, so what is half typed in too. */
+interface Kept {
+  form: { [K in keyof typeof draft]: (typeof draft)[K]["value"] };
+  left: [string, string][];
+}
+
+/** Bytes in JSON. */
+interface Packed {
+  base64: string;
+}
+
+function isPacked(v: unknown): v is Packed {
+  return typeof v === "object" && v !== null && typeof (v as Packed).base64 === "string";
+}
+
 /** Restores what this tab has kept; false where it has nothing. */
 export function restore(): boolean {
   try {
-    const text = sessionStorage.getItem(slot);
-    if (!text) return false;
-    const saved = JSON.parse(text) as { submission: Submission; left: [string, string][] };
-    for (const [name, source] of saved.left) left.set(name, source);
-    fromSubmission(saved.submission);
+    const { form, left: others } = JSON.parse(tabStore.get(draftSlot) ?? "", (_, v: unknown) =>
+      isPacked(v) ? fromBase64(v.base64) : v,
+    ) as Kept;
+    const tests = form.tests.map(({ key: _, ...row }) => newRow({ ...row, expected: row.expected }));
+    batch(() => {
+      for (const [name, source] of others) left.set(name, source);
+      draft.language.value = form.language;
+      draft.version.value = form.version;
+      draft.source.value = form.source;
+      draft.stdin.value = form.stdin;
+      draft.tests.value = tests;
+      draft.limits.value = { ...noLimits, ...form.limits };
+      draft.args.value = form.args;
+      draft.stopOnFailure.value = form.stopOnFailure;
+    });
     return true;
   } catch {
-    return false; // of an earlier version of this page
+    return false; // nothing, or of an earlier version of this page
   }
+}
+
+function packed(): string {
+  const form = Object.fromEntries(Object.entries(draft).map(([name, s]) => [name, s.peek()]));
+  return JSON.stringify({ form, left: [...left] }, (_, v: unknown) =>
+    v instanceof Uint8Array ? { base64: toBase64(v) } : v,
+  );
 }
 
 /** Keeps what the form holds in this tab, from now on. */
@@ -201,18 +271,9 @@ export function keep(): () => void {
   const save = () => {
     clearTimeout(timer);
     timer = undefined;
-    try {
-      const big = draft.tests.peek().reduce((n, t) => n + sizeOf(t.input) + sizeOf(t.expected ?? ""), 0);
-      const text =
-        big + sizeOf(draft.stdin.peek()) > most
-          ? ""
-          : JSON.stringify({ submission: toSubmission(), left: [...left] });
-      kept.value = text !== "" && text.length <= most;
-      if (kept.value) sessionStorage.setItem(slot, text);
-    } catch (error) {
-      // A limit that is half typed in is kept with the next change.
-      if (error instanceof DOMException) kept.value = false;
-    }
+    const big = draft.tests.peek().reduce((n, t) => n + sizeOf(t.input) + sizeOf(t.expected ?? ""), 0);
+    const text = big + sizeOf(draft.stdin.peek()) > most ? "" : packed();
+    kept.value = text !== "" && text.length <= most && tabStore.set(draftSlot, text);
   };
   const stop = effect(() => {
     for (const s of Object.values(draft)) s.value; // whichever changes

@@ -6,13 +6,26 @@ import { go, href, type Route } from "../router";
 import { Button, ErrorNote } from "../shared/basics";
 import { useResource } from "../shared/poll";
 import { may } from "../shared/self";
+import { tabStore } from "../shared/storage";
 import { Tabs } from "../shared/tabs";
 import { outputText } from "./content";
-import { draft, fromSubmission, keep, kept, restore, type Submission, sampleOf, toSubmission } from "./draft";
+import {
+  draft,
+  draftSlot,
+  fromSubmission,
+  keep,
+  kept,
+  restore,
+  type Submission,
+  sampleOf,
+  snapshot,
+  toSubmission,
+} from "./draft";
+import { useDrops } from "./dropped";
 import { Editor, type EditorHandle } from "./editor";
 import { ExportDialog } from "./export";
 import { InputPanel, type InputTab } from "./input";
-import { busy, outputOf, resume, run, submit } from "./job";
+import { busy, leave, outputOf, resume, run, submit } from "./job";
 import { failureMark, marksOf } from "./messages";
 import { Result } from "./result";
 import { readShared } from "./share";
@@ -44,9 +57,16 @@ function Workbench({ route, languages }: { route: Route; languages: Schemas["Lan
   const editor = useRef<EditorHandle>(undefined);
   const getEditor = () => editor.current;
   const language = useComputed(() => find(languages, draft.language.value, draft.version.value)).value;
+  // What has run may be of another language than the one that is chosen by now.
+  const sent = run.value?.sent;
+  const ran = sent ? find(languages, sent.language, sent.version ?? "") : language;
   useDraft(languages);
   useAddress(route, languages, { notice, input, pane });
-  useMarks(getEditor, language?.source_file ?? "main");
+  useDrops(() => {
+    input.value = "tests";
+    pane.value = "input";
+  });
+  useMarks(getEditor, ran?.source_file ?? "main");
 
   const start = () => {
     if (busy.peek() || !may("submit")) return;
@@ -142,7 +162,7 @@ function Workbench({ route, languages }: { route: Route; languages: Schemas["Lan
           </div>
         </div>
         <div class="right" id="pane-panel-result">
-          <Result language={language} editor={getEditor} />
+          <Result language={ran} editor={getEditor} />
         </div>
       </div>
       {exported.value ? (
@@ -156,11 +176,11 @@ function Workbench({ route, languages }: { route: Route; languages: Schemas["Lan
   );
 }
 
-/** Something that was done to the form, and how to take it back. */
+/** Something that was done to the form, and what can be done about it: such as to take it back. */
 interface Notice {
   text: string;
   bad?: boolean;
-  undo?: () => void;
+  act?: { name: string; work(): void };
 }
 
 function NoticeBar({ notice, close }: { notice: Notice; close(): void }) {
@@ -168,14 +188,14 @@ function NoticeBar({ notice, close }: { notice: Notice; close(): void }) {
     <div class={notice.bad ? "note bad row" : "note row"} role={notice.bad ? "alert" : "status"}>
       <span>{notice.text}</span>
       <span class="gap" />
-      {notice.undo ? (
+      {notice.act ? (
         <Button
           onClick={() => {
-            notice.undo?.();
             close();
+            notice.act?.work();
           }}
         >
-          Undo
+          {notice.act.name}
         </Button>
       ) : null}
       <Button kind="quiet" onClick={close} aria-label="Close the message">
@@ -235,35 +255,53 @@ function useAddress(
   const shared = route.query.get("s") ?? "";
   useEffect(() => {
     const show = (s: Submission, text: string) => {
-      const before = toSubmissionOrNone();
-      fromSubmission(s);
-      to.input.value = s.tests?.length ? "tests" : "stdin";
-      const touched = before !== undefined && JSON.stringify(before) !== JSON.stringify(toSubmissionOrNone());
-      to.notice.value = touched ? { text, undo: () => fromSubmission(before) } : { text };
+      try {
+        const before = toSubmissionOrNone();
+        const undo = { name: "Undo", work: snapshot() };
+        const left = fromSubmission(s, find(languages, s.language, s.version ?? ""));
+        to.input.value = s.tests?.length ? "tests" : "stdin";
+        const more =
+          left.length > 0 ? ` Left out, since this form has no place for it: ${left.join(", ")}.` : "";
+        const touched = before && JSON.stringify(before) !== JSON.stringify(toSubmissionOrNone());
+        to.notice.value = { text: text + more, ...(touched ? { act: undo } : {}) };
+      } catch (error) {
+        failed(error);
+      }
     };
     const failed = (error: unknown) => {
       to.notice.value = { text: error instanceof Error ? error.message : String(error), bad: true };
     };
     if (shared) {
       readShared(shared)
-        .then((s) => show(s, "Opened from a link."))
+        .then((s) => {
+          if (!busy.peek()) leave(); // what is shown is of another program
+          show(s, "Opened from a link.");
+        })
         .catch(failed)
         .finally(() => go(href("run"), { replace: true }));
       return;
     }
     if (!id || run.peek()?.id === id) return;
-    const own = sessionStorage.getItem("optimus.draft") !== null;
+    const sample = sampleOf(find(languages, draft.language.peek(), draft.version.peek()));
+    const own = tabStore.get(draftSlot) !== undefined || draft.source.peek() !== sample;
     to.pane.value = "result";
     void resume(id, (name) => find(languages, name, "")?.compiled === true).then((s) => {
-      if (s && !own) {
-        try {
-          show(s, "This is what was submitted.");
-        } catch (error) {
-          failed(error);
-        }
+      if (!s || run.peek()?.id !== id) return;
+      const submitted = () => show(s, "This is what was submitted.");
+      if (!own) submitted();
+      else if (!isOfForm(s)) {
+        const text = "The result is of another program than the one in the editor.";
+        to.notice.value = { text, act: { name: "Show that program", work: submitted } };
       }
     });
   }, [id, shared]);
+}
+
+/** Tells whether the form holds the program of a submission. */
+function isOfForm(s: Submission): boolean {
+  const file = s.files?.[0];
+  const source = s.source_code ?? (file ? outputText(file.content, file.encoding) : "");
+  return s.language === draft.language.peek() && source === draft.source.peek();
 }
 
 function toSubmissionOrNone(): Submission | undefined {

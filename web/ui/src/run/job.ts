@@ -1,10 +1,10 @@
 import { computed, signal } from "@preact/signals";
 import { api, type Schemas, unwrap } from "../api/client";
-import { ended, follow } from "../api/events";
+import { ended, follow, type JobEvent } from "../api/events";
 import { isAbort } from "../api/problem";
 import { go, href, route } from "../router";
 import { asWritten } from "../shared/submission";
-import { outputText } from "./content";
+import { fromBase64, outputText } from "./content";
 import type { Submission } from "./draft";
 
 /** What a test has written so far, or its report. */
@@ -158,43 +158,11 @@ async function watch(id: string, signal: AbortSignal): Promise<void> {
   try {
     for await (const e of follow(id, signal)) {
       next = { ...next };
-      if (e.type !== "lost") delete next.note;
-      switch (e.type) {
-        case "state":
-          if (e.data.state === "running") {
-            live.reset();
-            delete next.compile;
-            next.phase = next.compiled ? "compiling" : "running";
-            next.attempt = e.data.attempt ?? 1;
-          } else if (e.data.state === "queued") {
-            next.phase = "queued";
-            if (e.data.reason) next.note = `It is tried again: ${e.data.reason}`;
-          }
-          if (e.data.verdict) next.verdict = e.data.verdict;
-          break;
-        case "compiled":
-          next.compile = e.data;
-          next.phase = "running";
-          break;
-        case "test":
-          next.phase = "running";
-          live.report(e.data);
-          break;
-        case "output":
-          next.phase = "running";
-          live.output(e.data);
-          break;
-        case "restart":
-          live.restart(e.data.test);
-          break;
-        case "lost":
-          next.note = `${e.data.reason} Trying again.`;
-          break;
-        case "end":
-          next = endOf(next, e.data, live);
-          break;
-      }
-      next.tests = live.tests;
+      advance(next, e, live);
+      if (e.type === "lost") next.note = `${e.data.reason} Trying again.`;
+      else if (e.type !== "state") delete next.note;
+      else
+        next.note = e.data.reason && e.data.state === "queued" ? `It is tried again: ${e.data.reason}` : "";
       timer ??= setTimeout(show, ended(next.job?.state ?? "") ? 0 : 60);
     }
     clearTimeout(timer);
@@ -205,13 +173,53 @@ async function watch(id: string, signal: AbortSignal): Promise<void> {
   }
 }
 
-function endOf(now: Run, job: Schemas["Job"], live: LiveTests): Run {
+/** Takes an event of a job into what is known of how far it is, and of its tests. */
+export function advance(to: Run, e: JobEvent, live: LiveTests): void {
+  switch (e.type) {
+    case "state":
+      if (e.data.state === "running") {
+        live.reset();
+        delete to.compile;
+        to.phase = to.compiled ? "compiling" : "running";
+        to.attempt = e.data.attempt ?? 1;
+      } else if (e.data.state === "queued") {
+        to.phase = "queued";
+      }
+      if (e.data.verdict) to.verdict = e.data.verdict;
+      break;
+    case "compiled":
+      to.compile = e.data;
+      to.phase = "running";
+      break;
+    case "test":
+      to.phase = "running";
+      live.report(e.data);
+      break;
+    case "output":
+      to.phase = "running";
+      live.output(e.data);
+      break;
+    case "restart":
+      live.restart(e.data.test);
+      break;
+    case "end":
+      end(to, e.data, live);
+      break;
+    case "lost":
+    case "found": // nothing is known of it, or nothing new
+      break;
+  }
+  to.tests = live.tests;
+}
+
+function end(to: Run, job: Schemas["Job"], live: LiveTests): void {
   for (const t of job.tests ?? []) live.report(t);
-  const end: Run = { ...now, phase: "ended", job, attempt: job.attempts };
-  if (job.compile) end.compile = job.compile;
+  to.phase = "ended";
+  to.job = job;
+  to.attempt = job.attempts;
+  if (job.compile) to.compile = job.compile;
   const verdict = job.verdict ?? (job.state === "cancelled" ? "cancelled" : undefined);
-  if (verdict) end.verdict = verdict;
-  return end;
+  if (verdict) to.verdict = verdict;
 }
 
 /** The tests of a job that runs, in the submission's order; each change gives a new list. */
@@ -247,10 +255,7 @@ export class LiveTests {
       // A piece may end within a character.
       const decoder = this.decoders.get(slot) ?? new TextDecoder("utf-8", { ignoreBOM: true });
       this.decoders.set(slot, decoder);
-      const bytes =
-        o.encoding === "base64"
-          ? Uint8Array.from(atob(o.data), (c) => c.charCodeAt(0))
-          : new TextEncoder().encode(o.data);
+      const bytes = o.encoding === "base64" ? fromBase64(o.data) : new TextEncoder().encode(o.data);
       text = decoder.decode(bytes, { stream: true });
     } else {
       text = o.data;

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from "preact";
+import { Visible } from "../shared/named";
 import type { EditorHandle, Mark } from "./editor";
-import { visible } from "./visible";
 
 /** A place of the source that a line of messages names. */
 interface Place {
@@ -95,22 +95,5 @@ export function Messages(props: { text: string; file: string; editor: () => Edit
     <pre class="output" tabIndex={0} role="region" aria-label="Messages">
       {lines}
     </pre>
-  );
-}
-
-/** A program's text, with what shows nothing or deceives named in it. */
-export function Visible({ text }: { text: string }) {
-  return (
-    <>
-      {visible(text).map((p, i) =>
-        p.hidden ? (
-          <span key={i} class="sign" title={p.hidden}>
-            {p.text}
-          </span>
-        ) : (
-          p.text
-        ),
-      )}
-    </>
   );
 }

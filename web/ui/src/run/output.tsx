@@ -2,9 +2,10 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { Button, CopyButton } from "../shared/basics";
 import { bytes } from "../shared/format";
-import { sizeOf } from "./content";
+import { Visible } from "../shared/named";
+import { exactly, sizeOf } from "./content";
 import type { EditorHandle } from "./editor";
-import { Messages, Visible } from "./messages";
+import { Messages } from "./messages";
 
 /** How much of an output is shown at first, and with each press of "Show more", in characters. */
 const first = 32 << 10;
@@ -86,9 +87,9 @@ export function Output({ title, text, truncated, live, file, editor }: Props) {
   );
 }
 
-/** Saves a text as a file. */
+/** Saves a text as a file, of bytes that are no text as they were. */
 export function save(text: string, name: string, type = "text/plain"): void {
-  const url = URL.createObjectURL(new Blob([text], { type }));
+  const url = URL.createObjectURL(new Blob(exactly(text), { type }));
   const link = document.createElement("a");
   link.href = url;
   link.download = name;

@@ -5,7 +5,8 @@ import type { Schemas } from "../api/client";
 import { href } from "../router";
 import { Badge, Bar, Button, ErrorNote } from "../shared/basics";
 import { amount, bytes, milliseconds, sentence } from "../shared/format";
-import { bytesOf, outputText, toBase64 } from "./content";
+import { Visible } from "../shared/named";
+import { outputText } from "./content";
 import { Diff } from "./diffview";
 import type { Submission } from "./draft";
 import type { EditorHandle } from "./editor";
@@ -77,7 +78,11 @@ function Report({ now, language, editor }: Props & { now: Run }) {
       <Headline now={now} />
       <ErrorNote error={now.error} />
       {now.note ? <p class="note warn">{now.note}</p> : null}
-      {now.job?.error ? <p class="note bad">{now.job.error}</p> : null}
+      {now.job?.error ? (
+        <p class="note bad">
+          <Visible text={now.job.error} />
+        </p>
+      ) : null}
       {now.compile ? <Compile run={now.compile} file={file} editor={editor} /> : null}
       {judged && !failed ? (
         <TestTable
@@ -112,7 +117,7 @@ export function telling(now: Run): TestState | undefined {
   return writes ?? now.tests[0];
 }
 
-/** The limits of a test: its own, else the job's, else the language's. */
+/** The limits of a test: its own, else the job's, else those of the job's language. */
 export function limitsOf(
   t: TestState,
   now: Run,
@@ -124,7 +129,7 @@ export function limitsOf(
   if (stated.cpu_ms !== undefined) stated.cpu_ms *= times;
   if (stated.wall_ms !== undefined) stated.wall_ms *= times;
   if (stated.memory_bytes !== undefined) stated.memory_bytes *= language?.memory_factor ?? 1;
-  return { ...(language?.name === now.sent?.language ? language?.limits : {}), ...stated };
+  return { ...language?.limits, ...stated };
 }
 
 const steps = ["queued", "compiling", "running"] as const;
@@ -217,7 +222,11 @@ export function Compile({
         file={file}
         editor={editor}
       />
-      {r.message ? <p class="note">{r.message}</p> : null}
+      {r.message ? (
+        <p class="note">
+          <Visible text={r.message} />
+        </p>
+      ) : null}
     </>
   );
 }
@@ -245,12 +254,18 @@ export function TestReport({ test, now, alone, limits, file, editor }: TestProps
     <section class="report" aria-label={alone ? "Run" : `Test ${test.id}`}>
       {alone ? null : (
         <header class="row">
-          <h2>Test {test.id}</h2>
+          <h2>
+            Test <Visible text={test.id} />
+          </h2>
           {r ? <Badge word={r.verdict} /> : <Badge word="running" />}
           {r && r.weight !== 1 ? <span class="muted small">weight {figure(r.weight)}</span> : null}
         </header>
       )}
-      {r?.reason ? <p class="reason">{r.reason}</p> : null}
+      {r?.reason ? (
+        <p class="reason">
+          <Visible text={r.reason} />
+        </p>
+      ) : null}
       {r?.run ? <Figures run={r.run} limits={limits} /> : null}
       {differs && sent?.expected !== undefined ? <Diff expected={sent.expected} actual={out.text} /> : null}
       {live || r?.run ? (
@@ -287,14 +302,9 @@ function sentTest(
   const t = sent?.tests?.find((one, i) => (one.id || String(i + 1)) === id);
   if (!t) return undefined;
   // Bytes that are no text are shown as those of an output are.
-  const text = (s: string) =>
-    t.encoding === "base64" ? outputText(toBase64(bytesOf(base64(s))), "base64") : s;
+  const text = (s: string) => outputText(s, t.encoding);
   const input = text(t.input ?? "");
   return t.expected_output === undefined ? { input } : { input, expected: text(t.expected_output) };
-}
-
-function base64(text: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 }
 
 /** What a run took, beside what it might have. */

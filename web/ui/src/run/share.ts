@@ -1,7 +1,9 @@
 import { base } from "../api/client";
 import { href } from "../router";
+import { self } from "../shared/self";
 import { isSubmission } from "./check";
 import type { Submission } from "./draft";
+import { fileBounds } from "./files";
 
 /** The longest link that is made, in characters: longer ones are cut by mail and chat programs. */
 export const longestLink = 16_000;
@@ -27,13 +29,15 @@ export async function readShared(packed: string): Promise<Submission> {
   try {
     text = await unpacked64(packed);
   } catch (error) {
-    if (error instanceof TooMuch) throw new Error("This link holds too much.");
+    if (error instanceof TooMuch) throw error;
     throw new Error("This link is damaged: it may have been cut off. Ask for it again.");
   }
   return checked(text);
 }
 
-class TooMuch extends Error {}
+class TooMuch extends Error {
+  override message = "This link holds too much.";
+}
 
 async function packed64(text: string): Promise<string> {
   const stream = new Blob([text]).stream().pipeThrough(new CompressionStream("deflate-raw"));
@@ -74,5 +78,6 @@ function checked(text: string): Submission {
     throw wrong;
   }
   if (!isSubmission(v)) throw wrong;
+  if ((v.tests?.length ?? 0) > fileBounds(self.peek()?.limits).tests) throw new TooMuch();
   return v;
 }

@@ -1,13 +1,14 @@
 import { useSignal } from "@preact/signals";
-import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
 import { Button, Dialog, ErrorNote } from "../shared/basics";
 import { bytes } from "../shared/format";
+import { Visible } from "../shared/named";
 import { self } from "../shared/self";
 import { Field } from "../shared/tabs";
 import { type Content, sizeOf } from "./content";
 import { type CheckerKind, changeRow, draft, newRow, type TestRow } from "./draft";
-import { fileBounds, type Imported, importFiles, readPasted, separators } from "./files";
+import { dragged, take, taken } from "./dropped";
+import { fileBounds, readPasted, separators } from "./files";
 
 /** Rows that are shown at once; more are asked for. */
 const firstRows = 100;
@@ -18,29 +19,16 @@ const editable = 100_000;
 export function TestRows() {
   const pasting = useSignal(false);
   const shown = useSignal(firstRows);
-  const took = useSignal<{ count: number; notes: string[] } | undefined>(undefined);
-  const error = useSignal<unknown>(undefined);
   const opened = useSignal(0);
   const chooser = useRef<HTMLInputElement>(null);
   const tests = draft.tests.value;
-  const take = async (files: readonly File[]) => {
-    error.value = undefined;
-    took.value = undefined;
-    try {
-      const found: Imported = await importFiles(files, fileBounds(self.peek()?.limits));
-      draft.tests.value = [...draft.tests.peek(), ...found.tests];
-      took.value = { count: found.tests.length, notes: found.notes };
-    } catch (e) {
-      error.value = e;
-    }
-  };
   const add = () => {
     const row = newRow();
     opened.value = row.key;
     draft.tests.value = [...draft.tests.peek(), row];
   };
   return (
-    <DropZone take={take}>
+    <div class="stack drop" data-over={dragged.value}>
       <div class="row">
         <Button onClick={add}>Add a test</Button>
         <Button onClick={() => (pasting.value = true)}>Paste…</Button>
@@ -69,22 +57,18 @@ export function TestRows() {
           </label>
         ) : null}
         {tests.length > 0 ? (
-          <Button kind="quiet" onClick={() => (draft.tests.value = [])}>
+          <Button
+            kind="quiet"
+            onClick={() => {
+              draft.tests.value = [];
+              taken.value = undefined;
+            }}
+          >
             Remove all
           </Button>
         ) : null}
       </div>
-      <ErrorNote error={error.value} />
-      {took.value ? (
-        <div class="note" role="status">
-          <strong>
-            {took.value.count} {took.value.count === 1 ? "test" : "tests"} added
-          </strong>
-          {took.value.notes.map((n) => (
-            <p key={n}>{n}</p>
-          ))}
-        </div>
-      ) : null}
+      <Taken />
       {tests.length === 0 ? (
         <p class="empty">
           Without tests the program runs once, with the standard input. Drop a .zip here, or files such as
@@ -102,33 +86,25 @@ export function TestRows() {
         <Button onClick={() => (shown.value = tests.length)}>Show all {tests.length}</Button>
       ) : null}
       {pasting.value ? <PasteDialog close={() => (pasting.value = false)} /> : null}
-    </DropZone>
+    </div>
   );
 }
 
-/** Where files may be dropped. */
-function DropZone(props: { take(files: readonly File[]): void; children: ComponentChildren }) {
-  const over = useSignal(false);
+/** What became of the files that were given. */
+function Taken() {
+  const now = taken.value;
+  if (!now) return null;
+  if ("error" in now) return <ErrorNote error={now.error} />;
   return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: who has no pointer takes the button "Files…"
-    <div
-      class="stack drop"
-      data-over={over.value}
-      onDragOver={(e) => {
-        if (!e.dataTransfer?.types.includes("Files")) return;
-        e.preventDefault();
-        over.value = true;
-      }}
-      onDragLeave={() => (over.value = false)}
-      onDrop={(e) => {
-        over.value = false;
-        const files = Array.from(e.dataTransfer?.files ?? []);
-        if (files.length === 0) return;
-        e.preventDefault();
-        props.take(files);
-      }}
-    >
-      {props.children}
+    <div class="note" role="status">
+      <strong>
+        {now.count} {now.count === 1 ? "test" : "tests"} added
+      </strong>
+      {now.notes.map((n) => (
+        <p key={n}>
+          <Visible text={n} />
+        </p>
+      ))}
     </div>
   );
 }
@@ -153,12 +129,18 @@ function Row({ row, number, open }: { row: TestRow; number: number; open: boolea
   return (
     <details open={open}>
       <summary>
-        <span class="name">{name}</span>
-        <span class="glimpse">{glimpse(row.input)}</span>
+        <span class="name">
+          <Visible text={name} />
+        </span>
+        <span class="glimpse">
+          <Visible text={glimpse(row.input)} />
+        </span>
         <span class="muted" aria-hidden="true">
           →
         </span>
-        <span class="glimpse">{row.expected === undefined ? <i>only run</i> : glimpse(row.expected)}</span>
+        <span class="glimpse">
+          {row.expected === undefined ? <i>only run</i> : <Visible text={glimpse(row.expected)} />}
+        </span>
         <span class="gap" />
         {row.weight !== 1 ? <span class="small muted">weight {row.weight}</span> : null}
         {choice !== "trim" && choice !== "none" ? <span class="small muted">{choice}</span> : null}

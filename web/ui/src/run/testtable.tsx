@@ -4,6 +4,7 @@ import { useRef } from "preact/hooks";
 import type { Schemas } from "../api/client";
 import { Badge, Bar, Button } from "../shared/basics";
 import { bytes, milliseconds } from "../shared/format";
+import { Visible } from "../shared/named";
 import type { TestState } from "./job";
 
 const firstRows = 100;
@@ -85,7 +86,7 @@ function Row({ test, limits, chosen, choose, running }: RowProps) {
     <tr data-chosen={chosen} onClick={() => choose(test.id)}>
       <td>
         <button type="button" class="link" aria-pressed={chosen} onClick={() => choose(test.id)}>
-          {test.id}
+          <Visible text={test.id} />
         </button>
       </td>
       <td>{word ? <Badge word={word} title={test.report?.reason} /> : <span class="muted">waits</span>}</td>

@@ -4,12 +4,13 @@ import { useEffect, useId, useRef } from "preact/hooks";
 import { apiKey, askForKey } from "../api/keys";
 import { ApiError, messageOf } from "../api/problem";
 import { amount, bytes, sentence, when } from "./format";
+import { Visible } from "./named";
 
 type ButtonProps = Omit<JSX.IntrinsicElements["button"], "type"> & {
   kind?: "plain" | "primary" | "danger" | "quiet";
   /** For forms; a button submits none by itself. */
   type?: "button" | "submit";
-  /** Shows that what it has begun goes on; it cannot be pressed meanwhile. */
+  /** Shows that what it has begun goes on; it cannot be pressed meanwhile, and keeps the focus. */
   busy?: boolean;
 };
 
@@ -19,7 +20,8 @@ export function Button({ kind = "plain", type = "button", busy, class: more, ...
       {...rest}
       type={type}
       class={`button ${kind} ${more ?? ""}`}
-      disabled={rest.disabled === true || busy === true}
+      onClick={busy ? undefined : rest.onClick}
+      aria-disabled={busy ? true : rest["aria-disabled"]}
       aria-busy={busy === true}
     />
   );
@@ -77,13 +79,20 @@ export function ErrorNote({ error, retry }: { error: unknown; retry?: () => void
   if (problem?.status === 401) return <NoKey />;
   return (
     <div class="note bad" role="alert">
-      <strong>{problem ? problem.title : messageOf(error)}</strong>
-      {problem?.detail && problem.detail !== problem.title ? <p>{problem.detail}</p> : null}
+      <strong>
+        <Visible text={problem ? problem.title : messageOf(error)} />
+      </strong>
+      {problem?.detail && problem.detail !== problem.title ? (
+        <p>
+          <Visible text={problem.detail} />
+        </p>
+      ) : null}
       {problem?.errors?.length ? (
         <ul>
           {problem.errors.map((f) => (
             <li key={`${f.pointer}${f.parameter}${f.detail}`}>
-              {f.pointer || f.parameter ? <code>{f.pointer ?? f.parameter}</code> : null} {f.detail}
+              {f.pointer || f.parameter ? <code>{f.pointer ?? f.parameter}</code> : null}{" "}
+              <Visible text={f.detail} />
             </li>
           ))}
         </ul>

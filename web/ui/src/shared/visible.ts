@@ -5,11 +5,11 @@ export interface Piece {
   hidden?: string;
 }
 
-// Controls, characters that turn the direction of text, that have no width, or that break lines unseen; and
-// the lone surrogates that stand for bytes: see content.ts.
+// Controls, characters that turn the direction of text, that have no width or nothing to see, or that break
+// lines unseen; and the lone surrogates that stand for bytes: see content.ts.
 const pattern =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
-  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufeff\uffa0\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
 
 /**
  * Splits output into what can be shown as it is and what must be named, so that a program can neither hide
