@@ -21,7 +21,7 @@ SEED ?=
 # Packages under test, such as PKG=./store/...
 PKG ?= ./...
 
-.PHONY: help build ui image deb setup images demo picture picture-ui test test-ui test-cgroup2 test-cgroup2-quick test-machine test-kube test-gvisor test-packaging test-manifests test-observability test-deb lint lint-rules fmt generate notices bench bench-queues bench-losses fuzz soak cover clean
+.PHONY: help build ui image deb setup images demo picture picture-ui test test-ui test-ui-quick test-cgroup2 test-cgroup2-quick test-machine test-kube test-gvisor test-packaging test-manifests test-observability test-deb lint lint-rules fmt generate notices bench bench-queues bench-losses fuzz soak cover clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,12 +67,16 @@ test: images ## set up, then test everything under the race detector, and fuzz f
 	@go test -race -timeout 30m $(PKG)
 	@$(MAKE) test-packaging test-manifests test-observability fuzz FUZZ_TIME=5000x
 
+# UI_TESTS are the files of tests that are run, all without.
 test-ui: images ## hold the page to its source, and try it in Chromium against a server of its own
 	@deploy/setup.sh "/usr/bin/chromium=chromium=shows the page, in tests"
 	@$(MAKE) ui
 	@if [ -n "$$(git status --porcelain web/ui/dist web/ui/src/api)" ]; then git status --short web/ui/dist web/ui/src/api >&2; echo "web/ui/dist is not what its source gives: commit what 'make ui' has made" >&2; exit 1; fi
 	@$(MAKE) build
-	@cd web/ui && npm test
+	@cd web/ui && npx playwright test --retries=2 $(UI_TESTS)
+
+test-ui-quick: ## test-ui with its quickest tests alone
+	@$(MAKE) test-ui UI_TESTS="shell.spec units.spec access-proxy.spec"
 
 test-manifests: ## hold Kubernetes's manifests to schemas, kustomize and what may speak to whom
 	@echo "testing the manifests" >&2; go -C .tools/kube test -count 1 ./... # its files lie outside that module, so Go would not see them change
