@@ -146,9 +146,6 @@ func checkSocket(socket string) error {
 	if err := unix.Faccessat(unix.AT_FDCWD, socket, unix.W_OK, unix.AT_EACCESS); err != nil {
 		return fmt.Errorf("containerd socket %s: %w: run as root", socket, err)
 	}
-	if err := unix.Faccessat(unix.AT_FDCWD, socket, unix.W_OK, unix.AT_EACCESS); err != nil {
-		return fmt.Errorf("containerd socket %s: %w: run as root", socket, err)
-	}
 	return nil
 }
 
