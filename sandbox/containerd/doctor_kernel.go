@@ -41,14 +41,6 @@ func checkRelease(root fs.FS) Check {
 	return passed("kernel", "Linux "+release)
 }
 
-// kernelFault says of a kernel that is too old for boxes what to do.
-func kernelFault(root fs.FS) error {
-	if c := checkRelease(root); c.Status == StatusFail {
-		return fmt.Errorf("the kernel is too old: %s: %s", c.Detail, c.Fix)
-	}
-	return nil
-}
-
 func checkNamespaces(root fs.FS) Check {
 	entries, err := fs.ReadDir(root, "proc/self/ns")
 	if err != nil {

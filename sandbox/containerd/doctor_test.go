@@ -60,9 +60,9 @@ const someSwap = "Filename\tType\tSize\tUsed\tPriority\n/dev/sda2\tpartition\t1\
 func TestAKernelThatIsTooOld(t *testing.T) {
 	t.Parallel()
 	for release, want := range map[string]string{"5.10.0-21-amd64": "install Linux 5.11 or later", "5.11.0": "", "6.12.9": "", "next": ""} {
-		err := kernelFault(fstest.MapFS{"proc/sys/kernel/osrelease": {Data: []byte(release + "\n")}})
-		if (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, want %q", release, err, want)
+		c := checkRelease(fstest.MapFS{"proc/sys/kernel/osrelease": {Data: []byte(release + "\n")}})
+		if (c.Status == StatusFail) != (want != "") || !strings.Contains(c.Fix, want) {
+			t.Errorf("%s: %+v, want %q", release, c, want)
 		}
 	}
 }
