@@ -31,7 +31,7 @@ func runConfig(t *testing.T, args ...string) (string, error) {
 		ErrWriter:      io.Discard,
 		ExitErrHandler: func(*cli.Context, error) {},
 	}
-	err := app.RunContext(t.Context(), append([]string{"optimus", "config"}, args...))
+	err := runApp(t, app, append([]string{"optimus", "config"}, args...))
 	return out.String(), err
 }
 

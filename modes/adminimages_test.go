@@ -56,7 +56,7 @@ func imageCommands(t *testing.T) func(args ...string) (stdout, stderr string, er
 		}
 		inherit(app.Commands, func(_ *cli.Context, err error, _ bool) error { return usageError{err} })
 		args = append(args, "--config", filepath.Join(dir, "optimus.toml"), "--data", filepath.Join(dir, "data"))
-		err := app.RunContext(t.Context(), flagsFirst(app, append([]string{"optimus"}, args...)))
+		err := runApp(t, app, flagsFirst(app, append([]string{"optimus"}, args...)))
 		return stdout.String(), stderr.String(), err
 	}
 }
@@ -212,7 +212,7 @@ func TestDoctorFails(t *testing.T) {
 			return []containerd.Check{{Name: "kernel", Status: containerd.StatusFail, Detail: "old", Fix: "new"}}
 		})
 	}}
-	err := app.RunContext(t.Context(), []string{"optimus", "--data", t.TempDir()})
+	err := runApp(t, app, []string{"optimus", "--data", t.TempDir()})
 	if err == nil || !strings.Contains(err.Error(), "1 of 1") {
 		t.Errorf("error %v", err)
 	}

@@ -26,7 +26,7 @@ func commanded(t *testing.T, code int, args ...string) (stdout, said string) {
 func commandedWith(t *testing.T, stdin string, code int, args ...string) (stdout, said string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	err := Run(t.Context(), Process{Version: "v1", Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &errs}, append([]string{"optimus", "admin"}, args...))
+	err := runOne(t, Process{Version: "v1", Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &errs}, append([]string{"optimus", "admin"}, args...))
 	said = errs.String()
 	if err != nil {
 		said += err.Error()
@@ -119,7 +119,7 @@ func TestKeysCommandsHostile(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		p := Process{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out}
-		err := Run(t.Context(), p, append([]string{"optimus", "admin", "keys", "create", "--data", dir}, args...))
+		err := runOne(t, p, append([]string{"optimus", "admin", "keys", "create", "--data", dir}, args...))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("keys create %q gives %v, want it to say %q", args, err, want)
 		}

@@ -23,7 +23,7 @@ func rendered(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	t.Setenv("OPTIMUS_CONFIG", os.DevNull)
 	app, _, _, out := dry(t)
-	err := app.RunContext(t.Context(), flagsFirst(app, append([]string{"optimus"}, args...)))
+	err := runApp(t, app, flagsFirst(app, append([]string{"optimus"}, args...)))
 	return out.String(), err
 }
 

@@ -28,7 +28,7 @@ func dry(t *testing.T) (*cli.App, *config.Config, *RunRequest, *bytes.Buffer) {
 
 func TestServeFlags(t *testing.T) {
 	app, cfg, _, _ := dry(t)
-	err := app.RunContext(t.Context(), []string{
+	err := runApp(t, app, []string{
 		"optimus", "serve", "--listen", "127.0.0.1:9", "--data", "/tmp/x",
 		"--log-level", "warn", "--log-format", "json", "--redis-url", "redis://h:1",
 	})
@@ -47,7 +47,7 @@ func TestRunFlags(t *testing.T) {
 		"optimus", "admin", "run", "sum.py", "--lang", "python", "--test", `3 4:7\n`, "--test", "1,2:",
 		"--memory=64MiB", "--cpu", "2s", "--json", "--", "-v",
 	}
-	if err := app.RunContext(t.Context(), flagsFirst(app, args)); err != nil {
+	if err := runApp(t, app, flagsFirst(app, args)); err != nil {
 		t.Fatal(err)
 	}
 	if run.File != "sum.py" || run.Language != "python" || !run.JSON || run.Limits.Memory != 64<<20 || run.Limits.CPU.String() != "2s" {
@@ -65,7 +65,7 @@ func TestRunFlags(t *testing.T) {
 func TestRunWithInput(t *testing.T) {
 	app, _, run, _ := dry(t)
 	args := []string{"optimus", "admin", "run", "--lang=c", "a.c", "--stdin", "-"}
-	if err := app.RunContext(t.Context(), flagsFirst(app, args)); err != nil {
+	if err := runApp(t, app, flagsFirst(app, args)); err != nil {
 		t.Fatal(err)
 	}
 	if len(run.Tests) != 1 || string(run.Tests[0].Input) != "typed" || run.Tests[0].Expected != nil {
@@ -95,7 +95,7 @@ func TestUsageErrors(t *testing.T) {
 		{"admin", "workers", "nonsense"},
 	} {
 		app, _, _, _ := dry(t)
-		err := app.RunContext(t.Context(), flagsFirst(app, append([]string{"optimus"}, args...)))
+		err := runApp(t, app, flagsFirst(app, append([]string{"optimus"}, args...)))
 		if ExitCode(err) != ExitUsage {
 			t.Errorf("optimus %v gives %v, want a mistake on the command line", args, err)
 		}
@@ -134,7 +134,7 @@ func TestEveryCommandHasHelp(t *testing.T) {
 				}
 			}
 			fresh, _, _, out := dry(t)
-			if err := fresh.RunContext(t.Context(), append(slices.Clone(line), "--help")); err != nil || !strings.Contains(out.String(), c.Usage) {
+			if err := runApp(t, fresh, append(slices.Clone(line), "--help")); err != nil || !strings.Contains(out.String(), c.Usage) {
 				t.Errorf("%v --help gives %v and\n%s", line, err, out)
 			}
 			walk(line, c.Subcommands)
@@ -152,7 +152,7 @@ func TestMistakesAreAnswered(t *testing.T) {
 		"admin jobs nonesuch":           `optimus admin jobs has no command "nonesuch"; see optimus admin jobs --help`,
 	} {
 		app, _, _, _ := dry(t)
-		err := app.RunContext(t.Context(), append([]string{"optimus"}, strings.Fields(line)...))
+		err := runApp(t, app, append([]string{"optimus"}, strings.Fields(line)...))
 		if ExitCode(err) != ExitUsage || err.Error() != want {
 			t.Errorf("%s: %v, want %s", line, err, want)
 		}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"github.com/urfave/cli/v2"
 
 	"optimus/config"
 	"optimus/sandbox"
@@ -320,15 +321,22 @@ func (ts *testServer) admin(t *testing.T, args ...string) (string, error) {
 	return out.String(), err
 }
 
-// running is held while a command runs: the command line's library keeps its help flag in a variable
-// of the process.
-var running sync.Mutex
+// commandLine is held while a command runs: the command line's library keeps its help flag in a variable
+// of the process, and writes to it.
+var commandLine sync.Mutex
 
 func runOne(t *testing.T, p Process, args []string) error {
 	t.Helper()
-	running.Lock()
-	defer running.Unlock()
+	commandLine.Lock()
+	defer commandLine.Unlock()
 	return Run(t.Context(), p, args)
+}
+
+func runApp(t *testing.T, app *cli.App, args []string) error {
+	t.Helper()
+	commandLine.Lock()
+	defer commandLine.Unlock()
+	return app.RunContext(t.Context(), args)
 }
 
 func TestAdminCommands(t *testing.T) {
