@@ -11,7 +11,36 @@ const (
 	maxBackoff   = 10 * time.Second
 	// stableAfter is the time up that makes earlier deaths forgotten.
 	stableAfter = 30 * time.Second
+	// backWithin is how long to wait, before the last is done with a daemon, for one that has just died.
+	backWithin = 5 * time.Second
 )
+
+// awaitBack waits, where a private daemon has just died, until it answers again or [backWithin] is over:
+// what was made through it can be removed only through it.
+func (d *Daemon) awaitBack(ctx context.Context) {
+	if d.private == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, backWithin)
+	defer cancel()
+	tick := time.NewTicker(firstBackoff)
+	defer tick.Stop()
+	for !d.answers(ctx) {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// answers asks by the client that all is asked by: one that had lost its daemon connects again only after a while.
+func (d *Daemon) answers(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	_, err := d.client.Version(ctx)
+	return err == nil
+}
 
 // supervise starts the daemon again whenever it dies, until ctx is done.
 func (p *privateDaemon) supervise(ctx context.Context) {

@@ -286,6 +286,7 @@ func (r *Runner) Close(ctx context.Context) error {
 		s.stay()
 	}
 	r.mu.Unlock()
+	r.daemon.awaitBack(ctx)
 	r.cancel()
 	var wg sync.WaitGroup
 	for _, s := range shelves {

@@ -325,6 +325,15 @@ func TestDedicatedJobsShareNoContainer(t *testing.T) {
 	}
 }
 
+// dieSilently does what the death of a Runner's process would: it does nothing more, and the kernel lets go of its lock.
+func dieSilently(r *Runner) {
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
+	r.cancel()
+	_ = r.instance.lock.Close()
+}
+
 // A Runner whose process died leaves containers, cgroups and folders; the next removes them, and
 // leaves those of a living one alone.
 func TestOrphansAreReaped(t *testing.T) {
@@ -332,12 +341,7 @@ func TestOrphansAreReaped(t *testing.T) {
 	living := prepare(t, r.Runner, probe(), "x")
 	dead := openRunner(t, r.daemon, r.dir)
 	prepare(t, dead, probe(), "x")
-	// As when its process dies: it does nothing more, and the kernel lets go of its lock.
-	dead.mu.Lock()
-	dead.closed = true
-	dead.mu.Unlock()
-	dead.cancel()
-	_ = dead.instance.lock.Close()
+	dieSilently(dead)
 	// Its process may have died while it wrote the agent's copy, and before its lock had a name.
 	for _, name := range []string{dead.instance.agent() + ".123", filepath.Join(r.dir, ".instance-123")} {
 		if err := os.WriteFile(name, nil, 0o600); err != nil {
@@ -388,6 +392,28 @@ func TestWhatCouldNotBeRemovedIsReaped(t *testing.T) {
 	r.dead(p.(*Program).place.c.id)
 	if !r.reap(t.Context()) {
 		t.Error("there is nothing to reap")
+	}
+	if list, err := r.client.Containers(t.Context()); err != nil || len(list) != 0 {
+		t.Errorf("%d containers are left, %v", len(list), err)
+	}
+}
+
+// A Runner that is closed when its private containerd has just died waits for it to be back: what only
+// containerd can remove is removed, its own and a dead one's.
+func TestCloseOutlastsARestartOfContainerd(t *testing.T) {
+	r := newTestRunner(t)
+	prepare(t, r.Runner, probe(), "x")
+	dead := openRunner(t, r.daemon, r.dir)
+	prepare(t, dead, probe(), "x")
+	dieSilently(dead)
+	if err := unix.Kill(daemonPID(t, r.daemon), unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(dead.instance.name); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the dead one's lock is left: %v", err)
 	}
 	if list, err := r.client.Containers(t.Context()); err != nil || len(list) != 0 {
 		t.Errorf("%d containers are left, %v", len(list), err)
