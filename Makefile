@@ -64,7 +64,7 @@ picture-ui: images ## remake docs/page.png, the README's picture of the page
 
 test: images ## set up, then test everything under the race detector, and fuzz for a moment
 	@echo "testing $(PKG)" >&2
-	@go test -race -timeout 30m $(PKG)
+	@go test -race -timeout 30m -parallel 4 $(PKG) # many wait rather than compute
 	@$(MAKE) test-packaging test-manifests test-observability fuzz FUZZ_TIME=5000x
 
 # UI_TESTS are the files of tests that are run, all without.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -20,15 +21,37 @@ import (
 	"optimus/sandbox/sandboxtest"
 )
 
-// TestEndToEnd runs the built binary on a real containerd. Its parts share one data folder, since
-// images take long to unpack, and so go one after the other, each on a store of its own; after each
-// nothing may be left that the folder's processes have made.
+// part is a test of an end-to-end test.
+type part struct {
+	name string
+	run  func(*testing.T, *lab)
+}
+
+// TestEndToEnd runs the built binary on a real containerd: servers alone, fleets around a queue's
+// server, and faults of that. Each group has a data folder, since images take long to unpack, and its parts go one after the
+// other, each on a store of its own; after each nothing may be left that the folder's processes have made.
+// The groups wait most of the time, and so go beside each other.
 func TestEndToEnd(t *testing.T) {
-	l := newLab(t)
-	for _, part := range []struct {
-		name string
-		run  func(*testing.T, *lab)
-	}{
+	for name, parts := range map[string][]part{"alone": partsAlone(), "fleet": partsOfFleets(), "queue": partsOfQueues()} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t)
+			for _, p := range parts {
+				t.Run(p.name, func(t *testing.T) {
+					l.freshStore(t)
+					t.Cleanup(func() {
+						l.assertNothingLeft(t)
+						l.explain(t)
+					})
+					p.run(t, l)
+				})
+			}
+		})
+	}
+}
+
+func partsAlone() []part {
+	return []part{
 		{"verdicts", testVerdicts},
 		{"the original's routes", testOriginalRoutes},
 		{"idempotency", testIdempotency},
@@ -54,28 +77,29 @@ func TestEndToEnd(t *testing.T) {
 		{"stop at once", testStopAtOnce},
 		{"stop when grace is over", testStopGraceOver},
 		{"a folder is upgraded", testFolderUpgrade},
+	}
+}
+
+func partsOfFleets() []part {
+	return []part{
 		{"a fleet is upgraded", testFleetUpgrade},
 		{"a fleet judges", testFleetJudges},
 		{"a fleet is killed at", testFleetKilled},
 		{"a fleet has a dead letter", testFleetDeadLetter},
 		{"a fleet is restarted in turn", testFleetRolls},
+		{"a fleet of one", testFleetEmbedded},
 		{"a fleet's queue and worker freeze", testFleetFreezes},
+	}
+}
+
+func partsOfQueues() []part {
+	return []part{
 		{"a fleet's line is bad", testFleetBadLine},
 		{"a fleet's queue has another clock", testFleetClock},
 		{"a fleet's worker has another clock", testFleetWorkerClock},
 		{"a fleet's queue is full", testFleetFull},
 		{"a fleet's queue is a replica", testFleetReadOnly},
-		{"a fleet of one", testFleetEmbedded},
 		{"a fleet's queue fails over", testFleetFailsOver},
-	} {
-		t.Run(part.name, func(t *testing.T) {
-			l.freshStore(t)
-			t.Cleanup(func() {
-				l.assertNothingLeft(t)
-				l.explain(t)
-			})
-			part.run(t, l)
-		})
 	}
 }
 
@@ -95,17 +119,20 @@ type lab struct {
 	cgroup string
 }
 
+// labs is how many there were, in this process.
+var labs atomic.Int64
+
 // newLab makes a data folder that has the image of python.
 func newLab(t *testing.T) *lab {
 	t.Helper()
-	data := t.TempDir()
+	data, number := t.TempDir(), labs.Add(1)
 	l := &lab{
 		binary: buildBinary(t), data: data,
 		config: filepath.Join(t.TempDir(), "optimus.toml"), logs: t.TempDir(),
-		cgroup: sandboxtest.Cgroup("e2e"),
+		cgroup: sandboxtest.Cgroup(fmt.Sprintf("e2e-%d", number)),
 	}
 	// Users and cgroup of its own: other servers on this machine must not be in the way.
-	const firstUID, uidsEach, processes = 200_000, 16, 1 << 22
+	const firstUID, uidsEach, uidsOfLab = 200_000, 16, 100_000_000
 	settings := fmt.Sprintf(`
 [store]
 max_attempts = 20
@@ -122,7 +149,7 @@ uid_base = %d
 warm = ["python"]
 [limits]
 wall = "10m"
-`, l.cgroup, firstUID+uidsEach*(os.Getpid()%processes))
+`, l.cgroup, number%40*uidsOfLab+firstUID+int64(uidsEach*os.Getpid()))
 	if err := os.WriteFile(l.config, []byte(settings), 0o600); err != nil {
 		t.Fatal(err)
 	}
