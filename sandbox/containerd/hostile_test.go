@@ -208,7 +208,7 @@ func closeWhileLaunching(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()
 	r := &Runner{
-		warm: map[shelfKey]*shelf{}, instance: &instance{name: filepath.Join(dir, "x")}, cgroups: &v2Tree{filepath.Join(dir, "y")},
+		daemon: &Daemon{}, warm: map[shelfKey]*shelf{}, instance: &instance{name: filepath.Join(dir, "x")}, cgroups: &v2Tree{filepath.Join(dir, "y")},
 		now: time.Now, log: zerolog.Nop(),
 	}
 	r.ctx, r.cancel = context.WithCancel(t.Context())
