@@ -28,7 +28,7 @@ func TestKeysAndRoles(t *testing.T) {
 	h.as("carol-key").do(http.MethodPost, "/v1/jobs", hello).want(http.StatusForbidden).faults()
 	h.as("alice-key").do(http.MethodPost, "/v1/queues/default/pause", "").want(http.StatusForbidden).faults()
 	h.as("root-key").do(http.MethodPost, "/v1/queues/default/pause", "").want(http.StatusOK)
-	for _, public := range []string{"/health", "/ready", "/version", "/", "/docs", "/docs/page.js", "/openapi.json"} {
+	for _, public := range []string{"/health", "/ready", "/version", "/", "/docs", "/docs/page.js", "/docs/icon.svg", "/openapi.json"} {
 		h.do(http.MethodGet, public, "").want(http.StatusOK)
 	}
 	h.do(http.MethodGet, "/metrics", "").want(http.StatusUnauthorized)

@@ -23,16 +23,37 @@ type eventsInput struct {
 	After       uint64 `query:"after" doc:"As Last-Event-ID, for a client that cannot set the header."`
 }
 
+// EventTime is what the data of every event has.
+type EventTime struct {
+	Time time.Time `json:"time" doc:"When the store was told of it, by the store's clock."`
+}
+
 // StateEvent is the data of a state event.
 type StateEvent struct {
+	EventTime
+
 	State   string `json:"state" enum:"queued,running,completed,failed,cancelled"`
 	Attempt int    `json:"attempt,omitempty"`
 	Reason  string `json:"reason,omitempty"`
 	Verdict string `json:"verdict,omitempty"`
 }
 
+// CompiledEvent is the data of a compiled event: the compile, as in the job's report.
+type CompiledEvent struct {
+	EventTime
+	Run
+}
+
+// TestEvent is the data of a test event: a test's report, as in the job's.
+type TestEvent struct {
+	EventTime
+	Test
+}
+
 // OutputEvent is the data of an output event: a piece of live output.
 type OutputEvent struct {
+	EventTime
+
 	Test     string `json:"test"`
 	Stream   string `json:"stream" enum:"stdout,stderr"`
 	Data     string `json:"data"`
@@ -41,6 +62,8 @@ type OutputEvent struct {
 
 // RestartEvent is the data of a restart event.
 type RestartEvent struct {
+	EventTime
+
 	Test string `json:"test" doc:"The test whose run begins anew: forget the output that was shown of it."`
 }
 
@@ -49,12 +72,12 @@ func (s *Server) routeEvents() {
 		OperationID: "job-events", Method: http.MethodGet, Path: "/v1/jobs/{id}/events", Tags: []string{"jobs"},
 		Summary: "Follow a job",
 		Description: "A stream of server-sent events that ends after the job's last state. The id of an event is its number in the job; " +
-			"`event` is `state` (StateEvent), `compiled` (Run), `test` (Test), `output` (OutputEvent) or `restart` (RestartEvent), and `data` is JSON.",
+			"`event` is `state` (StateEvent), `compiled` (CompiledEvent), `test` (TestEvent), `output` (OutputEvent) or `restart` (RestartEvent), and `data` is JSON.",
 		Responses: map[string]*huma.Response{"200": {
 			Description: "The stream.",
 			Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{
 				AnyOf: []*huma.Schema{
-					s.schemas.ref(StateEvent{}), s.schemas.ref(Run{}), s.schemas.ref(Test{}), s.schemas.ref(OutputEvent{}),
+					s.schemas.ref(StateEvent{}), s.schemas.ref(CompiledEvent{}), s.schemas.ref(TestEvent{}), s.schemas.ref(OutputEvent{}),
 					s.schemas.ref(RestartEvent{}),
 				},
 			}}},
@@ -177,30 +200,31 @@ func (e *eventStream) flush() error {
 func viewEvent(e store.Event) ([]byte, error) {
 	var view any
 	var err error
+	at := EventTime{Time: e.Time}
 	switch e.Type {
 	case store.EventState:
 		var d store.StateData
 		err = json.Unmarshal(e.Data, &d)
-		view = StateEvent{State: string(d.State), Attempt: d.Attempt, Reason: d.Reason, Verdict: string(d.Verdict)}
+		view = StateEvent{EventTime: at, State: string(d.State), Attempt: d.Attempt, Reason: d.Reason, Verdict: string(d.Verdict)}
 	case store.EventCompiled:
 		var o sandbox.Outcome
 		err = json.Unmarshal(e.Data, &o)
-		view = viewRun(&o)
+		view = CompiledEvent{EventTime: at, Run: *viewRun(&o)}
 	case store.EventTest:
 		var t sandbox.TestReport
 		err = json.Unmarshal(e.Data, &t)
-		view = viewTest(&t)
+		view = TestEvent{EventTime: at, Test: viewTest(&t)}
 	case store.EventOutput:
 		var d store.OutputData
 		err = json.Unmarshal(e.Data, &d)
 		text, encoding := viewBytes(d.Data, false)
-		view = OutputEvent{Test: d.Test, Stream: string(d.Stream), Data: text, Encoding: encoding}
+		view = OutputEvent{EventTime: at, Test: d.Test, Stream: string(d.Stream), Data: text, Encoding: encoding}
 	case store.EventRestart:
 		var d store.RestartData
 		err = json.Unmarshal(e.Data, &d)
-		view = RestartEvent{Test: d.Test}
+		view = RestartEvent{EventTime: at, Test: d.Test}
 	default:
-		view = struct{}{}
+		view = at
 	}
 	if err != nil {
 		return nil, fmt.Errorf("event %d of type %q: %w", e.Seq, e.Type, err)

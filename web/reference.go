@@ -30,6 +30,7 @@ func (s *Server) routeReference() {
 		"/docs":           {"index.html", "text/html; charset=utf-8"},
 		"/docs/style.css": {"style.css", "text/css; charset=utf-8"},
 		"/docs/page.js":   {"page.js", "text/javascript; charset=utf-8"},
+		"/docs/icon.svg":  {"icon.svg", "image/svg+xml"},
 	} {
 		s.static(path, file[1], func() ([]byte, error) { return referenceFiles.ReadFile("reference/" + file[0]) })
 	}

@@ -86,7 +86,7 @@ func TestEvents(t *testing.T) {
 		t.Fatalf("content type %q", res.contentType)
 	}
 	first := readEvents(res.body, func(event) bool { return true })
-	if first[0].data != `{"state":"queued"}` || first[0].id != "1" {
+	if !strings.HasSuffix(first[0].data, `,"state":"queued"}`) || first[0].id != "1" {
 		t.Fatalf("first event: %+v", first)
 	}
 	must(t, h.store.Start(id))
@@ -99,10 +99,17 @@ func TestEvents(t *testing.T) {
 	if got := types(rest); !slices.Equal(got, []string{"state", "compiled", "output", "restart", "test", "state"}) {
 		t.Fatalf("events: %v", got)
 	}
-	if rest[2].data != `{"test":"1","stream":"stdout","data":"/w==","encoding":"base64"}` {
+	for _, e := range rest {
+		var at web.EventTime
+		must(t, json.Unmarshal([]byte(e.data), &at))
+		if at.Time.IsZero() {
+			t.Errorf("%s has no time: %s", e.typ, e.data)
+		}
+	}
+	if !strings.HasSuffix(rest[2].data, `,"test":"1","stream":"stdout","data":"/w==","encoding":"base64"}`) {
 		t.Errorf("output: %s", rest[2].data)
 	}
-	if rest[3].data != `{"test":"1"}` {
+	if !strings.HasSuffix(rest[3].data, `,"test":"1"}`) {
 		t.Errorf("restart: %s", rest[3].data)
 	}
 	var last web.StateEvent

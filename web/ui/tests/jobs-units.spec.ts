@@ -23,31 +23,32 @@ const job = {
   ],
 };
 
-const state = (s: object, seen?: string): Happening => ({
-  event: { type: "state", data: s as Extract<Happening["event"], { type: "state" }>["data"] },
-  seen,
+type Data<T extends Happening["type"]> = Extract<Happening, { type: T }>["data"];
+const state = (second: number, s: object): Happening => ({
+  type: "state",
+  data: { time: at(second), ...s } as Data<"state">,
 });
-const judged = (id: string, verdict: string, seen?: string): Happening => ({
-  event: { type: "test", data: { id, verdict, score: 0, weight: 1 } },
-  seen,
+const judged = (second: number, id: string, verdict: string): Happening => ({
+  type: "test",
+  data: { time: at(second), id, verdict, score: 0, weight: 1 },
 });
 const lost = (second: number): Happening => ({
-  event: { type: "lost", data: { reason: "it broke off" } },
-  seen: at(second),
+  type: "lost",
+  data: { time: at(second), reason: "it broke off" },
 });
 
-const submitted = state({ state: "queued" });
-const begun = (attempt: number) => state({ state: "running", attempt });
-const again = state({ state: "queued", reason: "lease expired" });
-const over = state({ state: "completed", verdict: "accepted" });
+const submitted = state(0, { state: "queued" });
+const begun = (second: number, attempt: number) => state(second, { state: "running", attempt });
+const again = state(10, { state: "queued", reason: "lease expired" });
+const over = state(30, { state: "completed", verdict: "accepted" });
 
-test("a timeline has the times of the attempts, and nothing is later than what follows it", () => {
+test("a timeline has the times of the events, and the workers of the attempts", () => {
   const moments = momentsOf(job, [
     submitted,
-    begun(1),
+    begun(1, 1),
     again,
-    begun(2),
-    judged("1", "accepted", at(31)),
+    begun(20, 2),
+    judged(25, "1", "accepted"),
     over,
   ]);
   expect(moments.map((m) => [m.at, m.what])).toEqual([
@@ -55,14 +56,14 @@ test("a timeline has the times of the attempts, and nothing is later than what f
     [at(1), "Attempt 1 began on a"],
     [at(10), "The attempt ended without a verdict, and it was queued again"],
     [at(20), "Attempt 2 began on b"],
-    [at(30), "Test 1 judged"], // seen a second after the end
+    [at(25), "Test 1 judged"],
     [at(30), "Completed: accepted"],
   ]);
   expect(moments[2]?.more).toBe("lease expired");
 });
 
 test("a timeline whose old events are gone names the attempts that are left", () => {
-  const moments = momentsOf(job, [begun(2), over]);
+  const moments = momentsOf(job, [begun(20, 2), over]);
   expect(moments.map((m) => m.what)).toEqual([
     "Queued in default",
     "Attempt 2 began on b",
@@ -71,20 +72,20 @@ test("a timeline whose old events are gone names the attempts that are left", ()
 });
 
 test("a timeline counts the tests of an attempt, and tells once of a server that stays away", () => {
-  const tests = [judged("1", "accepted"), judged("2", "accepted"), judged("3", "wrong_answer")];
+  const tests = [judged(2, "1", "accepted"), judged(3, "2", "accepted"), judged(4, "3", "wrong_answer")];
   const moments = momentsOf(job, [
     submitted,
-    begun(1),
+    begun(1, 1),
     ...tests,
     lost(5),
     lost(6),
     lost(8),
     again,
-    begun(2),
+    begun(20, 2),
     over,
   ]);
   const counted = moments.find((m) => m.what === "3 tests judged");
-  expect(counted).toMatchObject({ more: "2 accepted, 1 wrong answer", tone: "bad" });
+  expect(counted).toMatchObject({ at: at(4), more: "2 accepted, 1 wrong answer", tone: "bad" });
   expect(moments.filter((m) => m.what === "This page lost the server").map((m) => m.at)).toEqual([at(5)]);
 });
 

@@ -1,3 +1,4 @@
+import { serverNow } from "../shared/clock";
 import { api, base, type Schemas, send, unwrap } from "./client";
 import { ApiError, problemOf } from "./problem";
 import { readEvents } from "./sse";
@@ -5,12 +6,12 @@ import { readEvents } from "./sse";
 /** An event of a job; docs/API.md, "Follow a job". */
 export type JobEvent =
   | { type: "state"; data: Schemas["StateEvent"] }
-  | { type: "compiled"; data: Schemas["Run"] }
-  | { type: "test"; data: Schemas["Test"] }
+  | { type: "compiled"; data: Schemas["CompiledEvent"] }
+  | { type: "test"; data: Schemas["TestEvent"] }
   | { type: "output"; data: Schemas["OutputEvent"] }
   | { type: "restart"; data: Schemas["RestartEvent"] }
   /** The stream broke off, and is begun again from where it was. */
-  | { type: "lost"; data: { reason: string } }
+  | { type: "lost"; data: { time: string; reason: string } }
   /** The stream goes on after that, be there something to tell or not. */
   | { type: "found" }
   /** The job has ended; this is the last event. */
@@ -63,7 +64,7 @@ export async function* follow(id: string, signal: AbortSignal): AsyncGenerator<J
       if (error instanceof ApiError) reason = error.message;
     }
     away = true;
-    yield { type: "lost", data: { reason } };
+    yield { type: "lost", data: { time: serverNow(), reason } };
     await sleep(pause, signal);
   }
 }

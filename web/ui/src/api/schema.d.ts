@@ -108,7 +108,7 @@ export interface paths {
         };
         /**
          * Follow a job
-         * @description A stream of server-sent events that ends after the job's last state. The id of an event is its number in the job; `event` is `state` (StateEvent), `compiled` (Run), `test` (Test), `output` (OutputEvent) or `restart` (RestartEvent), and `data` is JSON.
+         * @description A stream of server-sent events that ends after the job's last state. The id of an event is its number in the job; `event` is `state` (StateEvent), `compiled` (CompiledEvent), `test` (TestEvent), `output` (OutputEvent) or `restart` (RestartEvent), and `data` is JSON.
          *
          *     Needs the role `read` where API keys are configured.
          */
@@ -608,6 +608,64 @@ export interface components {
              */
             relative?: number;
         };
+        CompiledEvent: {
+            /**
+             * Format: double
+             * @description CPU time of all processes, in milliseconds.
+             */
+            cpu_ms: number;
+            /**
+             * @description The limit that ended the run.
+             * @enum {string}
+             */
+            exceeded?: "cpu" | "wall" | "memory" | "output";
+            /**
+             * Format: int64
+             * @description Not there where a signal ended the program.
+             */
+            exit_code?: number;
+            /**
+             * Format: int64
+             * @description Peak memory, in bytes.
+             */
+            memory_bytes?: number;
+            /** @description In words, what the figures do not say. */
+            message?: string;
+            /**
+             * Format: int64
+             * @description Peak of processes and threads at once.
+             */
+            processes?: number;
+            /**
+             * Format: int64
+             * @description The signal that ended the program.
+             */
+            signal?: number;
+            /** @example SIGSEGV */
+            signal_name?: string;
+            stderr: string;
+            /** @enum {string} */
+            stderr_encoding?: "base64";
+            stderr_truncated?: boolean;
+            stdout: string;
+            /**
+             * @description base64 where stdout is not UTF-8; else not there.
+             * @enum {string}
+             */
+            stdout_encoding?: "base64";
+            /** @description More was written than is kept. */
+            stdout_truncated?: boolean;
+            /**
+             * Format: date-time
+             * @description When the store was told of it, by the store's clock.
+             */
+            time: string;
+            /**
+             * Format: double
+             * @description Real time, in milliseconds, without start-up of the sandbox and without the compile.
+             */
+            wall_ms: number;
+        };
         Counters: {
             /** Format: int64 */
             cancelled: number;
@@ -1026,6 +1084,11 @@ export interface components {
             /** @enum {string} */
             stream: "stdout" | "stderr";
             test: string;
+            /**
+             * Format: date-time
+             * @description When the store was told of it, by the store's clock.
+             */
+            time: string;
         };
         Problem: {
             /**
@@ -1111,6 +1174,11 @@ export interface components {
         RestartEvent: {
             /** @description The test whose run begins anew: forget the output that was shown of it. */
             test: string;
+            /**
+             * Format: date-time
+             * @description When the store was told of it, by the store's clock.
+             */
+            time: string;
         };
         RotateRequest: {
             /**
@@ -1202,6 +1270,11 @@ export interface components {
             reason?: string;
             /** @enum {string} */
             state: "queued" | "running" | "completed" | "failed" | "cancelled";
+            /**
+             * Format: date-time
+             * @description When the store was told of it, by the store's clock.
+             */
+            time: string;
             verdict?: string;
         };
         StoreHealth: {
@@ -1272,6 +1345,24 @@ export interface components {
             run?: components["schemas"]["Run"];
             /** Format: double */
             score: number;
+            /** @description accepted, presentation_error, wrong_answer, output_limit_exceeded, time_limit_exceeded, memory_limit_exceeded, runtime_error, compile_error, internal_error, skipped or cancelled. */
+            verdict: string;
+            /** Format: double */
+            weight: number;
+        };
+        TestEvent: {
+            id: string;
+            /** @description In words, why the verdict is what it is. */
+            reason?: string;
+            /** @description What the run did; not there for a test that was not run. */
+            run?: components["schemas"]["Run"];
+            /** Format: double */
+            score: number;
+            /**
+             * Format: date-time
+             * @description When the store was told of it, by the store's clock.
+             */
+            time: string;
             /** @description accepted, presentation_error, wrong_answer, output_limit_exceeded, time_limit_exceeded, memory_limit_exceeded, runtime_error, compile_error, internal_error, skipped or cancelled. */
             verdict: string;
             /** Format: double */
@@ -1623,7 +1714,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": components["schemas"]["StateEvent"] | components["schemas"]["Run"] | components["schemas"]["Test"] | components["schemas"]["OutputEvent"] | components["schemas"]["RestartEvent"];
+                    "text/event-stream": components["schemas"]["StateEvent"] | components["schemas"]["CompiledEvent"] | components["schemas"]["TestEvent"] | components["schemas"]["OutputEvent"] | components["schemas"]["RestartEvent"];
                 };
             };
             /** @description A problem (RFC 9457). */

@@ -15,11 +15,9 @@ export function Timeline({ job, happened }: { job: Schemas["Job"]; happened: rea
       {moments.map((m, i) => (
         <li key={i} data-tone={m.tone}>
           <span class="at muted small">
-            {m.at ? (
-              <time dateTime={m.at} title={m.at}>
-                {i === 0 ? clock(m.at) : `+${milliseconds(between(job.created_at, m.at))}`}
-              </time>
-            ) : null}
+            <time dateTime={m.at} title={m.at}>
+              {i === 0 ? clock(m.at) : `+${milliseconds(between(job.created_at, m.at))}`}
+            </time>
           </span>
           <span class="what">
             <Visible text={m.what} />

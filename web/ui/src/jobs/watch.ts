@@ -7,11 +7,8 @@ import { advance, LiveTests, type Run } from "../run/job";
 
 type Job = Schemas["Job"];
 
-/** What happened to a job, and when it was seen to happen; undefined where it was before the page watched. */
-export interface Happening {
-  event: Exclude<JobEvent, { type: "output" | "end" | "found" }>;
-  seen: string | undefined;
-}
+/** What happened to a job. */
+export type Happening = Exclude<JobEvent, { type: "output" | "end" | "found" }>;
 
 /** A job as it is now. It is replaced whenever something changes. */
 export interface Watched {
@@ -61,13 +58,9 @@ export function useJob(id: string): { now: Watched; again(): void; took(job: Job
   };
 }
 
-/** How long after the first event of a stream those that come were there before, in milliseconds. */
-const burst = 400;
-
 class Watch {
   private next: Watched;
   private live = new LiveTests([]);
-  private opened: number | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private asking: ReturnType<typeof setTimeout> | undefined;
 
@@ -129,8 +122,6 @@ class Watch {
 
   private take(e: JobEvent): void {
     const { next } = this;
-    if (e.type === "lost") this.opened = undefined;
-    else this.opened ??= Date.now();
     const run = { ...next.run };
     this.next = { ...next, run, lost: e.type === "lost" ? e.data.reason : undefined };
     advance(run, e, this.live);
@@ -140,12 +131,7 @@ class Watch {
       this.next.job = e.data;
     }
     if (e.type === "output" || e.type === "end" || e.type === "found") return;
-    this.next.happened = [...next.happened, this.happening(e)];
-  }
-
-  private happening(event: Happening["event"]): Happening {
-    const fresh = event.type === "lost" || (this.opened !== undefined && Date.now() - this.opened > burst);
-    return { event, seen: fresh ? new Date().toISOString() : undefined };
+    this.next.happened = [...next.happened, e];
   }
 
   /** Asks for its report: its worker, its times and its attempts are there alone. */

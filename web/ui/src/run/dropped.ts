@@ -1,21 +1,34 @@
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { self } from "../shared/self";
-import { draft } from "./draft";
+import { draft, type TestRow } from "./draft";
 import { fileBounds, importFiles } from "./files";
 
-/** What became of the files that were given last: tests, with what was left aside, or why there are none. */
-export const taken = signal<{ count: number; notes: string[] } | { error: unknown } | undefined>(undefined);
+/** What was last done to the tests at once. */
+export type Done =
+  /** Files gave tests, with what was left aside. */
+  | { count: number; notes: string[] }
+  /** Files gave none. */
+  | { error: unknown }
+  /** All were removed. */
+  | { removed: TestRow[] };
+export const done = signal<Done | undefined>(undefined);
+
+/** Removes all tests, and offers to take that back. */
+export function removeAll(): void {
+  done.value = { removed: draft.tests.peek() };
+  draft.tests.value = [];
+}
 
 /** Adds the tests that are in files. */
 export async function take(files: readonly File[]): Promise<void> {
-  taken.value = undefined;
+  done.value = undefined;
   try {
     const { tests, notes } = await importFiles(files, fileBounds(self.peek()?.limits));
     draft.tests.value = [...draft.tests.peek(), ...tests];
-    taken.value = { count: tests.length, notes };
+    done.value = { count: tests.length, notes };
   } catch (error) {
-    taken.value = { error };
+    done.value = { error };
   }
 }
 

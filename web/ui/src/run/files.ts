@@ -63,37 +63,46 @@ export async function importFiles(files: readonly File[], bounds: FileBounds): P
   return pairUp(found, bounds.tests);
 }
 
+/** Gives an archive's files, each of the size and the checksum that it states: less would lose a part of a test. */
 async function unzip(
   name: string,
   archive: Uint8Array<ArrayBuffer>,
   bounds: FileBounds,
 ): Promise<NamedFile[]> {
-  const { unzipSync } = await import("fflate");
-  let count = 0;
+  const { ZipReader, Uint8ArrayReader, Uint8ArrayWriter } = await import(
+    "@zip.js/zip.js/lib/zip-core-custom.js"
+  );
+  const files: NamedFile[] = [];
   let together = 0;
-  let entries: Record<string, Uint8Array>;
+  let reading = "";
   try {
-    entries = unzipSync(archive, {
-      filter: (entry) => {
-        if (ignored(entry.name)) return false;
-        if (++count > bounds.files) throw new Bound(`${name} holds more than ${bounds.files} files.`);
-        if (entry.originalSize > bounds.file) {
-          throw new Bound(
-            `${entry.name} in ${name} has ${mib(entry.originalSize)}; the most is ${mib(bounds.file)}.`,
-          );
-        }
-        together += entry.originalSize;
-        if (together > bounds.together) {
-          throw new Bound(`${name} holds more than ${mib(bounds.together)}.`);
-        }
-        return true;
-      },
+    const reader = new ZipReader(new Uint8ArrayReader(archive), {
+      useWebWorkers: false,
+      checkSignature: true,
     });
+    for await (const entry of reader.getEntriesGenerator()) {
+      if (entry.directory || ignored(entry.filename)) continue;
+      if (files.length === bounds.files) throw new Bound(`${name} holds more than ${bounds.files} files.`);
+      if (entry.uncompressedSize > bounds.file) {
+        throw new Bound(
+          `${entry.filename} in ${name} has ${mib(entry.uncompressedSize)}; the most is ${mib(bounds.file)}.`,
+        );
+      }
+      together += entry.uncompressedSize;
+      if (together > bounds.together) throw new Bound(`${name} holds more than ${mib(bounds.together)}.`);
+      reading = `${entry.filename}: `;
+      files.push({
+        path: entry.filename,
+        bytes: new Uint8Array(await entry.getData(new Uint8ArrayWriter())),
+      });
+      reading = "";
+    }
   } catch (error) {
     if (error instanceof Bound) throw error;
-    throw new Error(`${name} cannot be read as a .zip: ${error instanceof Error ? error.message : error}.`);
+    const why = error instanceof Error ? error.message : error;
+    throw new Error(`${name} cannot be read as a .zip: ${reading}${why}.`);
   }
-  return Object.entries(entries).map(([path, bytes]) => ({ path, bytes: new Uint8Array(bytes) }));
+  return files;
 }
 
 class Bound extends Error {}

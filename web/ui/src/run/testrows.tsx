@@ -7,7 +7,7 @@ import { self } from "../shared/self";
 import { Field } from "../shared/tabs";
 import { type Content, sizeOf } from "./content";
 import { type CheckerKind, changeRow, draft, newRow, type TestRow } from "./draft";
-import { dragged, take, taken } from "./dropped";
+import { done, dragged, removeAll, take } from "./dropped";
 import { fileBounds, readPasted, separators } from "./files";
 
 /** Rows that are shown at once; more are asked for. */
@@ -57,18 +57,12 @@ export function TestRows() {
           </label>
         ) : null}
         {tests.length > 0 ? (
-          <Button
-            kind="quiet"
-            onClick={() => {
-              draft.tests.value = [];
-              taken.value = undefined;
-            }}
-          >
+          <Button kind="quiet" onClick={removeAll}>
             Remove all
           </Button>
         ) : null}
       </div>
-      <Taken />
+      <Told />
       {tests.length === 0 ? (
         <p class="empty">
           Without tests the program runs once, with the standard input. Drop a .zip here, or files such as
@@ -91,10 +85,30 @@ export function TestRows() {
 }
 
 /** What became of the files that were given. */
-function Taken() {
-  const now = taken.value;
+/** What was last done to the tests at once; what was removed can be had back until there are others. */
+function Told() {
+  const now = done.value;
   if (!now) return null;
   if ("error" in now) return <ErrorNote error={now.error} />;
+  if ("removed" in now) {
+    if (draft.tests.value.length > 0) return null;
+    return (
+      <div class="note row" role="status">
+        <span>
+          {now.removed.length} {now.removed.length === 1 ? "test" : "tests"} removed.
+        </span>
+        <span class="gap" />
+        <Button
+          onClick={() => {
+            draft.tests.value = now.removed;
+            done.value = undefined;
+          }}
+        >
+          Undo
+        </Button>
+      </div>
+    );
+  }
   return (
     <div class="note" role="status">
       <strong>

@@ -20,6 +20,11 @@ export function readClock(response: Response): void {
   serverTime.value = Date.now() + ahead;
 }
 
+/** The server's time, as its answers have it. */
+export function serverNow(): string {
+  return new Date(Date.now() + ahead).toISOString();
+}
+
 /** How long ago something was by the server's clock, in milliseconds. */
 export function ageOf(at: string): number {
   return serverTime.value - Date.parse(at);
