@@ -75,9 +75,6 @@ test-ui: images ## hold the page to its source, and try it in Chromium against a
 	@$(MAKE) build
 	@cd web/ui && npx playwright test --retries=2 $(UI_TESTS)
 
-test-ui-quick: ## test-ui with its quickest tests alone
-	@$(MAKE) test-ui UI_TESTS="shell.spec units.spec access-proxy.spec"
-
 test-manifests: ## hold Kubernetes's manifests to schemas, kustomize and what may speak to whom
 	@echo "testing the manifests" >&2; go -C .tools/kube test -count 1 ./... # its files lie outside that module, so Go would not see them change
 

@@ -7,8 +7,8 @@ if (!existsSync(chromium)) throw new Error(`no Chromium at ${chromium}: 'make te
 export default defineConfig({
   testDir: "tests",
   outputDir: "test-results",
-  // One at a time: each worker of Playwright would have a server, and its containers, of its own.
-  workers: 1,
+  // Each worker of Playwright has a server, and its containers, of its own.
+  workers: 2,
   timeout: 120_000,
   expect: { timeout: 60_000 },
   forbidOnly: true,
@@ -16,7 +16,7 @@ export default defineConfig({
   use: {
     browserName: "chromium",
     viewport: { width: 1280, height: 800 },
-    trace: "retain-on-failure",
+    trace: "on-first-retry", // keeping one of every test would double what they take
     launchOptions: {
       executablePath: chromium,
       args: process.getuid?.() === 0 ? ["--no-sandbox"] : [], // Chromium's own cannot be set up by root

@@ -285,7 +285,7 @@ test("a key that is revoked in mid-use is asked for again, and what was to be do
     await page.getByRole("button", { name: "Pause", exact: true }).click();
     await expect(question(page)).toContainText("The server does not know this key"); // the user asked
     await give(page, rootKey);
-    await expect(page.getByRole("dialog")).toBeHidden();
+    await expect(page.getByRole("dialog")).toHaveCount(0); // nor the one of the queue
     await expect(page.getByRole("button", { name: "Resume the queue default" })).toBeVisible();
     await expect(page.getByRole("link", { name: "Access: root, admin" })).toBeVisible();
     const queue = await (await ask(server, rootKey, "/v1/queues/default")).json();
@@ -302,12 +302,14 @@ test("streams have the key in their header; who gave none can give one later", a
     await expect(page.getByRole("textbox", { name: /^Source code/ })).toBeVisible();
     await page.evaluate(() => sessionStorage.clear());
     await page.reload();
+    await expect(question(page)).toBeVisible();
     await page.keyboard.press("Escape"); // no key now, later
     await expectAccessible(page);
     await expect(question(page)).toBeHidden();
     await page.getByRole("banner").getByRole("button", { name: "Enter a key" }).click();
     await give(page, courseKey);
     await expect(page.getByRole("link", { name: "Access: course, submit and read" })).toBeVisible();
+    await expect(page.getByRole("textbox", { name: /^Source code/ })).toBeVisible();
     const stream = page.waitForRequest(/\/v1\/jobs\/[0-9a-f-]+\/events$/);
     await page.keyboard.press("Control+Enter");
     const headers = await (await stream).allHeaders();

@@ -21,9 +21,9 @@ export async function send(request: Request): Promise<Response> {
     if (used) one.headers.set("Authorization", `Bearer ${used}`);
     const response = await fetch(one);
     if (response.status !== 401) return response;
+    const { message } = await problemOf(response.clone());
     if (apiKey.value !== used) continue; // another request has been given one meanwhile
     if (refused.value && request.method === "GET") return response;
-    const { message } = await problemOf(response.clone());
     const key = await askForKey(used ? whyRefused(response, message) : "This server asks for an API key.");
     if (key === undefined) return response;
   }

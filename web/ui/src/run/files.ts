@@ -79,6 +79,7 @@ async function unzip(
     const reader = new ZipReader(new Uint8ArrayReader(archive), {
       useWebWorkers: false,
       checkSignature: true,
+      filenameValidation: "tolerant", // a name is no path here
     });
     for await (const entry of reader.getEntriesGenerator()) {
       if (entry.directory || ignored(entry.filename)) continue;

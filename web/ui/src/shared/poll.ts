@@ -58,9 +58,15 @@ export function useResource<T>(
   current.current = load;
   const key = apiKey.value;
   const usedKey = useRef(key);
+  const wanted = useRef<readonly unknown[]>([]);
   useEffect(() => {
     if (usedKey.current !== key) state.value = { data: undefined, error: undefined, loading: true };
     usedKey.current = key;
+    const wants = [...inputs, turn.value, key];
+    const same = wants.length === wanted.current.length && wants.every((v, i) => v === wanted.current[i]);
+    wanted.current = wants;
+    // Who wants it no longer kept up to date has what there is, unless it was on its way.
+    if (milliseconds === undefined && same && !state.peek().loading) return undefined;
     const control = new AbortController();
     const ask = async (signal: AbortSignal) => {
       state.value = { ...state.peek(), loading: true };
