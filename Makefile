@@ -21,7 +21,7 @@ SEED ?=
 # Packages under test, such as PKG=./store/...
 PKG ?= ./...
 
-.PHONY: help build ui image deb setup images demo picture picture-ui test test-ui test-ui-quick test-cgroup2 test-cgroup2-quick test-machine test-kube test-gvisor test-packaging test-manifests test-observability test-deb lint lint-rules fmt generate notices bench bench-queues bench-losses fuzz soak cover clean
+.PHONY: help build ui image deb setup images demo picture picture-ui test test-ui test-cgroup2 test-cgroup2-quick test-machine test-kube test-gvisor test-packaging test-manifests test-observability test-deb lint lint-rules fmt generate notices bench bench-queues bench-losses fuzz soak cover clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
