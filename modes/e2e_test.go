@@ -32,6 +32,7 @@ type part struct {
 // other, each on a store of its own; after each nothing may be left that the folder's processes have made.
 // The groups wait most of the time, and so go beside each other.
 func TestEndToEnd(t *testing.T) {
+	t.Parallel()
 	for name, parts := range map[string][]part{"alone": partsAlone(), "fleet": partsOfFleets(), "queue": partsOfQueues()} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -65,6 +65,25 @@ const states: Record<string, (page: Page) => Promise<void>> = {
     }
     await page.getByRole("tab", { name: /^Limits/ }).click();
   },
+  job: async (page) => {
+    await start(page, judged);
+    await expectVerdict(page, "Presentation error");
+    await page.getByRole("link", { name: "Job", exact: true }).click();
+    await expect(page.locator(".timeline")).toContainText("Completed: presentation error");
+  },
+  jobs: async (page) => {
+    await page.goto("/#/jobs");
+    await expect(page.getByText("Compile error").first()).toBeVisible();
+  },
+  cluster: async (page) => {
+    await page.goto("/#/cluster");
+    await expect(page.getByRole("region", { name: "How the cluster is" })).not.toBeEmpty();
+    await expect(page.getByRole("region", { name: "Store" })).toContainText("A file of this server’s");
+  },
+  access: async (page) => {
+    await page.goto("/#/access");
+    await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+  },
 };
 
 for (const theme of ["light", "dark"] as const) {
