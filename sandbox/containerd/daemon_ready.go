@@ -84,9 +84,9 @@ func isFull(err error) bool {
 		err != nil && strings.Contains(err.Error(), unix.ENOSPC.Error())
 }
 
-// WithRoom adds to an error that speaks of a full disk what to do about it, once.
+// WithRoom adds to an error that speaks of a full disk what to do about it, unless it says so already.
 func WithRoom(err error) error {
-	if !isFull(err) || strings.Contains(err.Error(), makeRoom) {
+	if !isFull(err) || strings.Contains(err.Error(), "make room") {
 		return err
 	}
 	return fmt.Errorf("%w; %s", err, makeRoom)

@@ -1,5 +1,5 @@
 import "./run.css";
-import { useComputed, useSignal } from "@preact/signals";
+import { type Signal, useComputed, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { api, type Schemas, unwrap } from "../api/client";
 import { go, href, type Route } from "../router";
@@ -48,11 +48,23 @@ export function View({ route }: { route: Route }) {
   return <Workbench route={route} languages={languages} />;
 }
 
+/** What of the form is shown, and what is said of it. */
+interface Shown {
+  pane: Signal<Pane>;
+  input: Signal<InputTab>;
+  notice: Signal<Notice | undefined>;
+  /** Why the form cannot be sent. */
+  refused: Signal<unknown>;
+}
+
 function Workbench({ route, languages }: { route: Route; languages: Schemas["LanguageInfo"][] }) {
-  const pane = useSignal<Pane>("code");
-  const input = useSignal<InputTab>("stdin");
-  const notice = useSignal<Notice | undefined>(undefined);
-  const refused = useSignal<unknown>(undefined);
+  const shown: Shown = {
+    pane: useSignal<Pane>("code"),
+    input: useSignal<InputTab>("stdin"),
+    notice: useSignal<Notice | undefined>(undefined),
+    refused: useSignal<unknown>(undefined),
+  };
+  const { pane, input } = shown;
   const exported = useSignal<Submission | undefined>(undefined);
   const editor = useRef<EditorHandle>(undefined);
   const getEditor = () => editor.current;
@@ -61,82 +73,39 @@ function Workbench({ route, languages }: { route: Route; languages: Schemas["Lan
   const sent = run.value?.sent;
   const ran = sent ? find(languages, sent.language, sent.version ?? "") : language;
   useDraft(languages);
-  useAddress(route, languages, { notice, input, pane });
+  useAddress(route, languages, shown);
   useDrops(() => {
     input.value = "tests";
     pane.value = "input";
   });
   useMarks(getEditor, ran?.source_file ?? "main");
-
-  const start = () => {
-    if (busy.peek() || !may("submit")) return;
-    refused.value = undefined;
-    notice.value = undefined;
-    let submission: Submission;
+  const start = useStart(languages, shown);
+  const show = () => {
     try {
-      submission = toSubmission();
+      exported.value = run.peek()?.sent ?? toSubmission();
     } catch (error) {
-      refused.value = error;
-      input.value = "limits";
-      pane.value = "input";
-      return;
+      shown.refused.value = error;
     }
-    pane.value = "result";
-    const now = find(languages, submission.language, submission.version ?? "");
-    void submit(submission, now?.compiled === true);
   };
-  const latest = useRef(start);
-  latest.current = start;
-  useEffect(() => {
-    const onKey = (e: KeyboardEvent) => {
-      if (e.key !== "Enter" || !(e.ctrlKey || e.metaKey) || e.defaultPrevented) return;
-      if (document.querySelector("dialog[open]")) return;
-      e.preventDefault();
-      latest.current();
+  const ready = (handle: EditorHandle) => {
+    const jump = (line: number, column: number) => {
+      pane.value = "code";
+      handle.jump(line, column);
     };
-    addEventListener("keydown", onKey);
-    return () => removeEventListener("keydown", onKey);
-  }, []);
-
+    editor.current = { ...handle, jump };
+  };
   return (
     <div class="run" data-pane={pane.value}>
       <h1 class="hidden">Run</h1>
-      <Toolbar
-        languages={languages}
-        language={language}
-        start={() => latest.current()}
-        show={() => {
-          try {
-            exported.value = run.peek()?.sent ?? toSubmission();
-          } catch (error) {
-            refused.value = error;
-          }
-        }}
-      />
-      <div class="notes">
-        <ErrorNote error={refused.value} />
-        {notice.value ? <NoticeBar notice={notice.value} close={() => (notice.value = undefined)} /> : null}
-        {language?.available === false ? <Unavailable language={language} /> : null}
-        {!may("submit") ? (
-          <p class="note warn">This key may read, but not submit: programs cannot be run with it.</p>
-        ) : null}
-        {kept.value ? null : (
-          <p class="note warn">
-            This is too much for the tab to keep: it is lost when the page is loaded again.
-          </p>
-        )}
-      </div>
+      <Toolbar languages={languages} language={language} start={start} show={show} />
+      <Notes shown={shown} language={language} />
       <div class="panes">
         <Tabs
           id="pane"
           label="Parts of the page"
           chosen={pane.value}
           choose={(p) => (pane.value = p)}
-          tabs={[
-            { name: "code", title: "Code" },
-            { name: "input", title: "Input" },
-            { name: "result", title: "Result" },
-          ]}
+          tabs={panes}
         />
       </div>
       <div class="work">
@@ -145,16 +114,8 @@ function Workbench({ route, languages }: { route: Route; languages: Schemas["Lan
             <Editor
               text={draft.source}
               file={language?.source_file ?? "main"}
-              onRun={() => latest.current()}
-              onReady={(handle) => {
-                editor.current = {
-                  ...handle,
-                  jump: (line, column) => {
-                    pane.value = "code";
-                    handle.jump(line, column);
-                  },
-                };
-              }}
+              onRun={start}
+              onReady={ready}
             />
           </div>
           <div class="given" id="pane-panel-input">
@@ -172,6 +133,66 @@ function Workbench({ route, languages }: { route: Route; languages: Schemas["Lan
           close={() => (exported.value = undefined)}
         />
       ) : null}
+    </div>
+  );
+}
+
+const panes: readonly { name: Pane; title: string }[] = [
+  { name: "code", title: "Code" },
+  { name: "input", title: "Input" },
+  { name: "result", title: "Result" },
+];
+
+/** Gives what sends the form, which Ctrl+Enter does too, wherever the focus is. */
+function useStart(languages: readonly Schemas["LanguageInfo"][], shown: Shown): () => void {
+  const start = () => {
+    if (busy.peek() || !may("submit")) return;
+    shown.refused.value = undefined;
+    shown.notice.value = undefined;
+    let submission: Submission;
+    try {
+      submission = toSubmission();
+    } catch (error) {
+      shown.refused.value = error;
+      shown.input.value = "limits";
+      shown.pane.value = "input";
+      return;
+    }
+    shown.pane.value = "result";
+    const now = find(languages, submission.language, submission.version ?? "");
+    void submit(submission, now?.compiled === true);
+  };
+  const latest = useRef(start);
+  latest.current = start;
+  useEffect(() => {
+    const onKey = (e: KeyboardEvent) => {
+      if (e.key !== "Enter" || !(e.ctrlKey || e.metaKey) || e.defaultPrevented) return;
+      if (document.querySelector("dialog[open]")) return;
+      e.preventDefault();
+      latest.current();
+    };
+    addEventListener("keydown", onKey);
+    return () => removeEventListener("keydown", onKey);
+  }, []);
+  return () => latest.current();
+}
+
+/** What is to be said of the form, above it. */
+function Notes({ shown, language }: { shown: Shown; language: Schemas["LanguageInfo"] | undefined }) {
+  const notice = shown.notice.value;
+  return (
+    <div class="notes">
+      <ErrorNote error={shown.refused.value} />
+      {notice ? <NoticeBar notice={notice} close={() => (shown.notice.value = undefined)} /> : null}
+      {language?.available === false ? <Unavailable language={language} /> : null}
+      {may("submit") ? null : (
+        <p class="note warn">This key may read, but not submit: programs cannot be run with it.</p>
+      )}
+      {kept.value ? null : (
+        <p class="note warn">
+          This is too much for the tab to keep: it is lost when the page is loaded again.
+        </p>
+      )}
     </div>
   );
 }
@@ -242,15 +263,7 @@ function useDraft(languages: readonly Schemas["LanguageInfo"][]): void {
 }
 
 /** Opens what the address names: a job to follow, or a submission that was shared. */
-function useAddress(
-  route: Route,
-  languages: readonly Schemas["LanguageInfo"][],
-  to: {
-    notice: { value: Notice | undefined };
-    input: { value: InputTab };
-    pane: { value: Pane };
-  },
-): void {
+function useAddress(route: Route, languages: readonly Schemas["LanguageInfo"][], to: Shown): void {
   const id = route.path[0] ?? "";
   const shared = route.query.get("s") ?? "";
   useEffect(() => {
