@@ -1,5 +1,5 @@
 import { effect, signal } from "@preact/signals";
-import { pageStore } from "./shared/storage";
+import { pageStore } from "./storage";
 
 export type Theme = "system" | "light" | "dark";
 const slot = "optimus.theme";

@@ -5,7 +5,7 @@ import { setKey } from "../api/keys";
 import { ApiError } from "../api/problem";
 import { Button, Dialog, ErrorNote } from "../shared/basics";
 import { type Role, roles, self } from "../shared/self";
-import type { Made } from "./stored";
+import type { Made } from "./secret";
 
 const day = 86_400_000;
 const times = [

@@ -5,7 +5,7 @@ import { apiKey, setKey } from "../api/keys";
 import { ApiError } from "../api/problem";
 import { Confirm } from "../shared/confirm";
 import { self } from "../shared/self";
-import type { Made } from "./stored";
+import type { Made } from "./secret";
 
 type Key = Schemas["KeyInfo"];
 

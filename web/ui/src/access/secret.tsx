@@ -1,7 +1,14 @@
 import { useSignal } from "@preact/signals";
 import { useId, useRef } from "preact/hooks";
+import type { Schemas } from "../api/client";
 import { Button, Dialog } from "../shared/basics";
-import type { Made } from "./stored";
+
+/** A key that was just made, and what it means for this tab. */
+export interface Made {
+  key: Schemas["NewKey"];
+  /** This tab uses it from now on: its own was replaced, or the server needed none before. */
+  taken: boolean;
+}
 
 /** Shows a key that was just made: this once. It is not closed by mistake. */
 export function Secret({ made, onClose }: { made: Made; onClose(): void }) {

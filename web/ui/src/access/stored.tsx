@@ -7,19 +7,12 @@ import { useResource } from "../shared/poll";
 import { barred, self } from "../shared/self";
 import { NewKey } from "./newkey";
 import { Revoke, Rotate } from "./replace";
-import { Secret } from "./secret";
+import { type Made, Secret } from "./secret";
 
 type Key = Schemas["KeyInfo"];
 
 /** What is being done with the keys: a dialog for each. */
 type Deed = { what: "new" } | { what: "rotate" | "revoke"; key: Key } | { what: "made"; made: Made };
-
-/** A key that was just made, and what it means for this tab. */
-export interface Made {
-  key: Schemas["NewKey"];
-  /** This tab uses it from now on: its own was replaced, or the server needed none before. */
-  taken: boolean;
-}
 
 /** The API keys of the store: for admins; others are told why they see none. */
 export function StoredKeys() {

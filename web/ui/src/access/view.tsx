@@ -1,8 +1,8 @@
 import { useEffect } from "preact/hooks";
+import { ageOf } from "../api/clock";
 import { askForKey, refused, setKey } from "../api/keys";
 import type { Route } from "../router";
 import { Button, NoKey, Time } from "../shared/basics";
-import { ageOf } from "../shared/clock";
 import { Facts } from "../shared/facts";
 import { amount, bytes, milliseconds } from "../shared/format";
 import { refreshSelf, roles, self } from "../shared/self";

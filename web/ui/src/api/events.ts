@@ -1,5 +1,5 @@
-import { serverNow } from "../shared/clock";
 import { api, base, type Schemas, send, unwrap } from "./client";
+import { serverNow } from "./clock";
 import { ApiError, problemOf } from "./problem";
 import { readEvents } from "./sse";
 

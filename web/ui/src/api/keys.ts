@@ -1,5 +1,5 @@
 import { computed, signal } from "@preact/signals";
-import { tabStore } from "../shared/storage";
+import { tabStore } from "../storage";
 
 const slot = "optimus.key";
 

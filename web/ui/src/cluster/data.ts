@@ -1,7 +1,7 @@
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { api, type Schemas, unwrap } from "../api/client";
-import { ageOf, readClock, serverTime } from "../shared/clock";
+import { ageOf, readClock, serverTime } from "../api/clock";
 import { type Resource, useResource } from "../shared/poll";
 
 export type Worker = Schemas["Worker"];

@@ -1,7 +1,8 @@
+import { ageOf } from "../api/clock";
 import type { Health } from "../api/health";
 import { ApiError, messageOf } from "../api/problem";
 import { href } from "../router";
-import { ageOf, roughly } from "../shared/clock";
+import { roughly } from "../shared/clock";
 import { amount, bytes } from "../shared/format";
 import { type Cluster, type Queue, type Seen, type Store, seen } from "./data";
 

@@ -1,7 +1,8 @@
 import type { ComponentChildren } from "preact";
+import { ageOf, serverTime } from "../api/clock";
 import { health } from "../api/health";
 import { Button } from "../shared/basics";
-import { ageOf, roughly, serverTime } from "../shared/clock";
+import { roughly } from "../shared/clock";
 import { amount, milliseconds, when } from "../shared/format";
 import { type Cluster, livePeriod, seen } from "./data";
 import { type Finding, findings, type Part } from "./findings";

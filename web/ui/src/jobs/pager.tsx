@@ -2,7 +2,7 @@ import { useEffect } from "preact/hooks";
 import { go } from "../router";
 import "../shared/action.css";
 import { amount } from "../shared/format";
-import { tabStore } from "../shared/storage";
+import { tabStore } from "../storage";
 
 /** Jobs on a page: few enough that the page stays quick, however many jobs there are. */
 export const pageSize = 100;

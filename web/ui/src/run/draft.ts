@@ -1,6 +1,6 @@
 import { batch, effect, type Signal, signal } from "@preact/signals";
 import type { Schemas } from "../api/client";
-import { tabStore } from "../shared/storage";
+import { tabStore } from "../storage";
 import { bytesOf, type Content, contentOf, fromBase64, sizeOf, toBase64 } from "./content";
 
 /** What is submitted; docs/API.md, "Submit a job". */

@@ -6,8 +6,8 @@ import { go, href, type Route } from "../router";
 import { Button, ErrorNote } from "../shared/basics";
 import { useResource } from "../shared/poll";
 import { may } from "../shared/self";
-import { tabStore } from "../shared/storage";
 import { Tabs } from "../shared/tabs";
+import { tabStore } from "../storage";
 import { outputText } from "./content";
 import {
   draft,
