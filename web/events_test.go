@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"optimus/store"
 	"optimus/web"
+	"optimus/web/webtest"
 )
 
 // TestEventsThatTheStoreForgets: a failover takes events back that a client has had, and others get their numbers. The
@@ -40,5 +42,45 @@ func TestEventsThatTheStoreForgets(t *testing.T) {
 	}
 	if events := readEvents(bytes.NewReader(h.do(http.MethodGet, path+"?after=3", "").want(http.StatusOK).Body), never); len(events) != 0 {
 		t.Errorf("who has had all gets %+v", events)
+	}
+}
+
+// looking is a store that tells when a job's events have been read.
+type looking struct {
+	*webtest.Store
+
+	looked chan uint64
+}
+
+func (l looking) Events(ctx context.Context, id store.ID, after uint64) ([]store.Event, error) {
+	events, err := l.Store.Events(ctx, id, after)
+	select {
+	case l.looked <- after:
+	default:
+	}
+	return events, err
+}
+
+// TestWaitForAJobWhoseEventsTheStoreForgets: who waits is told of the end when it has come, not when the wait is over.
+func TestWaitForAJobWhoseEventsTheStoreForgets(t *testing.T) {
+	t.Parallel()
+	looked := make(chan uint64, 1)
+	h := setup(t, func(o *web.Options) {
+		o.Timeouts.Heartbeat = 20 * time.Millisecond
+		o.Store = looking{o.Store.(*webtest.Store), looked}
+	})
+	id := h.submit(hello)
+	must(t, h.store.Start(id))
+	must(t, h.store.Emit(id, store.EventTest, accepted().Tests[0]))
+	answers := make(chan *answer, 1)
+	go func() { answers <- h.do(http.MethodGet, "/v1/jobs/"+id.String()+"?wait=60s", "") }()
+	<-looked
+	must(t, h.store.Forget(id, 2))
+	must(t, h.store.Finish(id, accepted()))
+	select {
+	case a := <-answers:
+		a.want(http.StatusOK)
+	case <-time.After(30 * time.Second):
+		t.Error("the job has ended, and who waits for it is not told")
 	}
 }
