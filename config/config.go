@@ -87,8 +87,9 @@ type Store struct {
 	TenantRunning int `toml:"tenant_running" min:"0" max:"1000000"`
 	// TenantQueued bounds how many unfinished jobs of one API key a queue holds; 0 is no bound.
 	TenantQueued int `toml:"tenant_queued" min:"0" max:"100000000"`
-	// SweepInterval is how often expired leases, due retries and old reports are looked for.
-	SweepInterval time.Duration `toml:"sweep_interval" min:"10ms" max:"1h"`
+	// SweepInterval is how often expired leases, due retries and old reports are looked for. A queue that nothing
+	// touches for 5 s takes that for an outage, by which no lease ends: sweeps must come far more often.
+	SweepInterval time.Duration `toml:"sweep_interval" min:"10ms" max:"2s"`
 }
 
 // Redis is a server that speaks the Redis protocol and holds what Store bounds. With neither URL nor

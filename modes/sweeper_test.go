@@ -11,6 +11,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"optimus/config"
 	"optimus/store"
 )
 
@@ -55,4 +56,15 @@ func TestSweepGoesOnAndTellsEachFailureOnce(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestSweepsAreNoOutages: a queue that only sweeps touch takes what lies between two for an outage, by which no lease
+// ends, where that is longer than its clock's step: a dead worker's job would run for ever.
+func TestSweepsAreNoOutages(t *testing.T) {
+	t.Parallel()
+	interval := store.MaxClockStep / 2
+	_, err := config.Load(config.LoadOptions{Flags: map[string]string{"store.sweep_interval": interval.String()}})
+	if err == nil || !strings.Contains(err.Error(), "store.sweep_interval") {
+		t.Errorf("sweeps every %s: %v, want a fault", interval, err)
+	}
 }

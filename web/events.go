@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -127,8 +128,11 @@ func (s *Server) jobEvents(ctx context.Context, in *eventsInput) (*huma.StreamRe
 type eventStream struct {
 	server  *Server
 	request *request
-	after   uint64
-	buf     bytes.Buffer
+	// after is the id of the last event that the client has. shift is how much ids are above the store's numbers,
+	// and at the time of the last event, see unseen.
+	after, shift uint64
+	at           time.Time
+	buf          bytes.Buffer
 }
 
 // follow sends events until the job's last one, or until the client or the server goes.
@@ -138,8 +142,8 @@ func (e *eventStream) follow(ctx context.Context, job *store.Job, changed <-chan
 	defer beat.Stop()
 	// A job that had ended when the watch began may have no last event any more.
 	over := job.State.Terminal()
-	for {
-		ended, err := e.collect(ctx, job.ID)
+	for doubt := true; ; {
+		ended, err := e.collect(ctx, job.ID, doubt)
 		if err != nil {
 			e.request.cause = err
 			return
@@ -152,8 +156,10 @@ func (e *eventStream) follow(ctx context.Context, job *store.Job, changed <-chan
 			if !ok {
 				return
 			}
+			doubt = false
 		case <-beat.C:
 			e.buf.WriteString(": still here\n\n")
+			doubt = true
 		case <-e.server.stop.asked:
 			return
 		}
@@ -161,13 +167,13 @@ func (e *eventStream) follow(ctx context.Context, job *store.Job, changed <-chan
 }
 
 // collect adds the new events to the buffer and tells whether they end the job.
-func (e *eventStream) collect(ctx context.Context, id store.ID) (ended bool, err error) {
-	events, err := e.server.opts.Store.Events(ctx, id, e.after)
+func (e *eventStream) collect(ctx context.Context, id store.ID, doubt bool) (ended bool, err error) {
+	events, err := e.unseen(ctx, id, doubt)
 	if err != nil {
 		return false, fmt.Errorf("events of job %s: %w", id, err)
 	}
 	for _, event := range events {
-		e.after = event.Seq
+		e.after, e.at = event.Seq+e.shift, event.Time
 		if event.Type == store.EventState {
 			ended = terminal(event)
 		}
@@ -175,9 +181,38 @@ func (e *eventStream) collect(ctx context.Context, id store.ID) (ended bool, err
 		if err != nil {
 			return false, err
 		}
-		fmt.Fprintf(&e.buf, "id: %d\nevent: %s\ndata: %s\n\n", event.Seq, event.Type, data)
+		fmt.Fprintf(&e.buf, "id: %d\nevent: %s\ndata: %s\n\n", e.after, event.Type, data)
 	}
 	return ended, nil
+}
+
+// unseen gives the events that the client has not had. A store that a failover has taken back forgets events that it
+// had shown, and gives their numbers to others: with doubt, where nothing seems to be new, that is looked for. The
+// stream then goes on with what is later than what was sent, or else with the job's end; its ids rise on.
+func (e *eventStream) unseen(ctx context.Context, id store.ID, doubt bool) ([]store.Event, error) {
+	seen := e.after - e.shift
+	events, err := e.server.opts.Store.Events(ctx, id, seen)
+	if err != nil || len(events) > 0 || !doubt || seen == 0 {
+		return events, err
+	}
+	all, err := e.server.opts.Store.Events(ctx, id, 0)
+	if err != nil || len(all) == 0 || all[len(all)-1].Seq >= seen {
+		return nil, err
+	}
+	last := all[len(all)-1]
+	from := slices.IndexFunc(all, func(event store.Event) bool { return event.Time.After(e.at) })
+	if e.at.IsZero() || from < 0 {
+		from = len(all)
+	}
+	if last.Type == store.EventState && terminal(last) {
+		from = min(from, len(all)-1)
+	}
+	if from == len(all) {
+		e.at = last.Time
+		return nil, nil
+	}
+	e.shift = e.after + 1 - all[from].Seq
+	return all[from:], nil
 }
 
 func (e *eventStream) flush() error {

@@ -10,7 +10,7 @@ import (
 )
 
 // await waits for a job's end, at most d, and gives the job as it is then. It looks only when the
-// store says that something happened: the watch begins before the first look, so nothing is missed.
+// store says that something happened, and now and then: the watch begins before the first look, so nothing is missed.
 // old tells that the job may have a past whose events are gone.
 func (s *Server) await(ctx context.Context, job store.Job, old bool, d time.Duration) (store.Job, error) {
 	s.extend(requestOf(ctx), d+s.opts.Timeouts.Write)
@@ -25,6 +25,8 @@ func (s *Server) await(ctx context.Context, job store.Job, old bool, d time.Dura
 			return job, err
 		}
 	}
+	beat := time.NewTicker(s.opts.Timeouts.Heartbeat)
+	defer beat.Stop()
 	var after uint64
 	for {
 		ended, last, err := s.ended(ctx, job.ID, after)
@@ -40,6 +42,10 @@ func (s *Server) await(ctx context.Context, job store.Job, old bool, d time.Dura
 			if ok {
 				continue
 			}
+		case <-beat.C:
+			// A failover may have taken events back, and given a number that was seen to the one that ends the job.
+			after = 0
+			continue
 		case <-watching.Done():
 		case <-s.stop.asked:
 		}

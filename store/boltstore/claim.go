@@ -198,7 +198,6 @@ func (s *Store) Cancel(ctx context.Context, id store.ID) (store.Job, error) {
 		case !r.CancelRequested:
 			r.CancelRequested = true
 			b.cancels = true
-			b.stateEvent(r, "cancellation requested")
 			b.save(r)
 		}
 		w = b.whole(r)

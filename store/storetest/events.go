@@ -15,6 +15,7 @@ import (
 func eventChecks() []check {
 	return []check{
 		{name: "events/they tell a job's life", run: checkEventLife},
+		{name: "events/a cancellation that waits is none", run: checkEventCancel},
 		{name: "events/what the worker tells", run: checkProgress},
 		{name: "events/the last ones come with the report", run: checkFinishEvents},
 		{name: "events/bounded in number", options: func(o *store.Options) { o.MaxEvents = 20 }, run: checkEventCount},
@@ -23,7 +24,6 @@ func eventChecks() []check {
 		{name: "events/they go with the job", run: checkEventsGone},
 		{name: "watch/a value after each event", run: checkWatch},
 		{name: "watch/one value waits", run: checkWatchOne},
-		{name: "watch/a cancellation is heard", run: checkWatchCancel},
 		{name: "watch/it ends with its context", run: checkWatchEnds},
 	}
 }
@@ -60,6 +60,21 @@ func checkEventLife(e *env) {
 	evs := e.events(id, 0)
 	if evs[0].Seq != 1 || !evs[len(evs)-1].Time.Equal(e.clock.Now()) {
 		e.Errorf("first %+v, last %+v", evs[0], evs[len(evs)-1])
+	}
+}
+
+// checkEventCancel: that a cancellation was asked for is no state, and no attempt begins by it.
+func checkEventCancel(e *env) {
+	id := e.submitted("a").ID
+	c := e.claim()
+	e.cancel(id)
+	e.cancel(id)
+	if want := []string{"queued 0", "running 1"}; !slices.Equal(e.states(id), want) {
+		e.Errorf("events say %q, want %q", e.states(id), want)
+	}
+	e.giveBack(c, false)
+	if got := e.states(id); len(got) != 3 || !strings.HasPrefix(got[2], string(store.Cancelled)) {
+		e.Errorf("in the end events say %q", got)
 	}
 }
 
@@ -257,17 +272,6 @@ func checkWatchOne(e *env) {
 	}
 	e.finish(c)
 	e.hears(ch, "finish")
-}
-
-func checkWatchCancel(e *env) {
-	ctx, stop := context.WithCancel(e.ctx())
-	defer stop()
-	id := e.submitted("a").ID
-	c := e.claim()
-	ch := e.watch(ctx, id)
-	e.cancel(id)
-	e.hears(ch, "cancel")
-	e.giveBack(c, false)
 }
 
 // closes waits for a channel's end.

@@ -124,6 +124,11 @@ func (s *Store) DropEvents(id store.ID) error {
 	return s.change(id, func(e *entry) { e.events = nil })
 }
 
+// Forget takes a job's events back to that number, as a failover does with what no replica had.
+func (s *Store) Forget(id store.ID, to int) error {
+	return s.change(id, func(e *entry) { e.events = e.events[:to] })
+}
+
 func (s *Store) end(e *entry, state store.State, r *sandbox.Report) {
 	e.job.State, e.job.Finished, e.job.Report, e.job.Verdict = state, s.now(), r, r.Verdict
 	if n := len(e.job.Attempts); n > 0 {

@@ -21,7 +21,6 @@ if r[R_STATE] ~= 'r' then
 elseif r[R_CANCEL] == 0 then
   r[R_CANCEL] = 1
   unlock()
-  state(id, r, 'cancellation requested')
   put(id, r)
   tell(r[R_PROCESS], 'cancel ' .. id)
 end
