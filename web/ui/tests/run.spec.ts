@@ -110,10 +110,25 @@ test("a compiler's messages lead to the line", async ({ page }) => {
   await expect(page.locator(".cm-lint-marker-error")).not.toHaveCount(0);
 });
 
+test("long messages of a compiler lead to their lines too, and are wrapped or not", async ({ page }) => {
+  const source_code = `${"int f() { return undeclared_name; }\n".repeat(300)}int main() {}\n`;
+  await start(page, { language: "cpp", source_code });
+  await expectVerdict(page, "Compile error");
+  const messages = page.getByRole("region", { name: "Compiler messages", exact: true });
+  await expect(messages.getByRole("button", { name: "Show more" })).toBeVisible();
+  await messages.getByRole("button", { name: "main.cpp:3:18" }).click();
+  await expect(page.locator(".cm-lineNumbers .cm-activeLineGutter")).toHaveText("3");
+  await messages.getByRole("button", { name: "Wrap" }).click();
+  await expect(messages.locator("pre")).toHaveCSS("white-space", "pre");
+  await messages.getByRole("button", { name: "Show more" }).click();
+  await messages.getByRole("button", { name: "main.cpp:2:18" }).click();
+  await expect(page.locator(".cm-lineNumbers .cm-activeLineGutter")).toHaveText("2");
+});
+
 test("a traceback leads to the line", async ({ page }) => {
   await start(page, { language: "python", source_code: "def f():\n    return 1 / 0\n\nf()\n" });
   await expectVerdict(page, "Runtime error");
-  const stderr = page.getByRole("region", { name: "Standard error" });
+  const stderr = page.getByRole("region", { name: "Standard error", exact: true });
   await expect(stderr).toContainText("ZeroDivisionError");
   await stderr.getByRole("button", { name: /line 2/ }).click();
   await expect(page.locator(".cm-activeLine")).toContainText("return 1 / 0");

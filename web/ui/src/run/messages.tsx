@@ -1,6 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { Visible } from "../shared/named";
-import type { EditorHandle, Mark } from "./editor";
+import type { Jumps, Mark } from "./editor";
 
 /** A place of the source that a line of messages names. */
 interface Place {
@@ -60,12 +60,10 @@ export function failureMark(stderr: string, file: string): Mark[] {
 }
 
 /** Messages in which the places of the source are buttons that lead there. */
-export function Messages(props: { text: string; file: string; editor: () => EditorHandle | undefined }) {
+export function Messages(props: { text: string; file: string; editor: () => Jumps | undefined }) {
   const { text, file, editor } = props;
-  const shown = text.slice(0, longest);
-  const split = shown.replace(/\n$/, "").split("\n");
-  const count = split.length;
-  const lines = split.map((line, i) => {
+  const split = text.split("\n");
+  return split.map((line, i) => {
     const parts: ComponentChildren[] = [];
     let start = 0;
     for (const p of placesIn(line, file)) {
@@ -87,13 +85,8 @@ export function Messages(props: { text: string; file: string; editor: () => Edit
       <span key={i}>
         {parts}
         <Visible text={line.slice(start)} />
-        {i < count - 1 ? "\n" : null}
+        {i < split.length - 1 ? "\n" : null}
       </span>
     );
   });
-  return (
-    <pre class="output" tabIndex={0} role="region" aria-label="Messages">
-      {lines}
-    </pre>
-  );
 }

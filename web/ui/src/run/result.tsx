@@ -9,14 +9,14 @@ import { Visible } from "../shared/named";
 import { outputText } from "./content";
 import { Diff } from "./diffview";
 import type { Submission } from "./draft";
-import type { EditorHandle } from "./editor";
+import type { Jumps } from "./editor";
 import { cancel, outputOf, type Run, run, type TestState } from "./job";
 import { Output } from "./output";
 import { TestTable } from "./testtable";
 
 interface Props {
   language: Schemas["LanguageInfo"] | undefined;
-  editor: () => EditorHandle | undefined;
+  editor: () => Jumps | undefined;
 }
 
 /** What became of the program: live while it runs, then its report. */
@@ -70,7 +70,7 @@ function Report({ now, language, editor }: Props & { now: Run }) {
     chosen.value = undefined;
   }, [now.id]);
   const shown = now.tests.find((t) => t.id === chosen.value) ?? telling(now);
-  const judged = now.sent?.tests?.length ? now.sent.tests.length > 0 : now.tests.length > 1;
+  const judged = (now.sent?.tests?.length ?? 0) > 0 || now.tests.length > 1;
   const file = now.sent?.files?.[0]?.name ?? language?.source_file ?? "main";
   const failed = now.compile !== undefined && now.compile.exit_code !== 0;
   return (

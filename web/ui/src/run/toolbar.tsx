@@ -13,10 +13,12 @@ interface Props {
   start(): void;
   /** Shows the submission as a command and as JSON. */
   show(): void;
+  /** Puts a sample into the editor. */
+  sample(text: string): void;
 }
 
 /** Language and version, samples, what to do with the program, and Run. */
-export function Toolbar({ languages, language, start, show }: Props) {
+export function Toolbar({ languages, language, start, show, sample }: Props) {
   const names = [...new Map(languages.map((l) => [l.name, l])).values()];
   const versions = languages.filter((l) => l.name === language?.name);
   return (
@@ -50,7 +52,7 @@ export function Toolbar({ languages, language, start, show }: Props) {
           ))}
         </select>
       ) : null}
-      <Samples language={language} />
+      <Samples language={language} take={sample} />
       <span class="gap" />
       <Share />
       <Button onClick={show} title="As curl, as JSON">
@@ -80,7 +82,7 @@ const samples = [
 ] as const;
 
 /** The language's own programs, to start from. */
-function Samples({ language }: { language: Schemas["LanguageInfo"] | undefined }) {
+function Samples({ language, take }: Pick<Props, "language"> & { take: Props["sample"] }) {
   const there = samples.filter(([name]) => language?.samples[name]);
   if (there.length === 0) return null;
   return (
@@ -89,7 +91,7 @@ function Samples({ language }: { language: Schemas["LanguageInfo"] | undefined }
       value=""
       onChange={(e) => {
         const name = there.find(([n]) => n === e.currentTarget.value)?.[0];
-        if (name) draft.source.value = language?.samples[name] ?? "";
+        if (name) take(language?.samples[name] ?? "");
         e.currentTarget.value = "";
       }}
     >

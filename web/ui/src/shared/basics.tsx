@@ -125,6 +125,15 @@ export function Empty({ children }: { children: ComponentChildren }) {
   return <p class="empty">{children}</p>;
 }
 
+/** What stands for a view that is on its way. */
+export function Loading() {
+  return (
+    <p class="empty loading" aria-busy="true">
+      Loading…
+    </p>
+  );
+}
+
 /** Copies a text, and says that it has. */
 export function CopyButton({ text, label = "Copy" }: { text: string | (() => string); label?: string }) {
   const said = useSignal("");
