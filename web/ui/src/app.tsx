@@ -95,8 +95,12 @@ function Outlet() {
       ({ View }) => {
         if (!stale) loaded.value = { name, View };
       },
-      (e: unknown) => {
-        if (!stale) error.value = e;
+      () => {
+        // What the browser says names files of ours, and not what is to be done.
+        if (!stale)
+          error.value = new Error(
+            "This view could not be loaded: the server cannot be reached, or is a newer one.",
+          );
       },
     );
     return () => {

@@ -144,6 +144,7 @@ test("output comes while the program runs, and it can be cancelled", async ({ pa
   await expect(page.getByRole("button", { name: "Running…" })).toBeDisabled();
   await page.getByRole("button", { name: "Cancel" }).click();
   await expectVerdict(page, "Cancelled");
+  await expect(output(page, "Standard output")).toHaveText("first\n"); // what was seen is not lost
   await expect(page.getByRole("button", { name: "Run", exact: true })).toBeEnabled();
 });
 

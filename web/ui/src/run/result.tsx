@@ -245,9 +245,9 @@ export function TestReport({ test, now, alone, limits, file, editor }: TestProps
   const out = outputOf(test, "stdout");
   const err = outputOf(test, "stderr");
   const r = test.report;
-  const live = r === undefined;
-  if (live && now.phase === "ended") return null;
-  if (live && out.text === "" && err.text === "") return null;
+  const live = r?.run === undefined;
+  const silent = out.text === "" && err.text === "";
+  if (r === undefined && (silent || now.phase === "ended")) return null;
   const sent = sentTest(now.sent, test.id);
   const differs = r?.verdict === "wrong_answer" || r?.verdict === "presentation_error";
   return (
@@ -268,7 +268,7 @@ export function TestReport({ test, now, alone, limits, file, editor }: TestProps
       ) : null}
       {r?.run ? <Figures run={r.run} limits={limits} /> : null}
       {differs && sent?.expected !== undefined ? <Diff expected={sent.expected} actual={out.text} /> : null}
-      {live || r?.run ? (
+      {live && silent ? null : (
         <>
           <Output title="Standard output" text={out.text} truncated={out.truncated} live={live} />
           {err.text !== "" ? (
@@ -282,7 +282,7 @@ export function TestReport({ test, now, alone, limits, file, editor }: TestProps
             />
           ) : null}
         </>
-      ) : null}
+      )}
       {!alone && sent ? (
         <>
           <Output title="Input" text={sent.input} />

@@ -99,7 +99,11 @@ export function ErrorNote({ error, retry }: { error: unknown; retry?: () => void
       ) : null}
       {after ? <p>Try again in {after} s.</p> : null}
       {problem?.request_id ? <p class="muted small">Request {problem.request_id}</p> : null}
-      {retry ? <Button onClick={retry}>Try again</Button> : null}
+      {retry ? (
+        <div class="row">
+          <Button onClick={retry}>Try again</Button>
+        </div>
+      ) : null}
     </div>
   );
 }
