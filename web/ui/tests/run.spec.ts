@@ -134,6 +134,35 @@ test("a traceback leads to the line", async ({ page }) => {
   await expect(page.locator(".cm-activeLine")).toContainText("return 1 / 0");
 });
 
+test("a message beside a line is brief, and what is unseen is named in it", async ({ page }) => {
+  const source_code = "raise Exception('\u202e'.encode().decode() + 'x' * 5000)\n".replace(
+    "\u202e",
+    "\\u202e",
+  );
+  await start(page, { language: "python", source_code });
+  await expectVerdict(page, "Runtime error");
+  await page.locator(".cm-lint-marker-error").hover();
+  const told = page.locator(".cm-tooltip-lint");
+  await expect(told).toContainText("Exception: ⟨U+202E⟩xxx");
+  expect((await told.textContent())?.length).toBeLessThan(600);
+});
+
+test("the test that failed is in sight in a long table; what was refused has none", async ({ page }) => {
+  const tests = Array.from({ length: 40 }, (_, i) => ({
+    input: `${i}`,
+    expected_output: i === 30 ? "x" : `${i}`,
+  }));
+  await start(page, { language: "python", source_code: "print(input())\n", tests });
+  await expectVerdict(page, "Wrong answer");
+  const table = page.getByRole("table", { name: "Verdicts of the tests" });
+  await expect(table.getByRole("button", { name: "31", exact: true })).toBeInViewport();
+  await expect(page.getByRole("heading", { name: "Test 31" })).toBeInViewport();
+  await start(page, { language: "python", source_code: "", tests: [{ id: "x".repeat(65) }, {}] });
+  await expectVerdict(page, "Not run");
+  await expect(page.getByRole("alert")).toContainText("at most 64");
+  await expect(table).toBeHidden();
+});
+
 test("output comes while the program runs, and it can be cancelled", async ({ page }) => {
   await start(page, {
     language: "python",

@@ -73,6 +73,7 @@ function Report({ now, language, editor }: Props & { now: Run }) {
   const judged = (now.sent?.tests?.length ?? 0) > 0 || now.tests.length > 1;
   const file = now.sent?.files?.[0]?.name ?? language?.source_file ?? "main";
   const failed = now.compile !== undefined && now.compile.exit_code !== 0;
+  const refused = now.error !== undefined && now.id === undefined;
   return (
     <>
       <Headline now={now} />
@@ -84,7 +85,7 @@ function Report({ now, language, editor }: Props & { now: Run }) {
         </p>
       ) : null}
       {now.compile ? <Compile run={now.compile} file={file} editor={editor} /> : null}
-      {judged && !failed ? (
+      {judged && !failed && !refused ? (
         <TestTable
           tests={now.tests}
           limitsOf={(t) => limitsOf(t, now, language)}
