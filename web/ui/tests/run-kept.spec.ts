@@ -160,3 +160,24 @@ test("what is exported is what was sent, and what would be by now", async ({ pag
   await page.getByRole("button", { name: "Show what was sent" }).click();
   await expect(command).not.toContainText("since");
 });
+
+test("a shared link is shown no longer than it holds what is there", async ({ page }) => {
+  await page.goto("/");
+  const link = page.getByRole("textbox", { name: "Link" });
+  await page.getByRole("button", { name: "Share" }).click();
+  await link.focus();
+  await page.keyboard.press("Escape");
+  await expect(link).toBeHidden();
+  await expect(page.getByRole("button", { name: "Share" })).toBeFocused();
+  await page.getByRole("button", { name: "Share" }).click();
+  await expect(link).toBeVisible();
+  await source(page).click();
+  await page.keyboard.type("x");
+  await expect(link).toBeHidden();
+});
+
+test("a job that is gone has no result, rather than not been run", async ({ page }) => {
+  await page.goto("/#/run/01a216dc-67c7-8000-8000-7a87b5aff69a");
+  await expectVerdict(page, "No result");
+  await expect(page.getByRole("alert")).toContainText("no such job");
+});

@@ -45,6 +45,9 @@ function Welcome({ language }: { language: Schemas["LanguageInfo"] | undefined }
         With tests it is judged: each has a verdict, with the time and the memory that it took beside their
         limits.
       </p>
+      <p class="muted small">
+        In the editor <kbd>Tab</kbd> indents; <kbd>Esc</kbd>, then <kbd>Tab</kbd>, leaves it.
+      </p>
       {language && own?.cpu_ms !== undefined && own.memory_bytes !== undefined ? (
         <p class="muted small">
           {language.display_name} has {milliseconds(own.cpu_ms)} of CPU time and {bytes(own.memory_bytes)} of
@@ -60,7 +63,7 @@ function said(now: Run): string {
   const done = now.tests.filter((t) => t.report).length;
   if (now.phase !== "ended")
     return `${sentence(now.phase)}${done > 0 ? `, ${done} of ${now.tests.length} tests` : ""}`;
-  if (now.error !== undefined) return "It was not run";
+  if (now.error !== undefined) return unknown(now);
   return sentence(now.verdict ?? now.job?.state ?? "ended");
 }
 
@@ -145,7 +148,7 @@ function Headline({ now }: { now: Run }) {
           class="verdict"
           data-word={now.verdict ?? (now.error !== undefined ? "failed" : now.job?.state)}
         >
-          {now.error !== undefined ? "Not run" : sentence(now.verdict ?? job?.state ?? "ended")}
+          {now.error !== undefined ? unknown(now) : sentence(now.verdict ?? job?.state ?? "ended")}
         </strong>
       ) : (
         <ol class="steps" aria-label="Progress">
@@ -175,6 +178,11 @@ function Headline({ now }: { now: Run }) {
       ) : null}
     </header>
   );
+}
+
+/** Says of a job of which the result is not known why: only one without an id was not taken. */
+function unknown(now: Run): string {
+  return now.id === undefined ? "Not run" : "No result";
 }
 
 function place(now: Run, step: (typeof steps)[number]): "done" | "now" | "later" {

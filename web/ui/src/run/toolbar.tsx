@@ -1,4 +1,5 @@
 import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 import type { Schemas } from "../api/client";
 import { messageOf } from "../api/problem";
 import { Button } from "../shared/basics";
@@ -129,9 +130,19 @@ function Share() {
       said.value = { text: messageOf(error), bad: true };
     }
   };
+  // A link holds what stood there when it was made.
+  useEffect(() => {
+    said.value = undefined;
+  }, [draft.source.value, draft.language.value, draft.tests.value, draft.stdin.value]);
+  const onKey = (e: KeyboardEvent & { currentTarget: HTMLElement }) => {
+    if (e.key !== "Escape") return;
+    said.value = undefined;
+    e.currentTarget.querySelector("button")?.focus();
+  };
   const now = said.value;
   return (
-    <span class="share">
+    // biome-ignore lint/a11y/noStaticElementInteractions: Escape closes what its button has opened
+    <span class="share" onKeyDown={onKey}>
       <Button onClick={() => void share()}>Share</Button>
       {now ? (
         <div class={now.bad ? "note bad pop" : "note pop"} role={now.bad ? "alert" : "status"}>
