@@ -147,6 +147,7 @@ test("what is exported is what was sent, and what would be by now", async ({ pag
   await start(page, { language: "python", source_code: "print('sent')\n" });
   await expectVerdict(page, "Accepted");
   await page.getByRole("button", { name: "Export" }).click();
+  await expect(page.getByRole("dialog", { name: "What was sent" })).toBeVisible();
   await expect(page.getByRole("button", { name: "Show what would be sent" })).toBeHidden();
   await page.keyboard.press("Escape");
   await source(page).fill("print('since')");
@@ -174,6 +175,16 @@ test("a shared link is shown no longer than it holds what is there", async ({ pa
   await source(page).click();
   await page.keyboard.type("x");
   await expect(link).toBeHidden();
+});
+
+test("a link that is opened while a job runs is not taken for that job's program", async ({ page }) => {
+  await start(page, { language: "python", source_code: "import time\ntime.sleep(3)\nprint('before')\n" });
+  await expect(page.getByRole("button", { name: "Cancel" })).toBeVisible();
+  await page.goto(`/#/run?s=${packed({ language: "python", source_code: "print('link')" })}`);
+  await expect(page.getByText("The job beside it is of the program before.")).toBeVisible();
+  await expect(source(page)).toContainText("link");
+  await expectVerdict(page, "Accepted");
+  await expect(output(page, "Standard output")).toHaveText("before\n");
 });
 
 test("a job that is gone has no result, rather than not been run", async ({ page }) => {

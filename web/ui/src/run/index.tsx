@@ -291,8 +291,13 @@ function useAddress(route: Route, languages: readonly Schemas["LanguageInfo"][],
     if (shared) {
       readShared(shared)
         .then((s) => {
-          if (!busy.peek()) leave(); // what is shown is of another program
-          show(s, "Opened from a link.");
+          // What is shown is of another program: it goes, unless it is still under way.
+          const runs = busy.peek();
+          if (!runs) leave();
+          show(
+            s,
+            runs ? "Opened from a link. The job beside it is of the program before." : "Opened from a link.",
+          );
         })
         .catch(failed)
         .finally(() => go(href("run"), { replace: true }));
