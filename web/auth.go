@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -145,6 +147,10 @@ func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
 			// happens to visit must not borrow it. A key cannot be borrowed so.
 			return newProblem(codeForbidden, "a web page of another origin may not do this; configure an API key for it")
 		}
+		if host := c.Request().Host; who == s.keys.open && !isOwnName(host) {
+			return newProblem(codeForbidden, "without a key this server is asked by its address or as localhost, "+
+				"not as %q; configure an API key for it", host)
+		}
 		if wait := s.reserve(who); wait > 0 {
 			return newProblem(codeRateLimited, "%d requests a minute are allowed here; try again in %s",
 				who.limiter.Burst(), wait.Round(time.Millisecond)).retryAfter(wait)
@@ -154,6 +160,22 @@ func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		return next(c)
 	}
+}
+
+// isOwnName tells whether a request's Host is an address, or a name that is always this machine's. Another
+// name's owner may let it lead here after a browser has loaded their page by it, which is then of one origin
+// with this server (DNS rebinding).
+func isOwnName(host string) bool {
+	name := host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		name = h
+	}
+	name = strings.TrimSuffix(strings.ToLower(name), ".")
+	if name == "" || name == "localhost" || strings.HasSuffix(name, ".localhost") {
+		return true // no browser leaves the name out
+	}
+	_, err := netip.ParseAddr(strings.Trim(name, "[]"))
+	return err == nil
 }
 
 // reserve takes a request from the rate, or tells how long to wait for one.

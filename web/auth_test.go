@@ -163,6 +163,25 @@ func TestCheckListen(t *testing.T) {
 	}
 }
 
+func TestNamesThatLeadHere(t *testing.T) {
+	t.Parallel()
+	open, closed := setup(t), setup(t, keyed).as("alice-key")
+	for host, want := range map[string]int{
+		"127.0.0.1:8080": http.StatusOK, "[::1]:8080": http.StatusOK, "[::1]": http.StatusOK, "192.0.2.7": http.StatusOK,
+		"localhost": http.StatusOK, "LOCALHOST.:8080": http.StatusOK, "optimus.localhost:8080": http.StatusOK, "": http.StatusOK,
+		"evil.example": http.StatusForbidden, "evil.example:8080": http.StatusForbidden, "127.0.0.1.evil.example": http.StatusForbidden,
+		"localhost.evil.example": http.StatusForbidden, "notlocalhost": http.StatusForbidden, "[evil.example]:8080": http.StatusForbidden,
+	} {
+		// As a page that was loaded by this name asks: of one origin with the server.
+		open.do(http.MethodGet, "/v1/jobs", "", "Host", host).want(want)
+		closed.do(http.MethodGet, "/v1/jobs", "", "Host", host).want(http.StatusOK)
+	}
+	open.do(http.MethodPost, "/v1/jobs", hello, "Host", "evil.example", "Origin", "http://evil.example").want(http.StatusForbidden).faults()
+	open.do(http.MethodPost, "/v1/keys", `{"name":"a","roles":["admin"]}`, "Host", "evil.example").want(http.StatusForbidden).faults()
+	open.do(http.MethodPost, "/execute", hello, "Host", "evil.example").want(http.StatusForbidden)
+	open.do(http.MethodGet, "/", "", "Host", "evil.example").want(http.StatusOK) // it is the same for everyone
+}
+
 func TestWebPagesOfOtherOrigins(t *testing.T) {
 	t.Parallel()
 	for _, header := range [][]string{{"Sec-Fetch-Site", "cross-site"}, {"Origin", "https://evil.example"}} {

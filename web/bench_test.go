@@ -28,7 +28,7 @@ func BenchmarkSubmitAndWait(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		r := httptest.NewRequestWithContext(b.Context(), http.MethodPost, "/v1/jobs?wait=10s", strings.NewReader(hello))
+		r := httptest.NewRequestWithContext(b.Context(), http.MethodPost, "http://127.0.0.1/v1/jobs?wait=10s", strings.NewReader(hello))
 		w := httptest.NewRecorder()
 		srv.Handler().ServeHTTP(w, r)
 		if w.Code != http.StatusOK {

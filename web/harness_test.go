@@ -86,7 +86,11 @@ func (h *harness) do(method, path, body string, headers ...string) *answer {
 	if h.key != "" {
 		r.Header.Set("Authorization", "Bearer "+h.key)
 	}
+	r.Host = "127.0.0.1:8080"
 	for i := 0; i+1 < len(headers); i += 2 {
+		if headers[i] == "Host" { // which is none of the headers for Go
+			r.Host = headers[i+1]
+		}
 		r.Header.Set(headers[i], headers[i+1])
 	}
 	w := httptest.NewRecorder()
@@ -99,6 +103,7 @@ func (h *harness) doAll(method, path, body, header string, values []string) *ans
 	h.t.Helper()
 	r := httptest.NewRequestWithContext(h.t.Context(), method, path, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
+	r.Host = "127.0.0.1:8080"
 	r.Header[http.CanonicalHeaderKey(header)] = values
 	w := httptest.NewRecorder()
 	h.srv.Handler().ServeHTTP(w, r)

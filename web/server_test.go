@@ -266,24 +266,24 @@ func TestHostileConnections(t *testing.T) {
 	})
 	base := h.listen()
 	post := func(length string) string {
-		return "POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" + length + "\r\n\r\n"
+		return "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" + length + "\r\n\r\n"
 	}
 	for name, c := range map[string]struct {
 		pieces []string
 		want   string
 	}{
-		"header that never ends": {[]string{"GET /v1/jobs HTTP/1.1\r\nHost: x\r\n"}, ""},
+		"header that never ends": {[]string{"GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\n"}, ""},
 		"body that never comes":  {[]string{post("Content-Length: 10"), `{"a"`}, "HTTP/1.1 408"},
-		"huge header":            {[]string{"GET / HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("a", 64<<10) + "\r\n\r\n"}, "HTTP/1.1 431"},
+		"huge header":            {[]string{"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("a", 64<<10) + "\r\n\r\n"}, "HTTP/1.1 431"},
 		"announced huge body":    {[]string{post("Content-Length: 1000000000000")}, "HTTP/1.1 413"},
 		"chunked huge body":      {[]string{post("Transfer-Encoding: chunked"), "fffff\r\n" + strings.Repeat("x", 0xfffff) + "\r\n"}, "HTTP/1.1 413"},
 		"broken chunk":           {[]string{post("Transfer-Encoding: chunked\r\nConnection: close"), "zz\r\n\r\n"}, "HTTP/1.1 400"},
 		"negative length":        {[]string{post("Content-Length: -1")}, "HTTP/1.1 400"},
 		"two lengths":            {[]string{post("Content-Length: 3\r\nContent-Length: 4")}, "HTTP/1.1 400"},
 		"no host":                {[]string{"GET /v1/jobs HTTP/1.1\r\n\r\n"}, "HTTP/1.1 400"},
-		"strange method":         {[]string{"FROB /v1/jobs HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"}, "HTTP/1.1 405"},
-		"path with NUL":          {[]string{"GET /v1/jobs/%00 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"}, "HTTP/1.1 422"},
-		"path with dots":         {[]string{"GET /docs/../../etc/passwd HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"}, "HTTP/1.1 404"},
+		"strange method":         {[]string{"FROB /v1/jobs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"}, "HTTP/1.1 405"},
+		"path with NUL":          {[]string{"GET /v1/jobs/%00 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"}, "HTTP/1.1 422"},
+		"path with dots":         {[]string{"GET /docs/../../etc/passwd HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"}, "HTTP/1.1 404"},
 		"not HTTP":               {[]string{"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"}, "HTTP/1.1 400"},
 	} {
 		t.Run(name, func(t *testing.T) {

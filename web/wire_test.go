@@ -85,14 +85,14 @@ func hungUp(err error) bool {
 // serves checks that another client is answered.
 func serves(t *testing.T, base string) {
 	t.Helper()
-	if status, _ := dial(t, base).say("GET /version HTTP/1.1\r\nHost: a\r\n\r\n").next(); status != http.StatusOK {
+	if status, _ := dial(t, base).say("GET /version HTTP/1.1\r\nHost: localhost\r\n\r\n").next(); status != http.StatusOK {
 		t.Errorf("another client got status %d", status)
 	}
 }
 
 // post is a request to submit a job, with these headers beside the usual.
 func post(headers, body string) string {
-	return "POST /v1/jobs HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n" + headers + "\r\n" + body
+	return "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" + headers + "\r\n" + body
 }
 
 func TestSlowClients(t *testing.T) {
@@ -100,7 +100,7 @@ func TestSlowClients(t *testing.T) {
 	base := setup(t, hurried).listen()
 	length := fmt.Sprintf("Content-Length: %d\r\n", len(hello))
 	for name, text := range map[string]string{
-		"a header byte by byte": "GET /version HTTP/1.1\r\nHost: a\r\nX-Long: " + strings.Repeat("a", 30<<10),
+		"a header byte by byte": "GET /version HTTP/1.1\r\nHost: localhost\r\nX-Long: " + strings.Repeat("a", 30<<10),
 		"a body byte by byte":   post(length, strings.Repeat(" ", len(hello)-1)),
 		"nothing at all":        "",
 		"no body":               post(length, ""),
@@ -141,7 +141,7 @@ func TestAClientThatDoesNotRead(t *testing.T) {
 	t.Parallel()
 	base := setup(t, hurried).listen()
 	c := dial(t, base)
-	ask := strings.Repeat("GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n", 10_000)
+	ask := strings.Repeat("GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n", 10_000)
 	var err error
 	for err == nil {
 		_, err = io.WriteString(c, ask)
@@ -163,8 +163,8 @@ func TestLargeRequests(t *testing.T) {
 		head, repeat string
 		want         int
 	}{
-		"one huge header":      {"GET /version HTTP/1.1\r\nHost: a\r\nX-Long: ", "aaaaaaaaaaaaaaaa", http.StatusRequestHeaderFieldsTooLarge},
-		"many headers":         {"GET /version HTTP/1.1\r\nHost: a\r\n", "X-Short: a\r\n", http.StatusRequestHeaderFieldsTooLarge},
+		"one huge header":      {"GET /version HTTP/1.1\r\nHost: localhost\r\nX-Long: ", "aaaaaaaaaaaaaaaa", http.StatusRequestHeaderFieldsTooLarge},
+		"many headers":         {"GET /version HTTP/1.1\r\nHost: localhost\r\n", "X-Short: a\r\n", http.StatusRequestHeaderFieldsTooLarge},
 		"a huge target":        {"GET /", "aaaaaaaaaaaaaaaa", http.StatusRequestHeaderFieldsTooLarge},
 		"an announced body":    {post("Content-Length: 1099511627776\r\n", ""), "aaaaaaaaaaaaaaaa", http.StatusRequestEntityTooLarge},
 		"an endless body":      {post("Transfer-Encoding: chunked\r\n", ""), "10\r\naaaaaaaaaaaaaaaa\r\n", http.StatusRequestEntityTooLarge},
@@ -204,7 +204,7 @@ func TestLargeRequests(t *testing.T) {
 func TestTwoWaysToReadARequest(t *testing.T) {
 	t.Parallel()
 	base := setup(t, hurried).listen()
-	const smuggled = "GET /version HTTP/1.1\r\nHost: a\r\n\r\n"
+	const smuggled = "GET /version HTTP/1.1\r\nHost: localhost\r\n\r\n"
 	for name, text := range map[string]string{
 		"both lengths":              post("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"),
 		"both lengths, other order": post("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", "0\r\n\r\n"),
@@ -220,11 +220,11 @@ func TestTwoWaysToReadARequest(t *testing.T) {
 		"a folded header":           post("X: a\r\n Transfer-Encoding: chunked\r\nContent-Length : 3\r\n", ""),
 		"a chunk size with a sign":  post("Transfer-Encoding: chunked\r\n", "+0\r\n\r\n"),
 		"a chunk size too large":    post("Transfer-Encoding: chunked\r\n", "fffffffffffffffff\r\n\r\n"),
-		"an encoding in HTTP/1.0":   "POST /v1/jobs HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-		"a bare carriage return":    "GET /version HTTP/1.1\rHost: a\r\n\r\n",
-		"a NUL in a header":         "GET /version HTTP/1.1\r\nHost: a\r\nX: \x00\r\n\r\n",
+		"an encoding in HTTP/1.0":   "POST /v1/jobs HTTP/1.0\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"a bare carriage return":    "GET /version HTTP/1.1\rHost: localhost\r\n\r\n",
+		"a NUL in a header":         "GET /version HTTP/1.1\r\nHost: localhost\r\nX: \x00\r\n\r\n",
 		"no host":                   "GET /version HTTP/1.1\r\n\r\n",
-		"two hosts":                 "GET /version HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+		"two hosts":                 "GET /version HTTP/1.1\r\nHost: localhost\r\nHost: b\r\n\r\n",
 		"the other protocol":        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 		"no protocol":               "GET /version\r\n\r\n",
 		"not HTTP":                  "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
@@ -251,7 +251,7 @@ func TestPipelining(t *testing.T) {
 	go func() {
 		for i := range many {
 			if i%2 == 0 {
-				c.say("GET /version HTTP/1.1\r\nHost: a\r\n\r\n")
+				c.say("GET /version HTTP/1.1\r\nHost: localhost\r\n\r\n")
 			} else {
 				c.say(post(fmt.Sprintf("Content-Length: %d\r\n", len(hello)), hello))
 			}
@@ -322,8 +322,8 @@ func TestManyIdleClients(t *testing.T) { //nolint:paralleltest // it counts goro
 	serves(t, base)
 	goroutines, memory := runtime.NumGoroutine(), heap()
 	for name, text := range map[string]string{ //nolint:paralleltest // see above
-		"streams": "GET /v1/jobs/" + id + "/events HTTP/1.1\r\nHost: a\r\n\r\n",
-		"waits":   "GET /v1/jobs/" + id + "?wait=60s HTTP/1.1\r\nHost: a\r\n\r\n",
+		"streams": "GET /v1/jobs/" + id + "/events HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		"waits":   "GET /v1/jobs/" + id + "?wait=60s HTTP/1.1\r\nHost: localhost\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			clients := make([]*wire, many)

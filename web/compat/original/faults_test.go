@@ -162,7 +162,7 @@ func TestFaultGone_CompletionIsCountedOnce(t *testing.T) {
 
 func (h *harness) scrape() string {
 	w := httptest.NewRecorder()
-	h.handler.ServeHTTP(w, httptest.NewRequestWithContext(h.t.Context(), http.MethodGet, "/metrics", http.NoBody))
+	h.handler.ServeHTTP(w, httptest.NewRequestWithContext(h.t.Context(), http.MethodGet, "http://127.0.0.1/metrics", http.NoBody))
 	return w.Body.String()
 }
 

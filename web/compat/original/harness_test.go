@@ -40,6 +40,7 @@ func setup(t *testing.T, change ...func(*web.Options)) *harness {
 func (h *harness) do(status int, method, path, body string, headers ...string) map[string]any {
 	h.t.Helper()
 	r := httptest.NewRequestWithContext(h.t.Context(), method, path, strings.NewReader(body))
+	r.Host = "127.0.0.1:8080"
 	r.Header.Set("Content-Type", "application/json")
 	for i := 0; i+1 < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])

@@ -5,7 +5,7 @@ import { AccessButton, AccessDialog } from "./access";
 import { base } from "./api/client";
 import { health } from "./api/health";
 import { href, type Route, route } from "./router";
-import { Button, ErrorNote } from "./shared/basics";
+import { Button, ErrorNote, Loading } from "./shared/basics";
 import { nextTheme, theme } from "./theme";
 import { views } from "./views";
 
@@ -95,8 +95,12 @@ function Outlet() {
       ({ View }) => {
         if (!stale) loaded.value = { name, View };
       },
-      (e: unknown) => {
-        if (!stale) error.value = e;
+      () => {
+        // What the browser says names files of ours, and not what is to be done.
+        if (!stale)
+          error.value = new Error(
+            "This view could not be loaded: the server cannot be reached, or is a newer one.",
+          );
       },
     );
     return () => {
@@ -120,7 +124,13 @@ function Outlet() {
       </div>
     );
   }
-  if (loaded.value?.name !== name) return <div class="page" aria-busy="true" />;
+  if (loaded.value?.name !== name) {
+    return (
+      <div class="page">
+        <Loading />
+      </div>
+    );
+  }
   const View = loaded.value.View;
   return (
     <Guard key={name} path={route.value.path.join("/")}>

@@ -17,7 +17,7 @@ addEventListener("hashchange", () => {
 /** The route that is shown. */
 export const route = computed(() => parseRoute(fragment.value));
 
-export function parseRoute(hash: string): Route {
+function parseRoute(hash: string): Route {
   const [path = "", query = ""] = split(hash.replace(/^#\/?/, ""));
   const [view = "", ...rest] = path.split("/").filter(Boolean).map(decode);
   return { view: view || "run", path: rest, query: new URLSearchParams(query) };

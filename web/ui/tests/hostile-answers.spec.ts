@@ -82,6 +82,9 @@ test("links of an attacker change nothing but the form", async ({ page }) => {
     [{ language: "python", tests: Array.from({ length: 300_000 }, () => ({})) }, "This link holds too much"],
     [{ language: "python", stdin: "no base64!", stdin_encoding: "base64" }, "no base64"],
     [{ language: "python", labels: "none" }, "This link holds no submission"],
+    // What the page would show is not to be its sender's words.
+    [{ language: "Your session is over" }, "This link holds no submission"],
+    [{ language: "python", limits: { "Your session is over": 1 } }, "This link holds no submission"],
     [{ language: "python", tests: [{ limits: { cpu_ms: {} } }] }, "This link holds no submission"],
     [{ language: "python", files: [{ content: "a" }, { content: "b" }] }, "It has several files"],
   ] as const) {

@@ -71,6 +71,17 @@ test("a timeline whose old events are gone names the attempts that are left", ()
   ]);
 });
 
+test("what is asked of an attempt begins no other", () => {
+  const asked = state(5, { state: "running", attempt: 2, reason: "cancellation requested" });
+  const ended = state(6, { state: "cancelled", attempt: 2, verdict: "cancelled" });
+  expect(momentsOf(job, [begun(20, 2), asked, ended]).map((m) => m.what)).toEqual([
+    "Queued in default",
+    "Attempt 2 began on b",
+    "Cancellation requested",
+    "Cancelled",
+  ]);
+});
+
 test("a timeline counts the tests of an attempt, and tells once of a server that stays away", () => {
   const tests = [judged(2, "1", "accepted"), judged(3, "2", "accepted"), judged(4, "3", "wrong_answer")];
   const moments = momentsOf(job, [

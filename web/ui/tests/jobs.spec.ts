@@ -86,7 +86,13 @@ test("a job that runs is cancelled, also after a reload in its middle", async ({
   await expect(remove).toHaveAccessibleDescription("It has not ended: cancel it first.");
   await page.getByRole("button", { name: "Cancel" }).click();
   await expect(verdict(page)).toHaveText("Cancelled");
-  await expect(page.locator(".timeline li").last()).toContainText("Cancelled");
+  await expect(page.locator(".timeline li")).toContainText([
+    "Queued in",
+    "Attempt 1 began on",
+    "Cancellation requested",
+    "Cancelled",
+  ]);
+  await expect(output(page, "Standard output")).toHaveText("begun\n"); // what was seen is not lost
   await expect(page.getByRole("button", { name: "Cancel" })).toHaveCount(0);
   await expect(remove).not.toHaveAttribute("aria-disabled");
   await page.goto("/#/jobs");
@@ -175,7 +181,7 @@ test("hostile output, source, names and labels are shown as text", async ({ page
       { name: "b<i>.txt", content: evil },
     ],
     tests: [{ id: "<b>1\u202e", input: evil, expected_output: `${evil}\n` }],
-    labels: { note: `${evil} \u202e` },
+    labels: { note: `${evil} \u202e`, Score: "2 of 2", Worker: "none" },
     args: [evil],
   });
   await page.goto(`/#/jobs/${job.id}`);
@@ -188,7 +194,11 @@ test("hostile output, source, names and labels are shown as text", async ({ page
   await expect(output(page, "Input")).toContainText(evil);
   await expect(output(page, "main.py")).toContainText("⟨U+202E⟩");
   await expect(page.getByRole("heading", { name: "b<i>.txt" })).toBeVisible();
-  await expect(page.locator(".facts-grid")).toContainText(`${evil} ⟨U+202E⟩`);
+  const facts = page.locator(".facts-grid");
+  await expect(facts).toContainText(`${evil} ⟨U+202E⟩`);
+  // A label is not to be taken for what the server says.
+  await expect(facts.locator("div", { hasText: "2 of 2" }).locator("dt")).toHaveText("Label Score");
+  await expect(facts.locator("dt", { hasText: /^Worker$/ })).toHaveCount(1);
   expect(await page.locator("main").textContent()).not.toMatch(/[\u202a-\u202e\u2066-\u2069]/u);
   await expect(page.locator("main").locator("img, script, b, i, iframe")).toHaveCount(0);
   await expect(page).toHaveTitle(/^Wrong answer · Job/);

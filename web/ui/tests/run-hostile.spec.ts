@@ -1,5 +1,5 @@
 import { expect, test } from "./fixtures";
-import { expectVerdict, output, start } from "./run";
+import { expectVerdict, open, output, source, start } from "./run";
 
 /** What programs may write to harm who looks at it, or to deceive them. */
 const hostile = String.raw`
@@ -130,4 +130,23 @@ test("output over its limit is said to be truncated", async ({ page }) => {
   const out = page.getByRole("region", { name: "Standard output", exact: true });
   await expect(out.getByText("Truncated")).toBeVisible();
   await expect(out).toContainText("The program wrote more than is kept");
+});
+
+test("a command to copy holds nothing that is unseen or steers a terminal", async ({ page }) => {
+  const text = "\x7f\x9b201~\u202e\u2066\u{e0041}\u200b ✓ 😀";
+  await open(page, { language: "python", source_code: `print('${text}')\n`, stdin: text });
+  await page.getByRole("button", { name: "Export" }).click();
+  const command = (await page.getByRole("region", { name: "Command" }).textContent()) ?? "";
+  expect(command).not.toMatch(/[\x00-\x1f\x7f-\x9f\u200b\u202e\u2066\u{e0041}]/u);
+  expect(command).toContain(String.raw`\u007f\u009b201~\u202e\u2066\udb40\udc41\u200b ✓ 😀`);
+  await page.getByRole("tab", { name: "As JSON" }).click();
+  const json = (await page.getByRole("region", { name: "JSON" }).textContent()) ?? "";
+  expect(JSON.parse(json)).toEqual({ language: "python", source_code: `print('${text}')\n`, stdin: text });
+});
+
+test("the editor names what is unseen in a source, whoever has sent it", async ({ page }) => {
+  const all = ["\u202a", "\u202e", "\u2068", "\u200d", "\u3164", "\u{e0041}", "\u2064", "\x9b"];
+  await open(page, { language: "python", source_code: `# ${all.join(" ")} \u2713\n` });
+  await expect(page.locator(".cm-specialChar")).toHaveCount(all.length);
+  await expect(source(page)).toContainText("✓");
 });

@@ -204,6 +204,6 @@ test("a thousand tests are shown a hundred at a time", async ({ page }) => {
   const table = page.getByRole("table", { name: "Verdicts of the tests" });
   await expect(table.getByRole("row")).toHaveCount(101);
   await expect(page.getByRole("heading", { name: "Test 500" })).toBeVisible();
-  await page.getByRole("button", { name: "Only the 1 not accepted" }).click();
+  await page.getByRole("button", { name: "Only those not accepted (1)" }).click();
   await expect(table.getByRole("row")).toHaveCount(2);
 });

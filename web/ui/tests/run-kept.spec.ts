@@ -127,3 +127,68 @@ test("bytes that are no text are saved as they were", async ({ page }) => {
     Buffer.from("\xff\xfe caf\xc3\xa9 \x80\n", "latin1").toString("hex"),
   );
 });
+
+test("a sample that takes the place of a program gives it back", async ({ page }) => {
+  await page.goto("/");
+  await expect(source(page)).toContainText("Hello, world!");
+  await page.getByLabel("Sample").selectOption("limit");
+  await expect(page.getByRole("button", { name: "Undo" })).toBeHidden(); // a sample is no loss
+  await source(page).click();
+  await page.keyboard.press("Control+a");
+  await page.keyboard.insertText("print('mine')");
+  await page.getByLabel("Sample").selectOption("hello");
+  await expect(source(page)).not.toContainText("mine");
+  await page.getByRole("button", { name: "Undo" }).click();
+  await expect(source(page)).toHaveText("print('mine')");
+  await expect(page.getByText("The sample stands")).toBeHidden();
+});
+
+test("what is exported is what was sent, and what would be by now", async ({ page }) => {
+  await start(page, { language: "python", source_code: "print('sent')\n" });
+  await expectVerdict(page, "Accepted");
+  await page.getByRole("button", { name: "Export" }).click();
+  await expect(page.getByRole("dialog", { name: "What was sent" })).toBeVisible();
+  await expect(page.getByRole("button", { name: "Show what would be sent" })).toBeHidden();
+  await page.keyboard.press("Escape");
+  await source(page).fill("print('since')");
+  await page.getByRole("button", { name: "Export" }).click();
+  const command = page.getByRole("region", { name: "Command" });
+  await expect(page.getByRole("dialog", { name: "What was sent" })).toBeVisible();
+  await expect(command).toContainText("'sent'".replaceAll("'", String.raw`'\''`));
+  await page.getByRole("button", { name: "Show what would be sent" }).click();
+  await expect(page.getByRole("dialog", { name: "What would be sent" })).toBeVisible();
+  await expect(command).toContainText("since");
+  await page.getByRole("button", { name: "Show what was sent" }).click();
+  await expect(command).not.toContainText("since");
+});
+
+test("a shared link is shown no longer than it holds what is there", async ({ page }) => {
+  await page.goto("/");
+  const link = page.getByRole("textbox", { name: "Link" });
+  await page.getByRole("button", { name: "Share" }).click();
+  await link.focus();
+  await page.keyboard.press("Escape");
+  await expect(link).toBeHidden();
+  await expect(page.getByRole("button", { name: "Share" })).toBeFocused();
+  await page.getByRole("button", { name: "Share" }).click();
+  await expect(link).toBeVisible();
+  await source(page).click();
+  await page.keyboard.type("x");
+  await expect(link).toBeHidden();
+});
+
+test("a link that is opened while a job runs is not taken for that job's program", async ({ page }) => {
+  await start(page, { language: "python", source_code: "import time\ntime.sleep(3)\nprint('before')\n" });
+  await expect(page.getByRole("button", { name: "Cancel" })).toBeVisible();
+  await page.goto(`/#/run?s=${packed({ language: "python", source_code: "print('link')" })}`);
+  await expect(page.getByText("The job beside it is of the program before.")).toBeVisible();
+  await expect(source(page)).toContainText("link");
+  await expectVerdict(page, "Accepted");
+  await expect(output(page, "Standard output")).toHaveText("before\n");
+});
+
+test("a job that is gone has no result, rather than not been run", async ({ page }) => {
+  await page.goto("/#/run/01a216dc-67c7-8000-8000-7a87b5aff69a");
+  await expectVerdict(page, "No result");
+  await expect(page.getByRole("alert")).toContainText("no such job");
+});

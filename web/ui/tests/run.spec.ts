@@ -110,13 +110,57 @@ test("a compiler's messages lead to the line", async ({ page }) => {
   await expect(page.locator(".cm-lint-marker-error")).not.toHaveCount(0);
 });
 
+test("long messages of a compiler lead to their lines too, and are wrapped or not", async ({ page }) => {
+  const source_code = `${"int f() { return undeclared_name; }\n".repeat(300)}int main() {}\n`;
+  await start(page, { language: "cpp", source_code });
+  await expectVerdict(page, "Compile error");
+  const messages = page.getByRole("region", { name: "Compiler messages", exact: true });
+  await expect(messages.getByRole("button", { name: "Show more" })).toBeVisible();
+  await messages.getByRole("button", { name: "main.cpp:3:18" }).click();
+  await expect(page.locator(".cm-lineNumbers .cm-activeLineGutter")).toHaveText("3");
+  await messages.getByRole("button", { name: "Wrap" }).click();
+  await expect(messages.locator("pre")).toHaveCSS("white-space", "pre");
+  await messages.getByRole("button", { name: "Show more" }).click();
+  await messages.getByRole("button", { name: "main.cpp:2:18" }).click();
+  await expect(page.locator(".cm-lineNumbers .cm-activeLineGutter")).toHaveText("2");
+});
+
 test("a traceback leads to the line", async ({ page }) => {
   await start(page, { language: "python", source_code: "def f():\n    return 1 / 0\n\nf()\n" });
   await expectVerdict(page, "Runtime error");
-  const stderr = page.getByRole("region", { name: "Standard error" });
+  const stderr = page.getByRole("region", { name: "Standard error", exact: true });
   await expect(stderr).toContainText("ZeroDivisionError");
   await stderr.getByRole("button", { name: /line 2/ }).click();
   await expect(page.locator(".cm-activeLine")).toContainText("return 1 / 0");
+});
+
+test("a message beside a line is brief, and what is unseen is named in it", async ({ page }) => {
+  const source_code = "raise Exception('\u202e'.encode().decode() + 'x' * 5000)\n".replace(
+    "\u202e",
+    "\\u202e",
+  );
+  await start(page, { language: "python", source_code });
+  await expectVerdict(page, "Runtime error");
+  await page.locator(".cm-lint-marker-error").hover();
+  const told = page.locator(".cm-tooltip-lint");
+  await expect(told).toContainText("Exception: ⟨U+202E⟩xxx");
+  expect((await told.textContent())?.length).toBeLessThan(600);
+});
+
+test("the test that failed is in sight in a long table; what was refused has none", async ({ page }) => {
+  const tests = Array.from({ length: 40 }, (_, i) => ({
+    input: `${i}`,
+    expected_output: i === 30 ? "x" : `${i}`,
+  }));
+  await start(page, { language: "python", source_code: "print(input())\n", tests });
+  await expectVerdict(page, "Wrong answer");
+  const table = page.getByRole("table", { name: "Verdicts of the tests" });
+  await expect(table.getByRole("button", { name: "31", exact: true })).toBeInViewport();
+  await expect(page.getByRole("heading", { name: "Test 31" })).toBeInViewport();
+  await start(page, { language: "python", source_code: "", tests: [{ id: "x".repeat(65) }, {}] });
+  await expectVerdict(page, "Not run");
+  await expect(page.getByRole("alert")).toContainText("at most 64");
+  await expect(table).toBeHidden();
 });
 
 test("output comes while the program runs, and it can be cancelled", async ({ page }) => {
@@ -129,6 +173,7 @@ test("output comes while the program runs, and it can be cancelled", async ({ pa
   await expect(page.getByRole("button", { name: "Running…" })).toBeDisabled();
   await page.getByRole("button", { name: "Cancel" }).click();
   await expectVerdict(page, "Cancelled");
+  await expect(output(page, "Standard output")).toHaveText("first\n"); // what was seen is not lost
   await expect(page.getByRole("button", { name: "Run", exact: true })).toBeEnabled();
 });
 

@@ -57,3 +57,21 @@ test("the status says when the server is away", async ({ page }) => {
     await own.remove();
   }
 });
+
+test("a view that is slow to come says so, and one that does not come says why", async ({ page }) => {
+  await page.goto("/");
+  await expect(page.getByRole("button", { name: "Run", exact: true })).toBeVisible();
+  let letGo = () => {};
+  const held = new Promise<void>((resolve) => (letGo = resolve));
+  await page.route("**/ui/assets/**", async (route) => {
+    await held;
+    await route.abort();
+  });
+  await page.getByRole("link", { name: "Cluster", exact: true }).click();
+  await expect(page.getByText("Loading…")).toBeVisible();
+  letGo();
+  await expect(page.getByRole("alert")).toContainText("the server cannot be reached, or is a newer one");
+  await page.unrouteAll();
+  await page.getByRole("button", { name: "Try again" }).click();
+  await expect(page.getByRole("heading", { name: "Cluster", level: 1 })).toBeVisible();
+});

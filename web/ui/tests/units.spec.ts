@@ -1,8 +1,9 @@
 import { expect, test } from "@playwright/test";
 import { readEvents } from "../src/api/sse";
-import { contentOf, exactly, fromBase64, outputText, sizeOf, toBase64 } from "../src/run/content";
+import { contentOf, cutAt, exactly, fromBase64, outputText, sizeOf, toBase64 } from "../src/run/content";
 import { diffLines, fold } from "../src/run/diff";
 import { pairUp } from "../src/run/files";
+import { milliseconds } from "../src/shared/format";
 import { visible } from "../src/shared/visible";
 
 /** Numbers of a fixed sequence, the same in each run. */
@@ -83,7 +84,40 @@ test("what is named in an output is bounded, and nothing is lost", () => {
   expect(many.length).toBeLessThan(4100);
   expect(many.map((p) => p.text).join("")).toBe("␛a".repeat(10_000));
   expect(visible("\0".repeat(100_000))).toHaveLength(1);
+  expect(visible("\xa0\0".repeat(8) + "\0".repeat(8)).at(-1)?.text).toBe("␀×9");
   expect(visible("plain\n\ttext ✓ 😀 עברית")).toEqual([{ text: "plain\n\ttext ✓ 😀 עברית" }]);
+});
+
+test("what chooses forms, joins or piles up unseen is named; emoji and accents are not", () => {
+  const shown = (text: string) =>
+    visible(text)
+      .map((p) => p.text)
+      .join("");
+  expect(shown("a\ufe00b\u{e0101}c\u034fd\u180be\ufe0ff")).toBe(
+    "a⟨U+FE00⟩b⟨U+E0101⟩c⟨U+034F⟩d⟨U+180B⟩e⟨U+FE0F⟩f",
+  );
+  const plain = "❤\ufe0f 1\ufe0f\u20e3 e\u0301 נִקּוּד ที่ กำ";
+  expect(visible(plain)).toEqual([{ text: plain }]);
+  expect(shown(`z${"\u0301".repeat(300)}!`)).toBe(`z${"\u0301".repeat(6)}⟨U+0301⟩×294!`);
+});
+
+test("a difference begins and ends between characters", () => {
+  const changed = (a: string, b: string) =>
+    diffLines(a, b).lines.map((l) => l.text.slice(...(l.changed ?? [0])));
+  expect(changed("ok 😀!", "ok 😁!")).toEqual(["😀", "😁"]);
+  expect(changed("𐀀x", "𐐀x")).toEqual(["𐀀", "𐐀"]); // of the same second half
+  expect(changed("a😀", "a")).toEqual(["😀", ""]);
+  expect(changed("😀", "😀😀")).toEqual(["", "😀"]);
+  for (const at of [0, 1, 2, 3, 4]) expect(cutAt("a😀b", at)).toBe(at === 2 ? 1 : at);
+});
+
+test("times of more than a minute are said in whole seconds below sixty", () => {
+  expect([59_000, 60_000, 119_700, 120_000].map(milliseconds)).toEqual([
+    "59 s",
+    "1 min 0 s",
+    "2 min 0 s",
+    "2 min 0 s",
+  ]);
 });
 
 test("files are paired by all the names that are in use", () => {

@@ -64,7 +64,7 @@ function You() {
 const day = 86_400_000;
 
 /** When a key expires; one that soon does is marked. */
-export function Expiry({ at }: { at: string | undefined }) {
+function Expiry({ at }: { at: string | undefined }) {
   if (!at) return <span>It never expires</span>;
   const left = -ageOf(at);
   return (

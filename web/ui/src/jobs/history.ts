@@ -1,4 +1,5 @@
 import type { Schemas } from "../api/client";
+import { begins } from "../api/states";
 import { milliseconds, sentence } from "../shared/format";
 import type { Happening } from "./watch";
 
@@ -27,7 +28,7 @@ export function attemptsOf(job: Job): Schemas["Attempt"][] {
 export function momentsOf(job: Job, happened: readonly Happening[]): Moment[] {
   const moments: Moment[] = [{ at: job.created_at, what: `Queued in ${job.queue}`, tone: "plain" }];
   const attempts = attemptsOf(job);
-  const runs = happened.filter((e) => e.type === "state" && e.data.state === "running").length;
+  const runs = happened.filter((e) => e.type === "state" && begins(e.data)).length;
   // Old events may be gone, and old attempts: the last of both is the same.
   let attempt = attempts.length - runs - 1;
   let tests: Schemas["TestEvent"][] = [];
@@ -44,7 +45,7 @@ export function momentsOf(job: Job, happened: readonly Happening[]): Moment[] {
       continue;
     }
     flush();
-    if (e.type === "state" && e.data.state === "running") attempt++;
+    if (e.type === "state" && begins(e.data)) attempt++;
     const submitted = first && e.type === "state" && e.data.state === "queued" && !e.data.reason;
     if (e.type === "state") first = false;
     if (!submitted) moments.push({ at: e.data.time, ...momentOf(e, attempts[attempt]?.worker) });
@@ -92,6 +93,7 @@ function stateMoment(s: Schemas["StateEvent"], worker: string | undefined): Omit
   const more = s.reason ? { more: s.reason } : {};
   switch (s.state) {
     case "running":
+      if (!begins(s)) return { what: sentence(s.reason ?? ""), tone: "plain" };
       return { what: `Attempt ${s.attempt ?? 1} began${worker ? ` on ${worker}` : ""}`, tone: "info" };
     case "queued":
       return {

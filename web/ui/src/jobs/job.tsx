@@ -180,7 +180,7 @@ function Facts({ job }: { job: Job }) {
       <Fact name="Priority">{job.priority === 0 ? undefined : amount(job.priority)}</Fact>
       <Fact name="Tenant">{job.tenant}</Fact>
       {Object.entries(job.labels ?? {}).map(([name, value]) => (
-        <Fact key={name} name={name}>
+        <Fact key={name} name={`Label ${name}`}>
           <Visible text={value} />
         </Fact>
       ))}
@@ -225,11 +225,7 @@ function Results({ now, job, target }: { now: Watched; job: Job; target: Signal<
   if (run.compile === undefined && !begun && (alone || run.phase !== "running")) return null;
   if (job.state === "failed" && !begun) return null;
   // Places that messages name are shown in the submission below.
-  const editor = () => ({
-    jump: (line: number) => (target.value = { line }),
-    mark: () => {},
-    focus: () => {},
-  });
+  const editor = () => ({ jump: (line: number) => (target.value = { line }) });
   const limits = (t: (typeof run.tests)[number]) => limitsOf(t, run, language);
   return (
     <Section title={alone ? "Result" : "Tests"}>

@@ -132,7 +132,7 @@ export function JobLink({ id }: { id: string }) {
 }
 
 /** A job's verdict, or its state as long as it has none. */
-export function JobState({ job }: { job: Job }) {
+function JobState({ job }: { job: Job }) {
   if (job.state === "failed") return <Badge word="failed" title={job.error} />;
   const more = job.cancel_requested ? "cancelling" : job.state === "queued" && job.started_at ? "again" : "";
   return (

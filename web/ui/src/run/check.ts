@@ -1,3 +1,4 @@
+import type { Schemas } from "../api/client";
 import type { Submission } from "./draft";
 
 // What comes from a link or the clipboard is looked at here; what its values may be the server checks.
@@ -9,6 +10,7 @@ export function isSubmission(v: unknown): v is Submission {
   return (
     isObject(v) &&
     typeof v.language === "string" &&
+    /^[\w.+#-]{1,64}$/.test(v.language) && // it is shown, and is not to say anything else
     only(v, "string", ["version", "source_code", "stdin", "stdin_encoding", "queue"]) &&
     only(v, "boolean", ["stop_on_failure"]) &&
     only(v, "number", ["priority"]) &&
@@ -32,8 +34,22 @@ export function isTest(v: unknown): v is NonNullable<Submission["tests"]>[number
   );
 }
 
+const limits: readonly (keyof Schemas["LimitsRequest"])[] = [
+  "cpu_ms",
+  "wall_ms",
+  "memory_bytes",
+  "output_bytes",
+  "processes",
+  "file_size_bytes",
+  "open_files",
+  "stack_bytes",
+  "disk_bytes",
+];
+
 function isLimits(v: unknown): boolean {
-  return v === undefined || (isObject(v) && only(v, "number", Object.keys(v)));
+  if (v === undefined) return true;
+  const known = (name: string) => limits.some((l) => l === name);
+  return isObject(v) && Object.keys(v).every(known) && only(v, "number", limits);
 }
 
 function isChecker(v: unknown): boolean {
@@ -50,7 +66,7 @@ function isObject(v: unknown): v is Fields {
 }
 
 /** Tells whether each of the fields that is there has a type. */
-function only(v: Fields, type: string, names: string[]): boolean {
+function only(v: Fields, type: string, names: readonly string[]): boolean {
   return names.every((n) => v[n] === undefined || typeof v[n] === type);
 }
 

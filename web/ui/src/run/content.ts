@@ -28,6 +28,11 @@ export function sizeOf(c: Content): number {
   return n;
 }
 
+/** Gives a place to cut a text at: the index, or the one before where it would part a character. */
+export function cutAt(text: string, index: number): number {
+  return isHigh(text.charCodeAt(index - 1)) && isLow(text.charCodeAt(index)) ? index - 1 : index;
+}
+
 function isHigh(unit: number): boolean {
   return unit >= 0xd800 && unit <= 0xdbff;
 }

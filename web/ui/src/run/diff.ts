@@ -1,3 +1,5 @@
+import { cutAt } from "./content";
+
 /** A line of a comparison: the same in both, expected alone, or actual alone. Numbers begin with 1. */
 export interface DiffLine {
   kind: "same" | "expected" | "actual";
@@ -130,6 +132,9 @@ function markPair(a: DiffLine, b: DiffLine): void {
   let tail = 0;
   const room = Math.min(a.text.length, b.text.length) - head;
   while (tail < room && a.text[a.text.length - 1 - tail] === b.text[b.text.length - 1 - tail]) tail++;
+  const parts = (l: DiffLine, at: number) => cutAt(l.text, at) !== at;
+  if (parts(a, head) || parts(b, head)) head--;
+  if (parts(a, a.text.length - tail) || parts(b, b.text.length - tail)) tail--;
   a.changed = [head, a.text.length - tail];
   b.changed = [head, b.text.length - tail];
 }

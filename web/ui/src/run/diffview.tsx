@@ -1,6 +1,7 @@
 import { useComputed, useSignal } from "@preact/signals";
 import { Button } from "../shared/basics";
 import { visible } from "../shared/visible";
+import { cutAt } from "./content";
 import { type DiffLine, diffLines, type Fold, fold } from "./diff";
 
 /** The longest part of a line that is shown, in characters. */
@@ -97,8 +98,9 @@ function Row({ line }: { line: DiffLine | Fold }) {
 function Text({ line }: { line: DiffLine }) {
   const { text } = line;
   const [from, to] = line.changed ?? [0, 0];
-  const start = text.length > longest ? Math.max(0, Math.min(from - 80, text.length - longest)) : 0;
-  const end = Math.min(text.length, start + longest);
+  const start =
+    text.length > longest ? cutAt(text, Math.max(0, Math.min(from - 80, text.length - longest))) : 0;
+  const end = cutAt(text, Math.min(text.length, start + longest));
   const cut = (a: number, b: number) => text.slice(Math.max(a, start), Math.max(start, Math.min(b, end)));
   const all = line.kind !== "same";
   return (

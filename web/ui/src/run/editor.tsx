@@ -22,6 +22,7 @@ import {
 import { tags } from "@lezer/highlight";
 import { effect, type Signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
+import { unseen } from "../shared/visible";
 import { grammarOf } from "./grammars";
 
 /** A message about a line of the source. Numbers begin with 1. */
@@ -32,13 +33,16 @@ export interface Mark {
   message: string;
 }
 
-/** What others may do with the editor that is shown. */
-export interface EditorHandle {
-  /** Puts the cursor at a place, and the focus into the editor. */
+/** What leads to places of the source. Numbers begin with 1. */
+export interface Jumps {
+  /** Shows a place, and puts the focus there. */
   jump(line: number, column?: number): void;
+}
+
+/** What others may do with the editor that is shown. */
+export interface EditorHandle extends Jumps {
   /** Shows messages at their lines, in place of those before. */
   mark(marks: readonly Mark[]): void;
-  focus(): void;
 }
 
 const theme = EditorView.theme({
@@ -187,7 +191,7 @@ function extensions(text: Signal<string>, grammar: Compartment, run: () => void)
     lintGutter(),
     highlightActiveLineGutter(),
     highlightActiveLine(),
-    highlightSpecialChars(),
+    highlightSpecialChars({ specialChars: unseen }),
     history(),
     drawSelection(),
     EditorState.allowMultipleSelections.of(true),
@@ -246,6 +250,5 @@ function handleOf(editor: EditorView): EditorHandle {
       );
       editor.dispatch(setDiagnostics(editor.state, diagnostics));
     },
-    focus: () => editor.focus(),
   };
 }

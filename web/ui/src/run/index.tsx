@@ -3,7 +3,7 @@ import { type Signal, useComputed, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { api, type Schemas, unwrap } from "../api/client";
 import { go, href, type Route } from "../router";
-import { Button, ErrorNote } from "../shared/basics";
+import { Button, ErrorNote, Loading } from "../shared/basics";
 import { useResource } from "../shared/poll";
 import { may } from "../shared/self";
 import { Tabs } from "../shared/tabs";
@@ -23,7 +23,7 @@ import {
 } from "./draft";
 import { useDrops } from "./dropped";
 import { Editor, type EditorHandle } from "./editor";
-import { ExportDialog } from "./export";
+import { ExportDialog, type Exported } from "./export";
 import { InputPanel, type InputTab } from "./input";
 import { busy, leave, outputOf, resume, run, submit } from "./job";
 import { failureMark, marksOf } from "./messages";
@@ -39,8 +39,9 @@ export function View({ route }: { route: Route }) {
   const languages = list.data?.languages ?? undefined;
   if (!languages) {
     return (
-      <div class="page" aria-busy={list.loading}>
+      <div class="page">
         <h1 class="hidden">Run</h1>
+        {list.error === undefined ? <Loading /> : null}
         <ErrorNote error={list.error} retry={list.reload} />
       </div>
     );
@@ -65,7 +66,7 @@ function Workbench({ route, languages }: { route: Route; languages: Schemas["Lan
     refused: useSignal<unknown>(undefined),
   };
   const { pane, input } = shown;
-  const exported = useSignal<Submission | undefined>(undefined);
+  const exported = useSignal<Exported | undefined>(undefined);
   const editor = useRef<EditorHandle>(undefined);
   const getEditor = () => editor.current;
   const language = useComputed(() => find(languages, draft.language.value, draft.version.value)).value;
@@ -82,7 +83,8 @@ function Workbench({ route, languages }: { route: Route; languages: Schemas["Lan
   const start = useStart(languages, shown);
   const show = () => {
     try {
-      exported.value = run.peek()?.sent ?? toSubmission();
+      const sent = run.peek()?.sent;
+      exported.value = sent ? { sent, form: toSubmissionOrNone() } : { form: toSubmission() };
     } catch (error) {
       shown.refused.value = error;
     }
@@ -97,7 +99,13 @@ function Workbench({ route, languages }: { route: Route; languages: Schemas["Lan
   return (
     <div class="run" data-pane={pane.value}>
       <h1 class="hidden">Run</h1>
-      <Toolbar languages={languages} language={language} start={start} show={show} />
+      <Toolbar
+        languages={languages}
+        language={language}
+        start={start}
+        show={show}
+        sample={(text) => takeSample(text, language, shown)}
+      />
       <Notes shown={shown} language={language} />
       <div class="panes">
         <Tabs
@@ -127,11 +135,7 @@ function Workbench({ route, languages }: { route: Route; languages: Schemas["Lan
         </div>
       </div>
       {exported.value ? (
-        <ExportDialog
-          submission={exported.value}
-          sent={exported.value === run.value?.sent}
-          close={() => (exported.value = undefined)}
-        />
+        <ExportDialog of={exported.value} close={() => (exported.value = undefined)} />
       ) : null}
     </div>
   );
@@ -287,8 +291,13 @@ function useAddress(route: Route, languages: readonly Schemas["LanguageInfo"][],
     if (shared) {
       readShared(shared)
         .then((s) => {
-          if (!busy.peek()) leave(); // what is shown is of another program
-          show(s, "Opened from a link.");
+          // What is shown is of another program: it goes, unless it is still under way.
+          const runs = busy.peek();
+          if (!runs) leave();
+          show(
+            s,
+            runs ? "Opened from a link. The job beside it is of the program before." : "Opened from a link.",
+          );
         })
         .catch(failed)
         .finally(() => go(href("run"), { replace: true }));
@@ -308,6 +317,20 @@ function useAddress(route: Route, languages: readonly Schemas["LanguageInfo"][],
       }
     });
   }, [id, shared]);
+}
+
+/** Puts a sample into the editor; a program of one's own that stood there can be had back. */
+function takeSample(text: string, of: Schemas["LanguageInfo"] | undefined, to: Shown): void {
+  const before = draft.source.peek();
+  const own = before.trim() !== "" && !Object.values(of?.samples ?? {}).includes(before);
+  to.notice.value = own
+    ? {
+        text: "The sample stands in place of your program.",
+        act: { name: "Undo", work: () => (draft.source.value = before) },
+      }
+    : undefined;
+  draft.source.value = text;
+  to.pane.value = "code";
 }
 
 /** Tells whether the form holds the program of a submission. */

@@ -2,6 +2,7 @@ import { computed, signal } from "@preact/signals";
 import { api, type Schemas, unwrap } from "../api/client";
 import { ended, follow, type JobEvent } from "../api/events";
 import { isAbort } from "../api/problem";
+import { begins } from "../api/states";
 import { go, href, route } from "../router";
 import { asWritten } from "../shared/submission";
 import { fromBase64, outputText } from "./content";
@@ -177,7 +178,7 @@ async function watch(id: string, signal: AbortSignal): Promise<void> {
 export function advance(to: Run, e: JobEvent, live: LiveTests): void {
   switch (e.type) {
     case "state":
-      if (e.data.state === "running") {
+      if (begins(e.data)) {
         live.reset();
         delete to.compile;
         to.phase = to.compiled ? "compiling" : "running";
@@ -242,8 +243,10 @@ export class LiveTests {
     this.put({ id, stdout: "", stderr: "" });
   }
 
+  /** Takes a test's report, which has its output; where that has none, as of a test that was cancelled, what came stays. */
   report(report: Schemas["Test"]): void {
-    this.put({ id: report.id, stdout: "", stderr: "", report });
+    const seen = report.run ? undefined : this.tests[this.places.get(report.id) ?? -1];
+    this.put({ id: report.id, stdout: seen?.stdout ?? "", stderr: seen?.stderr ?? "", report });
   }
 
   output(o: Schemas["OutputEvent"]): void {

@@ -1,6 +1,8 @@
 import type { ComponentChildren } from "preact";
 import { Visible } from "../shared/named";
-import type { EditorHandle, Mark } from "./editor";
+import { visible } from "../shared/visible";
+import { cutAt } from "./content";
+import type { Jumps, Mark } from "./editor";
 
 /** A place of the source that a line of messages names. */
 interface Place {
@@ -44,10 +46,17 @@ export function marksOf(text: string, file: string): Mark[] {
     const rest = line.slice(place.to).replace(/^[:\s]+/, "") || title;
     if (!rest || /^(In|At) /.test(rest)) continue;
     const severity = /^warning/.test(rest) ? "warning" : /^(note|info)/.test(rest) ? "info" : "error";
-    marks.push({ ...place, severity, message: rest });
+    marks.push({ ...place, severity, message: brief(rest) });
     if (marks.length === 100) break;
   }
   return marks;
+}
+
+/** Gives a message as it is shown beside a line: not too long, and with what is unseen named. */
+function brief(message: string): string {
+  const end = cutAt(message, 500);
+  const shown = visible(message.slice(0, end), 0)[0]?.text ?? "";
+  return message.length > end ? `${shown}…` : shown;
 }
 
 /** Gives the place at which a program has failed, by the last one of its source that is named. */
@@ -56,16 +65,14 @@ export function failureMark(stderr: string, file: string): Mark[] {
   const places = lines.flatMap((l) => placesIn(l, file));
   const last = places.at(-1);
   if (!last) return [];
-  return [{ ...last, severity: "error", message: lines.at(-1) ?? "" }];
+  return [{ ...last, severity: "error", message: brief(lines.at(-1) ?? "") }];
 }
 
 /** Messages in which the places of the source are buttons that lead there. */
-export function Messages(props: { text: string; file: string; editor: () => EditorHandle | undefined }) {
+export function Messages(props: { text: string; file: string; editor: () => Jumps | undefined }) {
   const { text, file, editor } = props;
-  const shown = text.slice(0, longest);
-  const split = shown.replace(/\n$/, "").split("\n");
-  const count = split.length;
-  const lines = split.map((line, i) => {
+  const split = text.split("\n");
+  return split.map((line, i) => {
     const parts: ComponentChildren[] = [];
     let start = 0;
     for (const p of placesIn(line, file)) {
@@ -87,13 +94,8 @@ export function Messages(props: { text: string; file: string; editor: () => Edit
       <span key={i}>
         {parts}
         <Visible text={line.slice(start)} />
-        {i < count - 1 ? "\n" : null}
+        {i < split.length - 1 ? "\n" : null}
       </span>
     );
   });
-  return (
-    <pre class="output" tabIndex={0} role="region" aria-label="Messages">
-      {lines}
-    </pre>
-  );
 }

@@ -3,11 +3,11 @@ import { useEffect, useRef } from "preact/hooks";
 import { Button, CopyButton } from "../shared/basics";
 import { bytes } from "../shared/format";
 import { Visible } from "../shared/named";
-import { exactly, sizeOf } from "./content";
-import type { EditorHandle } from "./editor";
+import { cutAt, exactly, sizeOf } from "./content";
+import type { Jumps } from "./editor";
 import { Messages } from "./messages";
 
-/** How much of an output is shown at first, and with each press of "Show more", in characters. */
+/** How much of an output is shown at first, with places that lead to the source, and with each press of "Show more", in characters. */
 const first = 32 << 10;
 const more = 256 << 10;
 
@@ -20,14 +20,15 @@ interface Props {
   live?: boolean;
   /** The source file's name, where places in it are to be led to. */
   file?: string | undefined;
-  editor?: () => EditorHandle | undefined;
+  editor?: () => Jumps | undefined;
 }
 
 /** What a program has written, as text. Of much it shows the beginning, so that the page stays quick. */
 export function Output({ title, text, truncated, live, file, editor }: Props) {
   const room = useSignal(first);
   const wrap = useSignal(true);
-  const shown = live ? text.slice(-8192) : text.slice(0, room.value);
+  const shown = live ? text.slice(cutAt(text, text.length - 8192)) : text.slice(0, cutAt(text, room.value));
+  const led = file && editor ? shown.slice(0, cutAt(shown, first)) : "";
   const end = useRef<HTMLPreElement>(null);
   useEffect(() => {
     if (live && end.current) end.current.scrollTop = end.current.scrollHeight;
@@ -61,8 +62,6 @@ export function Output({ title, text, truncated, live, file, editor }: Props) {
       </header>
       {text === "" ? (
         <p class="muted small none">nothing</p>
-      ) : file && editor && text.length <= first ? (
-        <Messages text={shown} file={file} editor={editor} />
       ) : (
         <pre
           ref={end}
@@ -71,7 +70,8 @@ export function Output({ title, text, truncated, live, file, editor }: Props) {
           role="region"
           aria-label={`${title}, text`}
         >
-          <Visible text={shown} />
+          {file && editor ? <Messages text={led} file={file} editor={editor} /> : null}
+          <Visible text={shown.slice(led.length)} />
         </pre>
       )}
       {rest > 0 ? (

@@ -9,14 +9,14 @@ import { Visible } from "../shared/named";
 import { outputText } from "./content";
 import { Diff } from "./diffview";
 import type { Submission } from "./draft";
-import type { EditorHandle } from "./editor";
+import type { Jumps } from "./editor";
 import { cancel, outputOf, type Run, run, type TestState } from "./job";
 import { Output } from "./output";
 import { TestTable } from "./testtable";
 
 interface Props {
   language: Schemas["LanguageInfo"] | undefined;
-  editor: () => EditorHandle | undefined;
+  editor: () => Jumps | undefined;
 }
 
 /** What became of the program: live while it runs, then its report. */
@@ -45,6 +45,9 @@ function Welcome({ language }: { language: Schemas["LanguageInfo"] | undefined }
         With tests it is judged: each has a verdict, with the time and the memory that it took beside their
         limits.
       </p>
+      <p class="muted small">
+        In the editor <kbd>Tab</kbd> indents; <kbd>Esc</kbd>, then <kbd>Tab</kbd>, leaves it.
+      </p>
       {language && own?.cpu_ms !== undefined && own.memory_bytes !== undefined ? (
         <p class="muted small">
           {language.display_name} has {milliseconds(own.cpu_ms)} of CPU time and {bytes(own.memory_bytes)} of
@@ -60,7 +63,7 @@ function said(now: Run): string {
   const done = now.tests.filter((t) => t.report).length;
   if (now.phase !== "ended")
     return `${sentence(now.phase)}${done > 0 ? `, ${done} of ${now.tests.length} tests` : ""}`;
-  if (now.error !== undefined) return "It was not run";
+  if (now.error !== undefined) return unknown(now);
   return sentence(now.verdict ?? now.job?.state ?? "ended");
 }
 
@@ -70,9 +73,10 @@ function Report({ now, language, editor }: Props & { now: Run }) {
     chosen.value = undefined;
   }, [now.id]);
   const shown = now.tests.find((t) => t.id === chosen.value) ?? telling(now);
-  const judged = now.sent?.tests?.length ? now.sent.tests.length > 0 : now.tests.length > 1;
+  const judged = (now.sent?.tests?.length ?? 0) > 0 || now.tests.length > 1;
   const file = now.sent?.files?.[0]?.name ?? language?.source_file ?? "main";
   const failed = now.compile !== undefined && now.compile.exit_code !== 0;
+  const refused = now.error !== undefined && now.id === undefined;
   return (
     <>
       <Headline now={now} />
@@ -84,7 +88,7 @@ function Report({ now, language, editor }: Props & { now: Run }) {
         </p>
       ) : null}
       {now.compile ? <Compile run={now.compile} file={file} editor={editor} /> : null}
-      {judged && !failed ? (
+      {judged && !failed && !refused ? (
         <TestTable
           tests={now.tests}
           limitsOf={(t) => limitsOf(t, now, language)}
@@ -144,7 +148,7 @@ function Headline({ now }: { now: Run }) {
           class="verdict"
           data-word={now.verdict ?? (now.error !== undefined ? "failed" : now.job?.state)}
         >
-          {now.error !== undefined ? "Not run" : sentence(now.verdict ?? job?.state ?? "ended")}
+          {now.error !== undefined ? unknown(now) : sentence(now.verdict ?? job?.state ?? "ended")}
         </strong>
       ) : (
         <ol class="steps" aria-label="Progress">
@@ -174,6 +178,11 @@ function Headline({ now }: { now: Run }) {
       ) : null}
     </header>
   );
+}
+
+/** Says of a job of which the result is not known why: only one without an id was not taken. */
+function unknown(now: Run): string {
+  return now.id === undefined ? "Not run" : "No result";
 }
 
 function place(now: Run, step: (typeof steps)[number]): "done" | "now" | "later" {
@@ -245,9 +254,9 @@ export function TestReport({ test, now, alone, limits, file, editor }: TestProps
   const out = outputOf(test, "stdout");
   const err = outputOf(test, "stderr");
   const r = test.report;
-  const live = r === undefined;
-  if (live && now.phase === "ended") return null;
-  if (live && out.text === "" && err.text === "") return null;
+  const live = r?.run === undefined;
+  const silent = out.text === "" && err.text === "";
+  if (r === undefined && (silent || now.phase === "ended")) return null;
   const sent = sentTest(now.sent, test.id);
   const differs = r?.verdict === "wrong_answer" || r?.verdict === "presentation_error";
   return (
@@ -268,7 +277,7 @@ export function TestReport({ test, now, alone, limits, file, editor }: TestProps
       ) : null}
       {r?.run ? <Figures run={r.run} limits={limits} /> : null}
       {differs && sent?.expected !== undefined ? <Diff expected={sent.expected} actual={out.text} /> : null}
-      {live || r?.run ? (
+      {live && silent ? null : (
         <>
           <Output title="Standard output" text={out.text} truncated={out.truncated} live={live} />
           {err.text !== "" ? (
@@ -282,7 +291,7 @@ export function TestReport({ test, now, alone, limits, file, editor }: TestProps
             />
           ) : null}
         </>
-      ) : null}
+      )}
       {!alone && sent ? (
         <>
           <Output title="Input" text={sent.input} />

@@ -5,7 +5,7 @@ import { bytes } from "../shared/format";
 import { Visible } from "../shared/named";
 import { self } from "../shared/self";
 import { Field } from "../shared/tabs";
-import { type Content, sizeOf } from "./content";
+import { type Content, cutAt, sizeOf } from "./content";
 import { type CheckerKind, changeRow, draft, newRow, type TestRow } from "./draft";
 import { done, dragged, removeAll, take } from "./dropped";
 import { fileBounds, readPasted, separators } from "./files";
@@ -84,7 +84,6 @@ export function TestRows() {
   );
 }
 
-/** What became of the files that were given. */
 /** What was last done to the tests at once; what was removed can be had back until there are others. */
 function Told() {
   const now = done.value;
@@ -252,7 +251,7 @@ function Tolerances({ row }: { row: TestRow }) {
 function glimpse(c: Content): string {
   if (typeof c !== "string") return `${bytes(c.length)} of binary`;
   if (c === "") return "empty";
-  const text = c.slice(0, 60).trimEnd().replaceAll("\n", " ⏎ ");
+  const text = c.slice(0, cutAt(c, 60)).trimEnd().replaceAll("\n", " ⏎ ");
   return c.length > 60 ? `${text}… (${bytes(sizeOf(c))})` : text;
 }
 

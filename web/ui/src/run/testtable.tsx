@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useRef } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import type { Schemas } from "../api/client";
 import { Badge, Bar, Button } from "../shared/basics";
 import { bytes, milliseconds } from "../shared/format";
@@ -35,9 +35,19 @@ export function TestTable({ tests, limitsOf, chosen, choose, running }: Props) {
     made.set(t, { chosen: is, row });
     return row;
   });
+  // The table scrolls by itself: what it is chosen for is not to be looked for.
+  const box = useRef<HTMLElement>(null);
+  useEffect(() => {
+    const row = box.current?.querySelector<HTMLElement>('tr[data-chosen="true"]');
+    if (!box.current || !row) return;
+    const { scrollTop, clientHeight } = box.current;
+    const [top, height] = [row.offsetTop, row.offsetHeight];
+    const seen = top - height >= scrollTop && top + height <= scrollTop + clientHeight; // below the heading
+    if (!seen) box.current.scrollTop = top - (clientHeight - height) / 2;
+  }, [chosen, running]);
   return (
     <div class="tests">
-      <section class="table" aria-label="Tests" tabIndex={0}>
+      <section class="table" aria-label="Tests" tabIndex={0} ref={box}>
         <table>
           <caption class="hidden">Verdicts of the tests</caption>
           <thead>
@@ -58,7 +68,7 @@ export function TestTable({ tests, limitsOf, chosen, choose, running }: Props) {
         <p class="row small more">
           {failed.length > 0 && tests.length > 10 ? (
             <Button aria-pressed={failedOnly.value} onClick={() => (failedOnly.value = !failedOnly.value)}>
-              Only the {failed.length} not accepted
+              Only those not accepted ({failed.length})
             </Button>
           ) : null}
           {all.length > shown.value ? (

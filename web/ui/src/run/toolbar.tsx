@@ -1,4 +1,5 @@
 import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 import type { Schemas } from "../api/client";
 import { messageOf } from "../api/problem";
 import { Button } from "../shared/basics";
@@ -13,10 +14,12 @@ interface Props {
   start(): void;
   /** Shows the submission as a command and as JSON. */
   show(): void;
+  /** Puts a sample into the editor. */
+  sample(text: string): void;
 }
 
 /** Language and version, samples, what to do with the program, and Run. */
-export function Toolbar({ languages, language, start, show }: Props) {
+export function Toolbar({ languages, language, start, show, sample }: Props) {
   const names = [...new Map(languages.map((l) => [l.name, l])).values()];
   const versions = languages.filter((l) => l.name === language?.name);
   return (
@@ -50,7 +53,7 @@ export function Toolbar({ languages, language, start, show }: Props) {
           ))}
         </select>
       ) : null}
-      <Samples language={language} />
+      <Samples language={language} take={sample} />
       <span class="gap" />
       <Share />
       <Button onClick={show} title="As curl, as JSON">
@@ -80,7 +83,7 @@ const samples = [
 ] as const;
 
 /** The language's own programs, to start from. */
-function Samples({ language }: { language: Schemas["LanguageInfo"] | undefined }) {
+function Samples({ language, take }: Pick<Props, "language"> & { take: Props["sample"] }) {
   const there = samples.filter(([name]) => language?.samples[name]);
   if (there.length === 0) return null;
   return (
@@ -89,7 +92,7 @@ function Samples({ language }: { language: Schemas["LanguageInfo"] | undefined }
       value=""
       onChange={(e) => {
         const name = there.find(([n]) => n === e.currentTarget.value)?.[0];
-        if (name) draft.source.value = language?.samples[name] ?? "";
+        if (name) take(language?.samples[name] ?? "");
         e.currentTarget.value = "";
       }}
     >
@@ -127,9 +130,19 @@ function Share() {
       said.value = { text: messageOf(error), bad: true };
     }
   };
+  // A link holds what stood there when it was made.
+  useEffect(() => {
+    said.value = undefined;
+  }, [draft.source.value, draft.language.value, draft.tests.value, draft.stdin.value]);
+  const onKey = (e: KeyboardEvent & { currentTarget: HTMLElement }) => {
+    if (e.key !== "Escape") return;
+    said.value = undefined;
+    e.currentTarget.querySelector("button")?.focus();
+  };
   const now = said.value;
   return (
-    <span class="share">
+    // biome-ignore lint/a11y/noStaticElementInteractions: Escape closes what its button has opened
+    <span class="share" onKeyDown={onKey}>
       <Button onClick={() => void share()}>Share</Button>
       {now ? (
         <div class={now.bad ? "note bad pop" : "note pop"} role={now.bad ? "alert" : "status"}>

@@ -99,7 +99,11 @@ export function ErrorNote({ error, retry }: { error: unknown; retry?: () => void
       ) : null}
       {after ? <p>Try again in {after} s.</p> : null}
       {problem?.request_id ? <p class="muted small">Request {problem.request_id}</p> : null}
-      {retry ? <Button onClick={retry}>Try again</Button> : null}
+      {retry ? (
+        <div class="row">
+          <Button onClick={retry}>Try again</Button>
+        </div>
+      ) : null}
     </div>
   );
 }
@@ -123,6 +127,15 @@ export function NoKey() {
 /** What stands where there is nothing to show. */
 export function Empty({ children }: { children: ComponentChildren }) {
   return <p class="empty">{children}</p>;
+}
+
+/** What stands for a view that is on its way. */
+export function Loading() {
+  return (
+    <p class="empty loading" aria-busy="true">
+      Loading…
+    </p>
+  );
 }
 
 /** Copies a text, and says that it has. */

@@ -19,7 +19,8 @@ export function bytes(n: number): string {
 export function milliseconds(ms: number): string {
   if (ms < 1000) return `${digits(ms)} ms`;
   if (ms < 60_000) return `${digits(ms / 1000)} s`;
-  return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
+  const seconds = Math.round(ms / 1000);
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
 /** Gives three significant digits, more where they stand before the point; a whole number as it is. */

@@ -75,7 +75,7 @@ export function Field(props: { label: string; hint?: string; children(id: string
   return (
     <div class="field">
       <label for={id}>
-        {props.label} {props.hint ? <span class="muted">{props.hint}</span> : null}
+        {props.label} {props.hint ? <span class="muted">({props.hint})</span> : null}
       </label>
       {props.children(id)}
     </div>

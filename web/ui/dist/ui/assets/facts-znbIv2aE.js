@@ -1,1 +1,0 @@
-import{x as e}from"./index-DAo9H-97.js";function t({of:t}){return e(`dl`,{class:`facts`,children:t.filter(([,e])=>e!==void 0).map(([t,n])=>e(`div`,{children:[e(`dt`,{children:t}),e(`dd`,{children:n})]},t))})}export{t};
