@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
@@ -147,7 +148,7 @@ func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
 			// happens to visit must not borrow it. A key cannot be borrowed so.
 			return newProblem(codeForbidden, "a web page of another origin may not do this; configure an API key for it")
 		}
-		if host := c.Request().Host; who == s.keys.open && !isOwnName(host) {
+		if host := c.Request().Host; who == s.keys.open && !isOwnName(host) && !bySocket(c.Request()) {
 			return newProblem(codeForbidden, "without a key this server is asked by its address or as localhost, "+
 				"not as %q; configure an API key for it", host)
 		}
@@ -176,6 +177,12 @@ func isOwnName(host string) bool {
 	}
 	_, err := netip.ParseAddr(strings.Trim(name, "[]"))
 	return err == nil
+}
+
+// bySocket tells whether a request came by a unix socket, to which no name leads.
+func bySocket(r *http.Request) bool {
+	_, ok := r.Context().Value(http.LocalAddrContextKey).(*net.UnixAddr)
+	return ok
 }
 
 // reserve takes a request from the rate, or tells how long to wait for one.

@@ -1,7 +1,10 @@
 package web_test
 
 import (
+	"context"
+	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -180,6 +183,22 @@ func TestNamesThatLeadHere(t *testing.T) {
 	open.do(http.MethodPost, "/v1/keys", `{"name":"a","roles":["admin"]}`, "Host", "evil.example").want(http.StatusForbidden).faults()
 	open.do(http.MethodPost, "/execute", hello, "Host", "evil.example").want(http.StatusForbidden)
 	open.do(http.MethodGet, "/", "", "Host", "evil.example").want(http.StatusOK) // it is the same for everyone
+
+	// A socket has no name: clients make one up.
+	listener, err := net.Listen("unix", filepath.Join(t.TempDir(), "o.sock")) //nolint:noctx // it is there at once
+	must(t, err)
+	server := &http.Server{Handler: open.srv.Handler(), ReadHeaderTimeout: time.Minute}
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() { _ = server.Close() })
+	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", listener.Addr().String())
+	}}}
+	res, err := client.Get("http://optimus/v1/jobs") //nolint:noctx // the test's own server
+	must(t, err)
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		t.Errorf("by a socket the answer is %s", res.Status)
+	}
 }
 
 func TestWebPagesOfOtherOrigins(t *testing.T) {
