@@ -240,6 +240,8 @@ func TestUnknownOutcome(t *testing.T) {
 		t.Fatalf("it gave %v", err)
 	}
 	p.refuse(false)
+	// A connection that was taken while they were refused may yet end, and the next call with it.
+	eventually(t, "the server answers", func() bool { return s.Ping(t.Context()) == nil })
 	if err := s.Finish(t.Context(), c.Lease, sandbox.Report{Verdict: sandbox.WrongAnswer}); !errors.Is(err, store.ErrLeaseLost) {
 		t.Errorf("another report gave %v", err)
 	}
