@@ -1,6 +1,6 @@
 import { useComputed, useSignal } from "@preact/signals";
 import { Button } from "../shared/basics";
-import { visible } from "../shared/visible";
+import { codePoint, visible } from "../shared/visible";
 import { cutAt } from "./content";
 import { type DiffLine, diffLines, type Fold, fold } from "./diff";
 
@@ -121,7 +121,7 @@ function Text({ line }: { line: DiffLine }) {
 
 function signOfSpace(c: string): string {
   const sign = { " ": "·", "\t": "→\t", "\n": "↵" }[c];
-  return sign ?? `⟨U+${(c.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}⟩`;
+  return sign ?? `⟨${codePoint(c)}⟩`;
 }
 
 /** Text with its white space shown: all of it, or what stands at the end of the line alone. */

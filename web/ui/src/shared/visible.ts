@@ -48,13 +48,18 @@ export function visible(text: string, most = 2000): Piece[] {
   return pieces;
 }
 
+/** Gives a character's number as Unicode writes it, such as U+00A0. */
+export function codePoint(c: string): string {
+  return `U+${(c.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}`;
+}
+
 function signOf(c: string): Required<Piece> {
   const code = c.codePointAt(0) ?? 0;
   if (code >= 0xdc00 && code <= 0xdcff) {
     const byte = (code - 0xdc00).toString(16).toUpperCase().padStart(2, "0");
     return { text: `\\x${byte}`, hidden: `byte 0x${byte}, no UTF-8` };
   }
-  const name = `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
+  const name = codePoint(c);
   if (code < 0x20)
     return { text: String.fromCharCode(0x2400 + code), hidden: `${name}, a control character` };
   if (code === 0x7f) return { text: "\u2421", hidden: `${name}, a control character` };

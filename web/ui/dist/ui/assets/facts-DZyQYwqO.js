@@ -1,1 +1,0 @@
-import{S as e}from"./index-QtdmQ6ov.js";function t({of:t}){return e(`dl`,{class:`facts`,children:t.filter(([,e])=>e!==void 0).map(([t,n])=>e(`div`,{children:[e(`dt`,{children:t}),e(`dd`,{children:n})]},t))})}export{t};
