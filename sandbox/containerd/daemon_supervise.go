@@ -11,7 +11,7 @@ const (
 	maxBackoff   = 10 * time.Second
 	// stableAfter is the time up that makes earlier deaths forgotten.
 	stableAfter = 30 * time.Second
-	// backWithin is how long to wait, before the last is done with a daemon, for one that has just died.
+	// backWithin is how long a Runner that closes waits for a daemon that has just died.
 	backWithin = 5 * time.Second
 )
 
